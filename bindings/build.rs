@@ -1,0 +1,4 @@
+//! Sets the link arguments of an add-on.
+fn main() {
+    napi_build::setup();
+}

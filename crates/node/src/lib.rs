@@ -1,0 +1,1 @@
+//! A node: mailboxes, routing, requests, workers in Rust, channels and zones.

@@ -1,0 +1,1 @@
+//! Frames: what travels inside the records of a channel.

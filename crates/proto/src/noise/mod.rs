@@ -1,0 +1,1 @@
+//! Identity, credentials, handshake and records of a channel.

@@ -4,7 +4,18 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist/', 'dist-packages/', '.cache/', 'target/', 'benchmark/node_modules/', 'bindings/', '**/*.d.ts'] },
+  {
+    ignores: [
+      'dist/',
+      'dist-packages/',
+      '.cache/',
+      'target/',
+      'benchmark/node_modules/',
+      'bindings/',
+      '__test__/programs/',
+      '**/*.d.ts',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.{js,mjs}'],

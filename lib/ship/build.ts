@@ -45,7 +45,7 @@ export async function bundleModuleOf(cls: unknown): Promise<Bundle> {
 async function build({ place, shape }: Module): Promise<{ hash: string; code: Uint8Array }> {
   const entry = realpathSync(place.file);
   const result = await esbuild.build({
-    entryPoints: [entry],
+    entryPoints: [ENTRY_MODULE.start],
     bundle: true,
     write: false,
     outfile: '/bundle.mjs',
@@ -63,7 +63,12 @@ async function build({ place, shape }: Module): Promise<{ hash: string; code: Ui
     legalComments: 'none',
     logLevel: 'silent',
     plugins: [
-      runtimePlugin({ entry, contents: sourceWithTable(place, shape), table: tableModule(entry, shape, place) }),
+      runtimePlugin({
+        file: place.file,
+        entry,
+        contents: sourceWithTable(place, shape),
+        table: tableModule(entry, shape, place),
+      }),
     ],
     ...RUNTIME_OPTIONS,
   });
@@ -128,5 +133,5 @@ function explain(error: unknown, what: string): Error {
     typeof detail === 'string'
       ? detail
       : 'Install or repair what is imported there, or move the class to a file that does not import it';
-  return refusal(what, `${text}${where}`, instead, error);
+  return refusal(what, `${text}${where}`, instead);
 }

@@ -2,7 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { WorkerFailedError } from '../errors.ts';
 import type { WorkerClass } from '../worker.ts';
-import { classAt, reasonOf, refusal } from './refusal.ts';
+import { reasonOf, refusal } from './refusal.ts';
 import { ShippedModule } from './runtime.ts';
 import { fileOf, keepCode, readCode } from './store.ts';
 
@@ -78,18 +78,18 @@ async function readyInTime(module: ShippedModule, label: string): Promise<void> 
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const why = `its module neither called Node.start nor ended within ${LOAD_TIMEOUT_MS / 1000} s: a top-level await in it does not settle there`;
-      reject(refusal(classAt(label), why, 'Declare the class in a file of its own, without that await'));
+      reject(refusal(module.describe(label), why, 'Declare the class in a file of its own, without that await'));
     }, LOAD_TIMEOUT_MS);
   });
   try {
-    await Promise.race([module.ready.catch((reason: unknown) => fail(label, reason)), tooLate]);
+    await Promise.race([module.ready.catch((reason: unknown) => fail(module.describe(label), reason)), tooLate]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-function fail(label: string, reason: unknown): never {
-  throw new WorkerFailedError(`the module of ${classAt(label)} failed while it was loaded: ${reasonOf(reason)}`, {
+function fail(what: string, reason: unknown): never {
+  throw new WorkerFailedError(`the module of ${what} failed while it was loaded: ${reasonOf(reason)}`, {
     cause: reason,
   });
 }

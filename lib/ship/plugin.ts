@@ -10,6 +10,8 @@ import { MODULE_SIDE } from './runtime.ts';
 
 /** Modules that exist only in a bundle. */
 export const ENTRY_MODULE = {
+  /** Where a bundle begins. */
+  start: 'troupe-ship:start',
   /** Exports `self`, by which the bundle speaks with the process that runs it. */
   self: 'troupe-ship:self',
   /** Declares the classes before the module runs. */
@@ -18,6 +20,8 @@ export const ENTRY_MODULE = {
 
 /** The class's module, under the path where esbuild finds it, and what takes its place. */
 export interface Entry {
+  /** The file as Node.js calls it. */
+  readonly file: string;
   readonly entry: string;
   readonly contents: string;
   readonly table: string;
@@ -51,18 +55,20 @@ const ROOT = realpathSync(fileURLToPath(new URL('../..', import.meta.url))).repl
 const OWN_FILE = new RegExp(`^${escape(ROOT)}/(lib|dist)/|/node_modules/troupe/`);
 const OWN_ENTRY = new RegExp(`^${escape(ROOT)}/(lib|dist)/index\\.(ts|js)$|/node_modules/troupe/dist/index\\.js$`);
 
-export function runtimePlugin({ entry, contents, table }: Entry): Plugin {
+export function runtimePlugin({ file, entry, contents, table }: Entry): Plugin {
   return {
     name: 'troupe',
     setup(build) {
+      const virtual = (name: keyof typeof ENTRY_MODULE, contents: string) =>
+        build.onLoad({ filter: new RegExp(`^${ENTRY_MODULE[name]}$`), namespace: 'troupe-ship' }, () => ({
+          contents,
+          resolveDir: path.dirname(entry),
+        }));
       build.onResolve({ filter: /^troupe-ship:/ }, ({ path: name }) => ({ path: name, namespace: 'troupe-ship' }));
-      build.onLoad({ filter: /:self$/, namespace: 'troupe-ship' }, () => ({
-        contents: `export const self = ${MODULE_SIDE};`,
-      }));
-      build.onLoad({ filter: /:table$/, namespace: 'troupe-ship' }, () => ({
-        contents: table,
-        resolveDir: path.dirname(entry),
-      }));
+      // First of all who we are and where from, so that it can be told whatever fails.
+      virtual('start', `import ${JSON.stringify(ENTRY_MODULE.self)}; import ${JSON.stringify(entry)};`);
+      virtual('self', `export const self = ${MODULE_SIDE}; self.writtenIn(${JSON.stringify(file)});`);
+      virtual('table', table);
 
       build.onResolve({ filter: /^troupe(\/.*)?$/ }, ({ path: name }) => ({ path: name, namespace: 'troupe' }));
       // CommonJS: which names there are is known only where it runs.
@@ -75,7 +81,7 @@ export function runtimePlugin({ entry, contents, table }: Entry): Plugin {
       );
       build.onLoad({ filter: OWN_FILE }, ({ path: file }) =>
         OWN_ENTRY.test(file)
-          ? { contents: `module.exports = require('troupe');`, resolveDir: path.dirname(entry) }
+          ? { contents: `export * from 'troupe';`, resolveDir: path.dirname(entry) }
           : internal(file),
       );
 

@@ -14,9 +14,17 @@ const MAX_VALUES = 1_000_000;
 /** Bytes encoded; that of a message. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** Tags of the IANA registry, for what CBOR has no type of its own for. */
-const TAG = { date: 1, bigint: 2, negativeBigint: 3, set: 258, map: 259, utf16: 0x7472_7570 } as const;
-// `utf16` is ours ("trup", from the range free for all): a string with a lone surrogate, which UTF-8 can't hold, as UTF-16LE bytes.
+/** What CBOR has no type of its own for: the registered tags, and two of ours from the range that is free for all. */
+const TAG = {
+  bigint: 2,
+  negativeBigint: 3,
+  set: 258,
+  map: 259,
+  /** A date as milliseconds or NaN: as the seconds of the registered tag not every date is exact. */
+  date: 0x7472_7501,
+  /** A string with a lone surrogate, which UTF-8 can't hold, as UTF-16LE bytes. */
+  utf16: 0x7472_7502,
+} as const;
 
 const INSTEAD =
   'Send plain data (null, undefined, booleans, numbers, bigints, strings, bytes, dates, arrays, maps, sets, plain objects) and make the rest on the other node, in the constructor or in initialize()';
@@ -146,8 +154,7 @@ class Encoder {
   #date(value: Date, path: string): void {
     this.#refuseExtras(value, path, 'a date');
     this.writer.head(MAJOR.tag, TAG.date);
-    // Seconds, as the tag says; a double holds every date's milliseconds.
-    this.writer.double(Date.prototype.getTime.call(value) / 1000);
+    this.writer.number(Date.prototype.getTime.call(value));
   }
 
   #map(value: Map<unknown, unknown>, path: string): void {
@@ -173,8 +180,7 @@ class Encoder {
   #plain(value: object, path: string): void {
     const keys = Reflect.ownKeys(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key));
     const symbol = keys.find((key) => typeof key === 'symbol');
-    if (symbol !== undefined)
-      throw refusal(member(path, symbol), 'it is a property whose name is a symbol', 'Give it a name that is a string');
+    if (symbol !== undefined) throw refusal(member(path, symbol), 'its name is a symbol', this.#instead);
     this.writer.head(MAJOR.map, keys.length);
     for (const key of keys as string[]) {
       this.#string(key, path);
@@ -235,8 +241,8 @@ class Decoder {
       const items = this.#items(argument, depth);
       return unique(new Set(items), items.length);
     }
-    if (tag === TAG.date && major === MAJOR.other && typeof value === 'number')
-      return new Date(Math.round(value * 1000));
+    const time = major === MAJOR.uint || major === MAJOR.negint ? argument : value;
+    if (tag === TAG.date && typeof time === 'number') return new Date(time);
     if (major === MAJOR.bytes) {
       if (tag === TAG.bigint) return magnitude(this.#reader.bytes(argument));
       if (tag === TAG.negativeBigint) return -1n - magnitude(this.#reader.bytes(argument));

@@ -4,7 +4,7 @@ import { WorkerFailedError } from '../errors.ts';
 import type { WorkerClass } from '../worker.ts';
 import { reasonOf, refusal } from './refusal.ts';
 import { ShippedModule } from './runtime.ts';
-import { fileOf, keepCode, readCode } from './store.ts';
+import { checkCode, fileOf, keepCode, readCode } from './store.ts';
 
 /** How long a module may take from its first statement to `Node.start` or its end. */
 const LOAD_TIMEOUT_MS = 5000;
@@ -26,7 +26,13 @@ export interface Received {
   readonly directory: string;
 }
 
-const loaded = new Map<string, Promise<ShippedModule>>();
+interface Loaded {
+  readonly module: ShippedModule;
+  /** Where its file lies: another caller may name another folder. */
+  readonly directory: string;
+}
+
+const loaded = new Map<string, Promise<Loaded>>();
 const received = new WeakMap<object, Received>();
 
 /** Whether the code of that hash need not be sent: it has been loaded here, or lies unharmed in `directory`. */
@@ -43,10 +49,12 @@ export async function has(hash: string, directory: string): Promise<boolean> {
  * @throws NotPortableError when the class is not declared by the time `Node.start` is called or the module ends, or when neither happens within 5 s.
  */
 export async function load({ hash, label, code }: Shipment, directory: string): Promise<WorkerClass> {
-  const module = await moduleOf(hash, code, directory);
+  // Before anything is shared with others who load the same: wrong bytes must not spoil their turn.
+  if (code) checkCode(hash, code);
+  const { module, directory: kept } = await moduleOf(hash, code, directory);
   await readyInTime(module, label);
   const classes = module.classes();
-  for (const [name, cls] of classes) received.set(cls, { hash, label: name, directory });
+  for (const [name, cls] of classes) received.set(cls, { hash, label: name, directory: kept });
   const cls = classes.get(label);
   if (!cls) throw module.missing(label);
   return cls;
@@ -57,7 +65,7 @@ export function receivedAs(cls: object): Received | undefined {
   return received.get(cls);
 }
 
-async function moduleOf(hash: string, code: Uint8Array | undefined, directory: string): Promise<ShippedModule> {
+async function moduleOf(hash: string, code: Uint8Array | undefined, directory: string): Promise<Loaded> {
   const known = loaded.get(hash);
   if (known) return known;
   const loading = (async () => {
@@ -65,7 +73,8 @@ async function moduleOf(hash: string, code: Uint8Array | undefined, directory: s
     else if (!(await readCode(hash, directory)))
       throw new WorkerFailedError(`the code ${hash} is not on this node; send it along`);
     process.setSourceMapsEnabled(true);
-    return ShippedModule.at(pathToFileURL(fileOf(hash, directory)).href, (url) => import(url));
+    const { href } = pathToFileURL(fileOf(hash, directory));
+    return { module: ShippedModule.at(href, (url) => import(url)), directory };
   })();
   loaded.set(hash, loading);
   // Nothing has run yet: the next one may bring better bytes.

@@ -20,6 +20,15 @@ export function fileOf(hash: string, directory: string): string {
   return path.join(path.resolve(directory), `${hash}.mjs`);
 }
 
+/** @throws NotPermittedError when the code is not what the hash says. */
+export function checkCode(hash: string, code: Uint8Array): void {
+  const actual = hashOf(code);
+  if (actual === hash) return;
+  throw new NotPermittedError(
+    `refused a bundle: its code has the SHA-256 ${actual}, not ${JSON.stringify(hash.slice(0, 80))}; it was changed on its way or by its sender`,
+  );
+}
+
 /** The code of that hash; undefined when it is not there, or not what its name says. */
 export async function readCode(hash: string, directory: string): Promise<Uint8Array | undefined> {
   const file = fileOf(hash, directory);
@@ -44,11 +53,7 @@ export async function readCode(hash: string, directory: string): Promise<Uint8Ar
  */
 export async function keepCode(hash: string, code: Uint8Array, directory: string): Promise<string> {
   const file = fileOf(hash, directory);
-  const actual = hashOf(code);
-  if (actual !== hash)
-    throw new NotPermittedError(
-      `refused a bundle: its code has the SHA-256 ${actual}, not ${hash}; it was changed on its way or by its sender`,
-    );
+  checkCode(hash, code);
   await secureFolder(path.dirname(file));
   if (await readCode(hash, directory)) return file;
   const temporary = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`;

@@ -51,7 +51,7 @@ test('classes of one module share a bundle, and its module runs once', async (t)
     load(first, directory),
   ]);
   t.is(quick, sameQuick);
-  t.not<unknown>(quick, Quick);
+  t.true(quick !== Quick);
   t.is(Object.getPrototypeOf(quicker), quick);
   t.is((new quick() as Quick).handleMessage(), 'quick');
   t.is((globalThis as { quickRuns?: number }).quickRuns, 2, 'once here, once shipped');

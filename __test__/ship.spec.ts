@@ -142,7 +142,7 @@ test('what a class needs around it is bundled, bound to the receiver, or refused
     AddonFile: { refused: new RegExp(`class AddonFile ${AT('addon-file\\.ts')}.*${addon}`) },
     AddonPackage: {
       refused: new RegExp(
-        `class AddonPackage ${AT('addon-package\\.ts')}.*fixture-addon/index\\.js loads it by "bindings".*`,
+        `class AddonPackage ${AT('addon-package\\.ts')}.*fixture-addon/index\\.js loads "bindings".*`,
       ),
     },
     Stuck: {

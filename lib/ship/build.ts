@@ -5,6 +5,7 @@
 import * as esbuild from 'esbuild';
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
+import { ADDON_INSTEAD, neededAddon } from './addons.ts';
 import type { Bundle } from './bundle.ts';
 import { locate, type Place } from './locate.ts';
 import { findClass, readModule, type ModuleShape, type TopLevelClass } from './module.ts';
@@ -62,6 +63,7 @@ async function build({ place, shape }: Module): Promise<{ hash: string; code: Ui
     keepNames: true,
     legalComments: 'none',
     logLevel: 'silent',
+    metafile: true,
     plugins: [
       runtimePlugin({
         file: place.file,
@@ -72,6 +74,8 @@ async function build({ place, shape }: Module): Promise<{ hash: string; code: Ui
     ],
     ...RUNTIME_OPTIONS,
   });
+  const needed = neededAddon(result.metafile.inputs, { file: entry, source: place.source });
+  if (needed !== undefined) throw new AddonNeeded(needed);
   const code = result.outputFiles[0]!.contents;
   return { hash: hashOf(code), code };
 }
@@ -117,7 +121,10 @@ function thunks(classes: TopLevelClass[]): string {
   return `{${classes.flatMap(({ label, name }) => (name === undefined ? [] : [`[${JSON.stringify(label)}]:()=>${name}`])).join()}}`;
 }
 
+class AddonNeeded extends Error {}
+
 function explain(error: unknown, what: string): Error {
+  if (error instanceof AddonNeeded) return refusal(what, error.message, ADDON_INSTEAD);
   const errors = (error as Partial<esbuild.BuildFailure>).errors;
   if (!errors?.length)
     return refusal(

@@ -1,11 +1,12 @@
 /**
  * How a bundle gets at what must not be in it: imports of this package become the receiver's own copy, however they are written, and
- * native add-ons are refused.
+ * native add-ons stay out.
  */
 import type { BuildOptions, Plugin } from 'esbuild';
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { leaveAddonsOut } from './addons.ts';
 import { MODULE_SIDE } from './runtime.ts';
 
 /** Modules that exist only in a bundle. */
@@ -44,12 +45,6 @@ export const RUNTIME_OPTIONS = {
   define: { __filename: '__troupe_filename', __dirname: '__troupe_dirname' },
 } satisfies BuildOptions;
 
-/** Packages that load a native add-on from a folder they search at run time. */
-const ADDON_LOADERS =
-  /^(bindings|node-gyp-build|node-gyp-build-optional-packages|@mapbox\/node-pre-gyp|prebuild-install|pkg-prebuilds)(\/.*)?$/;
-const ADDON_INSTEAD =
-  'Move the class to a file that does not import it; or list the class under `workers` in the options of the nodes that have the add-on installed';
-
 /** This package's folder: the files of `lib` and `dist` in it are its own, whatever name or path they are imported by. */
 const ROOT = realpathSync(fileURLToPath(new URL('../..', import.meta.url))).replace(/\/$/, '');
 const OWN_FILE = new RegExp(`^${escape(ROOT)}/(lib|dist)/|/node_modules/troupe/`);
@@ -85,17 +80,7 @@ export function runtimePlugin({ file, entry, contents, table }: Entry): Plugin {
           : internal(file),
       );
 
-      build.onResolve({ filter: ADDON_LOADERS }, ({ path: name, importer }) => ({
-        errors: [
-          {
-            text: `it needs a native add-on, which belongs to one machine (${importer} loads it by "${name}")`,
-            detail: ADDON_INSTEAD,
-          },
-        ],
-      }));
-      build.onLoad({ filter: /\.node$/ }, ({ path: file }) => ({
-        errors: [{ text: `it needs a native add-on, which belongs to one machine (${file})`, detail: ADDON_INSTEAD }],
-      }));
+      leaveAddonsOut(build);
     },
   };
 }

@@ -18,6 +18,10 @@ const SHAPES: Record<string, Expected> = {
   Exported: { value: true },
   Anonymous: { value: 'anonymous' },
   Expression: { value: 'expression' },
+  Named: { value: 'named default' },
+  Kept: { value: 'kept function' },
+  Put: { value: 'put, kept function' },
+  Whole: { value: 'whole, in string' },
   Renamed: { value: 'listed' },
   Arrowed: { value: 'arrowed' },
   Passed: { value: 'base' },
@@ -69,7 +73,7 @@ for (const way of plainNode ? [...WAYS, PLAIN] : WAYS) {
     t.regex(
       stack!,
       way.trace === 'ts'
-        ? new RegExp(`at .*${folder}/shapes\\.ts:69:\\d+`)
+        ? new RegExp(`at .*${folder}/shapes\\.ts:72:\\d+`)
         : new RegExp(`at .*${folder}/shapes\\.js:\\d+:\\d+`),
     );
   });
@@ -87,6 +91,15 @@ function compare(t: ExecutionContext, name: string, outcome: Outcome | undefined
     t.is(outcome?.refused, 'NOT_PORTABLE', `${name}: ${JSON.stringify(outcome)}`);
     t.regex(outcome!.message!, expected.refused, name);
   }
+}
+
+for (const way of WAYS.filter(({ title }) => /by tsx$|with source maps|older language/.test(title))) {
+  test(`decorated classes travel: ${way.title}`, async (t) => {
+    const folder = temporary(t);
+    const found = outcomes(await run(folder, way.prepare(folder, 'decorated')));
+    compare(t, 'Decorated', found.get('Decorated'), { value: 'decorated and marked' });
+    compare(t, 'Member', found.get('Member'), { value: 'member, logged' });
+  });
 }
 
 const AT = (file: string) => `\\(/[^)]*/${file}\\)`;

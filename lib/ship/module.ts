@@ -287,6 +287,7 @@ function classOf(node: AnyNode): ClassNode | undefined {
     case 'AssignmentExpression':
       return classOf(node.right);
     case 'CallExpression':
+      if (isFunction(node.callee)) return node.arguments.length === 0 ? classMadeBy(node.callee) : undefined;
       return node.callee.type === 'Identifier' && node.callee.name === '__name' && node.arguments[0]
         ? classOf(node.arguments[0])
         : undefined;
@@ -303,4 +304,14 @@ function classOf(node: AnyNode): ClassNode | undefined {
     default:
       return undefined;
   }
+}
+
+/** TypeScript for decorators: `(() => { … let Greeter = class { … }; … return Greeter = _classThis; })()`, or `return class { … }`. */
+function classMadeBy(wrapper: AnyNode): ClassNode | undefined {
+  const statements = isFunction(wrapper) && wrapper.body.type === 'BlockStatement' ? wrapper.body.body : [];
+  const last = statements.at(-1);
+  const value = last?.type === 'ReturnStatement' ? last.argument : undefined;
+  const name = value?.type === 'AssignmentExpression' ? value.left : value;
+  if (name?.type !== 'Identifier') return value ? classOf(value) : undefined;
+  return classesIn(statements, '').find((cls) => cls.name === name.name)?.node;
 }

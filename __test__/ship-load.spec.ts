@@ -83,6 +83,15 @@ test('a bundle whose code is not what its hash says is refused, and neither kept
   await t.notThrowsAsync(load({ hash, label, code }, directory), 'the right bytes are still welcome');
 });
 
+test('wrong bytes do not spoil the turn of those who bring the right ones', async (t) => {
+  const directory = folder(t);
+  const { hash, label, code } = shipped(moduleOf(CLASS));
+  const wrong = load({ hash, label, code: Buffer.from('wrong') }, directory);
+  const right = load({ hash, label, code }, directory);
+  await t.throwsAsync(wrong, { instanceOf: NotPermittedError });
+  await t.notThrowsAsync(right);
+});
+
 test('a hash that is no hash never becomes a path', async (t) => {
   const { label, code } = shipped(moduleOf(CLASS));
   await t.throwsAsync(has('../../evil', folder(t)), { instanceOf: NotPermittedError, message: /is no SHA-256/ });

@@ -1,5 +1,6 @@
 // Classes that travel: every shape of class, in every way a program is run, made in a process that never saw its file.
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { layOut, outcomes, PLAIN, run, WAYS, type Outcome, type Way } from './fixtures/ship/ways.ts';
 
@@ -8,6 +9,16 @@ type Expected = { value: unknown } | { refused: RegExp };
 
 const INSIDE = /declared inside a function, a block or another expression.*Declare it at the top level of a module/;
 const ARGS = /Pass the class with its `args`/;
+
+/** Writes the URL of every module that is loaded to standard error. */
+const LOG_MODULES = `data:text/javascript,${encodeURIComponent(`
+  import { register } from 'node:module';
+  register('data:text/javascript,' + encodeURIComponent(\`export async function resolve(specifier, context, next) {
+    const found = await next(specifier, context);
+    process._rawDebug(found.url);
+    return found;
+  }\`));
+`)}`;
 
 const SHAPES: Record<string, Expected> = {
   Declared: { value: 'declared' },
@@ -144,6 +155,7 @@ test('what a class needs around it is bundled, bound to the receiver, or refused
   const rows: Record<string, Expected> = {
     Assigned: { value: 'assigned' },
     ByPath: { value: true },
+    Unawaited: { value: 'what stands behind a call that is not awaited' },
     Missing: {
       refused: new RegExp(
         `class Missing ${AT('missing\\.ts')}.*Could not resolve "./not-there.ts" at /.*missing\\.ts:\\d.*Install or repair`,
@@ -187,3 +199,40 @@ function temporary(t: ExecutionContext): string {
   t.teardown(() => rmSync(folder, { recursive: true }));
   return folder;
 }
+
+test('nothing heavy is loaded before the first bundle, and nothing of it where classes are received', async (t) => {
+  const folder = temporary(t);
+  const heavy = /node:inspector|\/node_modules\/(esbuild|acorn)\//;
+  const loaded = async (program: string) => {
+    const { out, err } = await run(folder, ['--import', LOG_MODULES, '--input-type=module', '-e', program]);
+    t.regex(out, /done/, err);
+    return err;
+  };
+  const ship = JSON.stringify(new URL('../dist/ship/index.js', import.meta.url).href);
+  const receive = `
+    import * as ship from ${ship};
+    import { createHash } from 'node:crypto';
+    ship.installRuntime({ Node: class {} });
+    const code = Buffer.from("const self = globalThis[Symbol.for('troupe.ship.modules')].get(import.meta.url); class A {} self.declare(() => ({ A: () => A }));");
+    const hash = createHash('sha256').update(code).digest('hex');
+    const A = await ship.load({ hash, label: 'A', code }, 'zone');
+    ship.revive(A, ship.encodeData({ a: [1] }, 'args'));
+    await ship.bundle(A);
+    console.log('done');`;
+  t.notRegex(await loaded(receive), heavy);
+  t.regex(await loaded(`import { bundle } from ${ship}; await bundle(Map).catch(() => console.log('done'));`), heavy);
+});
+
+test('where the inspector is not allowed, the message says which option allows it', async (t) => {
+  const allow = ['--permission', '--experimental-permission'].find((flag) =>
+    process.allowedNodeEnvironmentFlags.has(flag),
+  );
+  const folder = temporary(t);
+  const program = `import { bundle } from ${JSON.stringify(new URL('../dist/ship/index.js', import.meta.url).href)};
+    import { Quick } from './quick.js';
+    await bundle(Quick).catch((error) => console.log(JSON.stringify({ name: error.code, message: error.message })));`;
+  writeFileSync(path.join(folder, 'quick.js'), 'export class Quick {}');
+  const flags = [allow!, '--allow-fs-read=*', '--allow-worker', '--input-type=module', '-e', program];
+  const ended = await run(folder, flags);
+  t.regex(ended.out, /NOT_PORTABLE.*class Quick can't travel.*--allow-inspector/, ended.err);
+});

@@ -46,7 +46,7 @@ export function encodeData(value: unknown, path: string, instead = INSTEAD): Uin
 /**
  * What `encodeData` encoded.
  *
- * @throws RangeError for bytes that it would not have made: unknown tags, wrong content, duplicate keys, indefinite lengths, rests, or more than its limits.
+ * @throws RangeError for everything else: unknown tags, wrong content, repeated keys, open lengths, broken text, bytes too few or left over, or more than its limits.
  */
 export function decodeData(bytes: Uint8Array): unknown {
   if (bytes.length > MAX_BYTES) throw new RangeError(`data of ${bytes.length} bytes is over the limit of ${MAX_BYTES}`);
@@ -252,14 +252,14 @@ class Decoder {
   }
 
   #items(count: number, depth: number): unknown[] {
-    this.#open(count, depth);
+    this.#open(depth);
     const items: unknown[] = [];
     for (let i = 0; i < count; i++) items.push(this.value(depth + 1));
     return items;
   }
 
   #entries(count: number, depth: number): [unknown, unknown][] {
-    this.#open(count * 2, depth);
+    this.#open(depth);
     const entries: [unknown, unknown][] = [];
     for (let i = 0; i < count; i++) entries.push([this.value(depth + 1), this.value(depth + 1)]);
     return entries;
@@ -276,10 +276,8 @@ class Decoder {
     return object;
   }
 
-  #open(items: number, depth: number): void {
+  #open(depth: number): void {
     if (depth >= MAX_DEPTH) throw new RangeError(`nested more than ${MAX_DEPTH} levels deep`);
-    // Each takes a byte at least: nothing is collected for a length that is a lie.
-    if (items > this.#reader.left) throw new RangeError('it ends too early');
   }
 }
 

@@ -1,0 +1,1 @@
+//! Every frame survives the wire, and nothing else is taken for one.

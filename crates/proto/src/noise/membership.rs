@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::authority::AccessKey;
 use super::capabilities::Capabilities;
 use super::credential::{CLOCK_SKEW, CREDENTIAL_MAX, Credential, CredentialError};
-use super::handshake::HandshakeError;
+use super::error::HandshakeError;
 use super::identity::{Identity, NodeId, RandomError, ZoneId, verify};
 use super::suite::StaticKey;
 
@@ -245,7 +245,7 @@ pub(super) fn examine(
         .map_err(|error| HandshakeError::Credential {
             name: name(),
             node,
-            error,
+            error: Box::new(error),
         })?;
     let signed: [&[u8]; 4] = [&credential.zone().0, static_public, incarnation, expires];
     if !verify(&credential.public_key(), DOMAIN, &signed, signature) {

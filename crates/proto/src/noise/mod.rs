@@ -7,6 +7,7 @@
 mod authority;
 mod capabilities;
 mod credential;
+mod error;
 mod handshake;
 mod identity;
 mod membership;
@@ -18,7 +19,8 @@ pub use capabilities::Capabilities;
 pub use credential::{
     CLOCK_SKEW, CREDENTIAL_LIFETIME, CREDENTIAL_MAX, Credential, CredentialError, CredentialRequest,
 };
-pub use handshake::{Established, HANDSHAKE_FRAME_MAX, HEADER, Handshake, HandshakeError};
+pub use error::HandshakeError;
+pub use handshake::{Established, HANDSHAKE_FRAME_MAX, HEADER, Handshake};
 pub use identity::{Identity, NodeId, ParseIdError, RandomError, ZoneId, verify};
 pub use membership::{Membership, MembershipError, Peer};
 pub use records::{

@@ -50,7 +50,7 @@ impl CryptoResolver for Suite {
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
         match choice {
             DHChoice::Curve25519 => Some(Box::<X25519>::default()),
-            _ => None,
+            DHChoice::Curve448 => None,
         }
     }
 

@@ -21,7 +21,7 @@ use std::{
 
 use tokio::sync::watch::Receiver;
 use troupe_proto::{
-    address,
+    address::check_name,
     noise::{AccessKey, Authority},
 };
 
@@ -45,9 +45,10 @@ impl Directory {
     /// on first use: of several processes that do so at once, all get the same. Blocks for some file operations, at most
     /// a few seconds when another process keeps the lock.
     pub fn open(home: &Path, zone: &str) -> Result<Self, OpenError> {
-        if !address::is_valid_name(zone) {
-            return Err(OpenError::BadName(zone.to_owned()));
-        }
+        check_name(zone).map_err(|reason| OpenError::BadName {
+            name: zone.to_owned(),
+            reason,
+        })?;
         let zones = trust::home(home)?.join("zones");
         let folder = zones.join(zone);
         trust::folder(&zones)?;
@@ -91,8 +92,8 @@ impl Directory {
             address,
             incarnation,
         } = announce;
-        if !address::is_valid_name(&name) {
-            return Err(AnnounceError::BadName(name));
+        if let Err(reason) = check_name(&name) {
+            return Err(AnnounceError::BadName { name, reason });
         }
         let since_unix_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -2,14 +2,21 @@
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
+use troupe_proto::{address::NameError, noise::RandomError};
+
 use super::{lock::PATIENCE, trust::Untrusted};
 
 /// Why a zone's directory could not be opened. Nothing was announced; keys that were made stay.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The zone's name is not one.
-    #[error("{0:?} is no name for a zone: use 1 to 128 of the characters A-Z a-z 0-9 _ -")]
-    BadName(String),
+    #[error("{name:?} is no name for a zone: {reason}")]
+    BadName {
+        /// The name given.
+        name: String,
+        /// What is wrong with it.
+        reason: NameError,
+    },
     /// Neither `TROUPE_HOME` nor the user's home folder is known.
     #[error(
         "there is no folder for the zone's files: HOME is not set; set TROUPE_HOME to a folder of your own"
@@ -30,8 +37,8 @@ pub enum OpenError {
         what: &'static str,
     },
     /// The operating system has no random numbers.
-    #[error("the operating system gives no random numbers for the zone's keys: {0}")]
-    Random(#[from] getrandom::Error),
+    #[error("can't make the zone's keys: {0}")]
+    Random(#[from] RandomError),
     /// The zone's files can't be used.
     #[error(transparent)]
     Files(#[from] DiscoveryError),
@@ -41,8 +48,13 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum AnnounceError {
     /// The node's name is not one.
-    #[error("{0:?} is no name for a node: use 1 to 128 of the characters A-Z a-z 0-9 _ -")]
-    BadName(String),
+    #[error("{name:?} is no name for a node: {reason}")]
+    BadName {
+        /// The name given.
+        name: String,
+        /// What is wrong with it.
+        reason: NameError,
+    },
     /// A live node of the zone has this name.
     #[error(
         "the node name {name:?} is taken in zone {zone:?} by {holder}; stop that node, or choose another name"

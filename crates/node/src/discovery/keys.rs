@@ -51,7 +51,7 @@ pub(super) fn open(zone: &Path) -> Result<(Authority, AccessKey), OpenError> {
     };
     Ok((
         Authority::from_secret(&authority),
-        AccessKey::from_bytes(&access),
+        AccessKey::from_secret(&access),
     ))
 }
 
@@ -60,11 +60,11 @@ fn create(zone: &Path) -> Result<(Secret, Secret), OpenError> {
     let _lock = ZoneLock::wait(zone)?;
     let access = match ACCESS.read(zone)? {
         Some(access) => access,
-        None => ACCESS.create(zone)?,
+        None => ACCESS.create(zone, AccessKey::generate()?.secret())?,
     };
     let authority = match AUTHORITY.read(zone)? {
         Some(authority) => authority,
-        None => AUTHORITY.create(zone)?,
+        None => AUTHORITY.create(zone, &Authority::generate()?.secret())?,
     };
     Ok((authority, access))
 }
@@ -123,12 +123,10 @@ impl Form {
     }
 
     /// Makes a key that is either there and whole, also after a power failure, or not there. Needs the zone's lock.
-    fn create(&self, zone: &Path) -> Result<Secret, OpenError> {
-        let mut secret: Secret = Zeroizing::default();
-        getrandom::fill(&mut secret[..])?;
+    fn create(&self, zone: &Path, secret: &[u8; 32]) -> Result<Secret, OpenError> {
         let mut bytes = Zeroizing::new([0; LENGTH]);
         bytes[..8].copy_from_slice(&self.magic());
-        bytes[8..].copy_from_slice(&secret[..]);
+        bytes[8..].copy_from_slice(secret);
 
         let path = zone.join(self.file);
         let new = zone.join(format!("{}.new", self.file));
@@ -137,7 +135,7 @@ impl Form {
         File::open(zone)
             .and_then(|folder| folder.sync_all())
             .map_err(DiscoveryError::on("save", zone))?;
-        Ok(secret)
+        Ok(Zeroizing::new(*secret))
     }
 }
 

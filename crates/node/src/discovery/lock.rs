@@ -69,12 +69,16 @@ pub(super) struct ZoneLock {
 impl ZoneLock {
     /// Waits for it, at most [`PATIENCE`].
     pub(super) fn wait(zone: &Path) -> Result<Self, DiscoveryError> {
+        Self::wait_at_most(zone, PATIENCE)
+    }
+
+    fn wait_at_most(zone: &Path, patience: Duration) -> Result<Self, DiscoveryError> {
         let begin = Instant::now();
         loop {
             if let Some(lock) = Self::attempt(zone)? {
                 return Ok(lock);
             }
-            if begin.elapsed() > PATIENCE {
+            if begin.elapsed() > patience {
                 return Err(DiscoveryError::Busy { path: path(zone) });
             }
             // A blocking flock knows no limit, and one suspended process would keep every other from starting.

@@ -9,6 +9,7 @@ mod error;
 mod home;
 mod keys;
 mod lock;
+mod network;
 mod record;
 mod records;
 mod trust;

@@ -20,7 +20,7 @@ use std::{
     os::unix::fs::MetadataExt,
 };
 
-use troupe_proto::{address, noise::NodeId};
+use troupe_proto::{address::check_name, noise::NodeId};
 
 use super::Member;
 
@@ -155,7 +155,7 @@ impl Record {
         if rest.len() != usize::from(length) {
             return Err(CUT);
         }
-        if !address::is_valid_name(name) {
+        if check_name(name).is_err() {
             return Err("holds no valid name");
         }
         let member = Member {

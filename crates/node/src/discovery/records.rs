@@ -18,7 +18,7 @@ use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
-use troupe_proto::address;
+use troupe_proto::address::check_name;
 
 use super::{
     AnnounceError, DiscoveryError, Holder, Member,
@@ -112,7 +112,7 @@ impl Records {
         let Some(name) = file
             .to_str()
             .and_then(|file| file.strip_suffix(SUFFIX))
-            .filter(|name| address::is_valid_name(name))
+            .filter(|name| check_name(name).is_ok())
         else {
             return Ok(Found::Skipped(
                 "is not named like a node's record".to_owned(),

@@ -12,7 +12,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::DiscoveryError;
+use super::{DiscoveryError, network};
 
 /// How many symbolic links may lie above `TROUPE_HOME`: what Linux itself follows in one path.
 const LINKS: u32 = 40;
@@ -313,47 +313,9 @@ fn refuse_linked_home(path: &Path) -> DiscoveryError {
 }
 
 fn local(path: &Path) -> Result<(), DiscoveryError> {
-    let found =
-        rustix::fs::statfs(path).map_err(DiscoveryError::on("look at the file system of", path))?;
-    network_kind(&found).map_or(Ok(()), |kind| Err(refuse(path, Fault::Network(kind))))
-}
-
-/// The system itself knows which mounts are local.
-#[cfg(target_os = "macos")]
-fn network_kind(found: &rustix::fs::StatFs) -> Option<&'static str> {
-    const MNT_LOCAL: u32 = 0x1000;
-    (found.f_flags & MNT_LOCAL == 0).then_some("not local")
-}
-
-#[cfg(not(target_os = "macos"))]
-fn network_kind(found: &rustix::fs::StatFs) -> Option<&'static str> {
-    u32::try_from(found.f_type & 0xffff_ffff)
-        .ok()
-        .and_then(network_name)
-}
-
-/// By the numbers of statfs(2). FUSE is among them: what is behind it can't be told, and a lock on `sshfs` or on the
-/// folders of a virtual machine's host is unknown to the other side.
-#[cfg(not(target_os = "macos"))]
-fn network_name(magic: u32) -> Option<&'static str> {
-    Some(match magic {
-        0x6969 => "nfs",
-        0x517b | 0xfe53_4d42 | 0xff53_4d42 => "smb",
-        0x6573_5546 => "fuse",
-        0x0102_1997 => "9p",
-        0x00c3_6400 => "ceph",
-        0x0bd0_0bd0 => "lustre",
-        0x5346_414f | 0x6b41_4653 => "afs",
-        0x7375_7245 => "coda",
-        0x0000_564c => "ncp",
-        0x0116_1970 => "gfs2",
-        0x7461_636f => "ocfs2",
-        0x4750_4653 => "gpfs",
-        0x2003_0528 => "orangefs",
-        0x786f_4256 => "vboxsf",
-        0xbacb_acbc => "vmhgfs",
-        _ => return None,
-    })
+    let kind =
+        network::kind_of(path).map_err(DiscoveryError::on("look at the file system of", path))?;
+    kind.map_or(Ok(()), |kind| Err(refuse(path, Fault::Network(kind))))
 }
 
 #[cfg(test)]
@@ -407,25 +369,6 @@ mod tests {
                 wanted: 0o700
             })
         );
-    }
-
-    #[test]
-    #[cfg(not(target_os = "macos"))]
-    fn network_file_systems_are_known_by_their_numbers_and_local_ones_pass() {
-        for (magic, name) in [(0x6969, "nfs"), (0xfe53_4d42, "smb"), (0x6573_5546, "fuse")] {
-            assert_eq!(network_name(magic), Some(name));
-        }
-        // ext4, btrfs, xfs, tmpfs, overlayfs, zfs
-        for magic in [
-            0xef53,
-            0x9123_683e,
-            0x5846_5342,
-            0x0102_1994,
-            0x794c_7630,
-            0x2fc1_2fc1,
-        ] {
-            assert_eq!(network_name(magic), None);
-        }
     }
 
     #[test]

@@ -1,3 +1,5 @@
 //! A node: mailboxes, routing, requests, workers in Rust, channels and zones.
 
 pub mod discovery;
+pub mod link;
+pub mod zone;

@@ -13,6 +13,56 @@ pub fn encode_head(frame: &Frame<'_>, pieces: Pieces, out: &mut Vec<u8>) {
     write(frame, Some(pieces), out);
 }
 
+/// Takes time spent waiting off the remaining time of an encoded frame, if it is a message with a limit.
+pub fn age(encoded: &mut [u8], waited_ms: u32) {
+    let [frame_kind, flags, ..] = *encoded else { return };
+    if frame_kind != kind::MSG {
+        return;
+    }
+    let at = HEADER_LEN + if flags & kind::MSG_REQUEST == 0 { 0 } else { 8 };
+    if let Some(field) = encoded.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<4>()) {
+        let remaining = u32::from_le_bytes(*field);
+        if remaining != u32::MAX {
+            *field = remaining.saturating_sub(waited_ms).to_le_bytes();
+        }
+    }
+}
+
+/// Bytes of the frame on the wire, header included, if its body is `body_len` bytes long there.
+#[must_use]
+pub fn encoded_len(frame: &Frame<'_>, body_len: usize) -> usize {
+    let content = match frame {
+        Frame::Message(message) => {
+            let target = match message.target {
+                Target::Slot(_) => 8,
+                Target::Name(name) => 1 + name.len(),
+                Target::Control => 0,
+            };
+            let extensions = message.extensions.as_bytes().len();
+            8 * usize::from(message.request.is_some())
+                + 4
+                + 8 * usize::from(message.sender.is_some())
+                + target
+                + if extensions == 0 { 0 } else { 2 + extensions }
+        }
+        Frame::Reply(_) => 8,
+        Frame::Fail(_) | Frame::Stage { .. } | Frame::Close { .. } => 9,
+        Frame::Cancel { .. } | Frame::Gone { .. } | Frame::Ack { .. } => 8,
+        Frame::Window { .. } | Frame::Ping { .. } => 8,
+        Frame::Where { name } => name.len(),
+        Frame::Here { name, at } => name.len() + 8 * usize::from(at.is_some()),
+        Frame::Bind { name, .. } => 8 + name.len(),
+        Frame::Credit { .. } => 18,
+        Frame::Empty => 0,
+        Frame::Fragment { bytes, .. } => 4 + bytes.len(),
+        Frame::Hello(hello) => 34 + hello.extensions.as_bytes().len(),
+        Frame::Resume(_) => 32,
+        Frame::Reset { .. } => 1,
+        Frame::Pong(pong) => 8 + pong.turns.len(),
+    };
+    HEADER_LEN + content + body_len
+}
+
 fn write(frame: &Frame<'_>, pieces: Option<Pieces>, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_LEN]);

@@ -15,7 +15,7 @@ mod kind;
 mod session_frames;
 
 pub use decode::{Decoded, Decoder, decode};
-pub use encode::{encode, encode_head};
+pub use encode::{age, encode, encode_head, encoded_len};
 pub use error::CodecError;
 pub use extensions::Extensions;
 pub use kind::{HEADER_LEN, IGNORE_BIT, NUMBERED_BIT};
@@ -300,6 +300,33 @@ impl<'a> Frame<'a> {
             Frame::Message(message) if !message.control => Some(Flow::Messages),
             Frame::Reply(_) | Frame::Fail(_) => Some(Flow::Replies),
             _ => None,
+        }
+    }
+
+    /// Whether the frame takes a number of the session; a body in pieces does with its last piece.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        match self {
+            Frame::Message(_)
+            | Frame::Reply(_)
+            | Frame::Fail(_)
+            | Frame::Cancel { .. }
+            | Frame::Stage { .. }
+            | Frame::Where { .. }
+            | Frame::Here { .. }
+            | Frame::Gone { .. }
+            | Frame::Bind { .. }
+            | Frame::Credit { .. }
+            | Frame::Empty => true,
+            Frame::Fragment { .. }
+            | Frame::Hello(_)
+            | Frame::Resume(_)
+            | Frame::Reset { .. }
+            | Frame::Ack { .. }
+            | Frame::Window { .. }
+            | Frame::Ping { .. }
+            | Frame::Pong(_)
+            | Frame::Close { .. } => false,
         }
     }
 

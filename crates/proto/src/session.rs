@@ -174,6 +174,12 @@ impl Session {
         self.taken[flow.index()].announced
     }
 
+    /// Numbered frames the peer was told this process owns.
+    #[must_use]
+    pub fn acknowledged_to_peer(&self) -> u64 {
+        self.acknowledged_to_peer
+    }
+
     /// The ACK to send when this process owns `owned` frames, if the peer does not know yet; it counts as sent.
     pub fn ack_to_send(&mut self, owned: u64) -> Option<u64> {
         (owned > self.acknowledged_to_peer).then(|| {

@@ -23,8 +23,8 @@ pub struct Terms {
 }
 
 impl Default for Terms {
-    /// Messages of 16 MiB, 64 of them or 32 MiB in pieces, windows of 8 MiB: four flushes of the largest kind that a
-    /// reader takes in at once, and no more than a link may cost a node that can't keep up.
+    /// Messages of 16 MiB, 64 of them or 32 MiB in pieces at once, windows of 17 MiB: room for a message of the longest
+    /// kind and for small ones that pass between its pieces.
     fn default() -> Self {
         Self {
             features: 0,
@@ -32,7 +32,7 @@ impl Default for Terms {
             max_message: 16 << 20,
             max_reassembly: 32 << 20,
             max_pieces: 64,
-            windows: [8 << 20; 2],
+            windows: [17 << 20; 2],
             accept_code: false,
         }
     }

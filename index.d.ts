@@ -1,123 +1,23 @@
 /// <reference lib="esnext.disposable" />
 // The public API of troupe on one page. Generated from lib/ by `npm run generate`; not to be edited.
 
-/**
- * `troupe`: workers with a name, a mailbox and private state, on one node or many. This file is the public API:
- * what it exports is what the package offers; everything else under `lib/` is its own business. `npm run generate` rolls the types
- * of these exports up into `index.d.ts`, in this order.
- *
- * @packageDocumentation
- */
 declare global {
-  /** So that the types check where neither the dom library nor `@types/node` is installed; both add to it. */
   interface AbortSignal {}
 }
 
-// ── context ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── address ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-declare class Context {
-  readonly worker: string;
-}
+/**
+ * Where a message goes: `"greeter"` — the worker of that name, on this node if it runs here, else
+ * wherever in the zone it runs — or `"runner-1/greeter"`, that worker on that node.
+ * Names: `[A-Za-z0-9_-]`, 1 to 128 characters.
+ */
+export type Address = string;
 
 // ── duration ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Milliseconds, or a number with a unit: `250`, `"250ms"`, `"10s"`, `"5m"`, `"1h"`. `Infinity` = no limit. */
-type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
-
-// ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/**
- * Everything that can go wrong, as classes a caller can tell apart: by `code`, or by `instanceof`.
- * `failures.ts` writes their messages from what the Rust core reports.
- */
-/** The codes of {@link TroupeError}; stable, so match on them. */
-type TroupeErrorCode =
-  | 'TIMEOUT'
-  | 'NO_SUCH_WORKER'
-  | 'NAME_TAKEN'
-  | 'MAILBOX_FULL'
-  | 'WORKER_FAILED'
-  | 'WORKER_STOPPED'
-  | 'NODE_UNREACHABLE'
-  | 'NODE_STOPPED'
-  | 'NOT_PERMITTED'
-  | 'NOT_PORTABLE'
-  | 'MESSAGE_TOO_LARGE';
-
-/** What an error is about, beside its message. */
-interface TroupeErrorOptions {
-  /** What led to it, e.g. what a handler threw. */
-  cause?: unknown;
-  /** Name of the worker it is about. */
-  worker?: string | undefined;
-  /** Name of the node it is about. */
-  node?: string | undefined;
-}
-
-/**
- * Base of all failures of this package. Match on `code`: it is stable; `instanceof` also holds across two copies of the package.
- * Bad arguments are not among them: those are a `TypeError` or `RangeError` with the code `INVALID_ARGUMENT`.
- */
-export declare class TroupeError extends Error {
-  /** Which failure this is. */
-  readonly code: TroupeErrorCode;
-  /** Name of the worker it is about, where there is one. */
-  readonly worker?: string;
-  /** Name of the node it is about, where there is one. */
-  readonly node?: string;
-  /** Normally made by the package; by hand it serves the tests of code that handles failures. */
-  constructor(message?: string, options?: TroupeErrorOptions);
-}
-
-// ── log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** How serious a record is. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
-
-/** One entry of the log. */
-export interface LogRecord {
-  /** When it was logged. */
-  time: Date;
-  /** How serious it is. */
-  level: LogLevel;
-  /** Which part speaks: `node` for the user's own code, else a part of the runtime such as `channel` or `zone`. */
-  name: string;
-  /** What happened, in words. */
-  message: string;
-  /** Details to search by. */
-  fields?: object;
-}
-
-/** Another logger's entrance. */
-export type Logger = (record: LogRecord) => void;
-
-/**
- * To standard error: `2026-01-31T12:00:00.000Z INFO node Runner is ready` on a terminal, one JSON object a line elsewhere
- * (TROUPE_LOG_FORMAT=pretty|json). Levels: TROUPE_LOG="info,channel=debug"; default `info`, `off` for silence.
- */
-export declare function debug(message: string, fields?: object): void;
-
-/** Like {@link debug}, one level up: shown unless TROUPE_LOG says otherwise. */
-export declare function info(message: string, fields?: object): void;
-
-/** Like {@link info}, for what someone should look at. */
-export declare function warn(message: string, fields?: object): void;
-
-/** Like {@link info}, for what failed. */
-export declare function error(message: string, fields?: object): void;
-
-/**
- * Hands every record, the Rust core's too, to another logger instead, e.g. `(r) => pino[r.level](r.fields, r.message)`; `undefined`:
- * back to the default. That logger filters by itself: TROUPE_LOG holds for it only where it is set. If it throws, that is
- * reported once, and the record is written as if it were not there.
- */
-export declare function setLogger(log: Logger | undefined): void;
-
-/** Writes or hands on a record, if its level is wanted. For records that come from the Rust core as well. */
-export declare function emit(record: LogRecord): void;
-
-/** Whether a record of that level from that part would go anywhere, for those who would have to work to make one. */
-export declare function wanted(level: LogLevel, name: string): boolean;
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
 
 // ── worker ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,6 +78,232 @@ export interface WorkerInfo {
   readonly failed: number;
   /** The name, so that a listing prints well. */
   toString(): string;
+}
+
+// ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The codes of {@link TroupeError}; stable, so match on them. */
+export type TroupeErrorCode =
+  | 'TIMEOUT'
+  | 'NO_SUCH_WORKER'
+  | 'NAME_TAKEN'
+  | 'MAILBOX_FULL'
+  | 'WORKER_FAILED'
+  | 'WORKER_STOPPED'
+  | 'NODE_UNREACHABLE'
+  | 'NODE_STOPPED'
+  | 'NOT_PERMITTED'
+  | 'NOT_PORTABLE'
+  | 'MESSAGE_TOO_LARGE';
+
+/** How far a message had come when its deadline passed. */
+type Stage = 'in-transit' | 'queued' | 'running' | 'handled';
+
+/** What an error is about, beside its message. */
+interface TroupeErrorOptions {
+  /** What led to it, e.g. what a handler threw. */
+  cause?: unknown;
+  /** Name of the worker it is about. */
+  worker?: string | undefined;
+  /** Name of the node it is about. */
+  node?: string | undefined;
+}
+
+/**
+ * Base of all failures of this package. Match on `code`: it is stable; `instanceof` also holds across two copies of the package.
+ * Bad arguments are not among them: those are a `TypeError` or `RangeError` with the code `INVALID_ARGUMENT`.
+ */
+export declare class TroupeError extends Error {
+  /** Which failure this is. */
+  readonly code: TroupeErrorCode;
+  /** Name of the worker it is about, where there is one. */
+  readonly worker?: string;
+  /** Name of the node it is about, where there is one. */
+  readonly node?: string;
+  /** Normally made by the package; by hand it serves the tests of code that handles failures. */
+  constructor(message?: string, options?: TroupeErrorOptions);
+}
+
+/** No answer within the time allowed. The message of every one contains "timeout". */
+export declare class TimeoutError extends TroupeError {
+  readonly code: 'TIMEOUT';
+  /**
+   * How far the message came: `in-transit`, not known to have arrived; `queued`, waiting, in line or in the mailbox; `running`, being
+   * handled; `handled`, without a reply. Absent where no message was sent (`receive`, `Zone.nodes`). The receiver reports it, also
+   * from another node.
+   */
+  readonly stage?: Stage;
+  constructor(
+    message?: string,
+    options?: TroupeErrorOptions & {
+      stage?: Stage | undefined;
+    },
+  );
+}
+
+/** No live node of the zone has a worker of that name (or the one node that was asked has none). */
+export declare class NoSuchWorkerError extends TroupeError {
+  readonly code: 'NO_SUCH_WORKER';
+}
+
+/** A worker or mailbox of that name exists on the node already, or is still stopping. */
+export declare class NameTakenError extends TroupeError {
+  readonly code: 'NAME_TAKEN';
+}
+
+/** The mailbox took no more: it refuses when full, its waiting line is full as well, or waiting could never end. */
+export declare class MailboxFullError extends TroupeError {
+  readonly code: 'MAILBOX_FULL';
+}
+
+/** The handler failed. `cause` holds what it threw: name, message, code; the stack too when it ran on this node. */
+export declare class WorkerFailedError extends TroupeError {
+  readonly code: 'WORKER_FAILED';
+}
+
+/** Options of the failures after which the message may or may not have been handled. */
+interface MaybeExecutedOptions extends TroupeErrorOptions {
+  /** Default true: not known to be unhandled. */
+  maybeExecuted?: boolean | undefined;
+}
+
+/** The worker was stopped before it replied. */
+export declare class WorkerStoppedError extends TroupeError {
+  readonly code: 'WORKER_STOPPED';
+  /** True when it had begun to handle the message. */
+  readonly maybeExecuted: boolean;
+  constructor(message?: string, options?: MaybeExecutedOptions);
+}
+
+/** There is no channel to the node, or it was lost. */
+export declare class NodeUnreachableError extends TroupeError {
+  readonly code: 'NODE_UNREACHABLE';
+  /** False only when the message surely did not get there. */
+  readonly maybeExecuted: boolean;
+  constructor(message?: string, options?: MaybeExecutedOptions);
+}
+
+/** The node that was to do it is stopping or has stopped. */
+export declare class NodeStoppedError extends TroupeError {
+  readonly code: 'NODE_STOPPED';
+}
+
+/** A capability or an option of the node says no. */
+export declare class NotPermittedError extends TroupeError {
+  readonly code: 'NOT_PERMITTED';
+}
+
+/** The worker can't travel to another node; the message names the field or import, and the form that works. */
+export declare class NotPortableError extends TroupeError {
+  readonly code: 'NOT_PORTABLE';
+}
+
+/** A message longer than 16 MiB, counted as UTF-8. */
+export declare class MessageTooLargeError extends TroupeError {
+  readonly code: 'MESSAGE_TOO_LARGE';
+}
+
+// ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How a message is handed over. */
+export interface SendOptions {
+  /** How long to wait while the mailbox or the link is full. Default "30s". */
+  timeout?: Duration;
+  /** Gives up when it aborts: the call then rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** How an answer is waited for. */
+export interface RequestOptions {
+  /** How long to wait for the reply. Default "30s". */
+  timeout?: Duration;
+  /** Gives up when it aborts: the call then rejects with its reason, and the handler's `context.signal` aborts. */
+  signal?: AbortSignal;
+}
+
+/** How a worker or a node is stopped. */
+export interface StopOptions {
+  /** How long running and waiting messages may take to drain before they are failed. Default "5s"; 0 = at once. */
+  timeout?: Duration;
+}
+
+/** How a node is made. */
+export interface NodeOptions {
+  /**
+   * Default: `TROUPE_NODE`, else the main file's name (its folder's, if it is `main` or `index`) and a short random suffix.
+   * Other characters become `-`.
+   */
+  name?: string;
+  /**
+   * Default: `TROUPE_ZONE`, else `"default"`, the zone of this machine's user, which needs no server and no set-up.
+   * `false`: a node by itself, that opens no socket and touches no file. The zone's files are under `TROUPE_HOME`.
+   */
+  zone?: string | false;
+  /** `"host:port"` to listen on for other nodes. Default: `TROUPE_LISTEN`, else `"127.0.0.1:0"`. */
+  listen?: string;
+  /**
+   * Whether other members may start code here that this node does not have. Default: true for members of the same user on the
+   * same machine, else false.
+   */
+  acceptCode?: boolean;
+  /** Classes that other members may start here by name without shipping their code. */
+  workers?: Record<string, WorkerClass>;
+}
+
+/** How a node is started that is a program of its own. */
+export interface StartOptions extends NodeOptions {
+  /** Stay up after `main` returned, until SIGINT or SIGTERM. Default true. With false the node stops when `main` returns. */
+  waitUntilInterrupted?: boolean;
+}
+
+// ── log ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** How serious a record is. */
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** One entry of the log. */
+export interface LogRecord {
+  /** When it was logged. */
+  time: Date;
+  /** How serious it is. */
+  level: LogLevel;
+  /** Which part speaks: `node` for the user's own code, else a part of the runtime such as `channel` or `zone`. */
+  name: string;
+  /** What happened, in words. */
+  message: string;
+  /** Details to search by. */
+  fields?: object;
+}
+
+/** Another logger's entrance. */
+type Logger = (record: LogRecord) => void;
+
+/**
+ * To standard error: `2026-01-31T12:00:00.000Z INFO node Runner is ready` on a terminal, one JSON object a line elsewhere
+ * (TROUPE_LOG_FORMAT=pretty|json). Levels: TROUPE_LOG="info,channel=debug"; default `info`, `off` for silence.
+ */
+export declare function debug(message: string, fields?: object): void;
+
+/** Like {@link debug}, one level up: shown unless TROUPE_LOG says otherwise. */
+export declare function info(message: string, fields?: object): void;
+
+/** Like {@link info}, for what someone should look at. */
+export declare function warn(message: string, fields?: object): void;
+
+/** Like {@link info}, for what failed. */
+export declare function error(message: string, fields?: object): void;
+
+/**
+ * Hands every record, the Rust core's too, to another logger instead, e.g. `(r) => pino[r.level](r.fields, r.message)`; `undefined`:
+ * back to the default. That logger filters by itself: TROUPE_LOG holds for it only where it is set. If it throws, that is
+ * reported once, and the record is written as if it were not there.
+ */
+export declare function setLogger(log: Logger | undefined): void;
+
+// ── context ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+declare class Context {
+  readonly worker: string;
 }
 
 export {};

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeAddon, describingEnv, itemsFolder } from './describe-addon.mjs';
 import { hashOf, isFresh, stamp } from './freshness.mjs';
-import { addonFile, builtPlatforms, platformOf } from './platform.mjs';
+import { addonFile, builtPlatforms, libraryFile, platformOf } from './platform.mjs';
 import { attempt, Failure, isMain, main, root, run, say, toolEnv } from './shell.mjs';
 
 const nativeSources = [
@@ -17,7 +17,7 @@ const librarySources = ['lib', 'tsconfig.base.json', 'tsconfig.build.json', 'pac
 /** Says what is missing where the Rust compiler is absent or too old; resolves with its own platform, in Rust's words. */
 async function requireRust() {
   const needed = readFileSync(join(root, 'Cargo.toml'), 'utf8').match(/rust-version = "([\d.]+)"/)?.[1] ?? '';
-  const { status, output } = await attempt('rustc', ['-vV'], { capture: true });
+  const { status, output } = await attempt('rustc', ['-vV'], { quiet: true });
   if (status !== 0) {
     throw new Failure(
       `The native part is written in Rust, and no Rust compiler was found (rustc: ${output.trim()}).\n` +
@@ -53,7 +53,7 @@ export async function buildNative(target) {
   const outputs = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), ...(target ? [target] : []), 'release');
   // A fresh file, never written over: a process that has the old one loaded keeps it.
   const addon = join(root, addonFile(platform.name));
-  copyFileSync(join(outputs, platform.library), `${addon}.new`);
+  copyFileSync(join(outputs, libraryFile(platform)), `${addon}.new`);
   renameSync(`${addon}.new`, addon);
   describeAddon();
   stamp('native', hash);

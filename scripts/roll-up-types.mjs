@@ -138,9 +138,7 @@ export async function rollUpTypes() {
   const page = [
     ...references.map((name) => `/// <reference lib="${name}" />`),
     '// The public API of troupe on one page. Generated from lib/ by `npm run generate`; not to be edited.',
-    ...[...globals].map(
-      (statement) => `\n${statement.getText()}`,
-    ),
+    ...[...globals].map((statement) => `\n${statement.getText()}`),
     '',
     sections.join('\n\n'),
     '\nexport {};',

@@ -304,6 +304,7 @@ export declare function setLogger(log: Logger | undefined): void;
 
 declare class Context {
   readonly worker: string;
+  reply(message: string): Promise<void>;
 }
 
 export {};

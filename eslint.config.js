@@ -4,7 +4,19 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist/', 'dist-packages/', '.cache/', 'target/', 'benchmark/node_modules/', 'bindings/', '**/*.d.ts'] },
+  {
+    ignores: [
+      'dist/',
+      'dist-packages/',
+      '.cache/',
+      'target/',
+      'benchmark/node_modules/',
+      '__test__/programs/',
+      '__test__/fixtures/ship/',
+      'bindings/',
+      '**/*.d.ts',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.{js,mjs}'],

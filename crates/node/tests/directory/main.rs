@@ -25,6 +25,7 @@ fn plays_a_part() {
     match part.split_once(' ').unwrap_or((&part, "")) {
         ("open", _) => creation::open_when_told(&home),
         ("hold", name) => life::hold_until_told(&home, name),
+        ("watch-again", _) => watch::watch_again(&home),
         ("come-and-go", _) => life::come_and_go(&home),
         _ => panic!("no such part: {part}"),
     }

@@ -1,10 +1,13 @@
 //! Who watches a zone hears of each join and leave, whatever way a node ends.
 
-use std::fs;
+use std::{fs, path::Path, time::Instant};
 
-use troupe_node::discovery::Discovery;
+use troupe_node::discovery::{Directory, Discovery};
 
-use crate::support::{Home, Other, announce, names, until};
+use crate::{
+    life::open_files,
+    support::{Home, Other, PATIENCE, ZONE, announce, names, say, told, until},
+};
 
 #[tokio::test]
 async fn the_watch_tells_of_a_join_and_of_a_leave() {
@@ -25,7 +28,7 @@ async fn the_watch_tells_of_a_node_that_was_killed() {
     let mut changes = directory.changes();
     until(&directory, &mut changes, &["runner"]).await;
     other.kill();
-    changes.changed().await.unwrap();
+    told(&mut changes).await;
     until(&directory, &mut changes, &[]).await;
 }
 
@@ -41,19 +44,46 @@ async fn a_death_of_which_the_kernel_tells_nothing_is_found_by_looking_at_the_lo
     let mut changes = directory.changes();
     assert_eq!(names(&directory), ["runner"]);
     other.kill();
-    changes.changed().await.unwrap();
+    told(&mut changes).await;
     until(&directory, &mut changes, &[]).await;
 }
 
+/// The part of a process that watches once more after its watch had ended.
+#[cfg(target_os = "linux")]
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn watch_again(home: &Path) {
+    let directory = Directory::open(home, ZONE).unwrap();
+    let before = open_files();
+    drop(directory.changes());
+    let begin = Instant::now();
+    while open_files() > before {
+        assert!(begin.elapsed() < PATIENCE, "the watch goes on");
+        std::thread::yield_now();
+    }
+    let mut changes = directory.changes();
+    let _announcement = announce(&directory, "runner");
+    told(&mut changes).await;
+    assert_eq!(names(&directory), ["runner"]);
+    say("told");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_watch_ends_with_its_last_receiver_and_begins_again_with_the_next() {
+    let home = Home::new();
+    let mut other = Other::plays("watch-again", &home);
+    assert_eq!(other.hears(), "told");
+    other.ends();
+}
+
 #[tokio::test]
-async fn every_receiver_is_told_also_one_that_came_after_the_last_had_gone() {
+async fn every_receiver_is_told() {
     let home = Home::new();
     let directory = home.open();
-    drop(directory.changes());
     let (mut one, mut other) = (directory.changes(), directory.changes());
     let announcement = announce(&directory, "runner");
-    one.changed().await.unwrap();
-    other.changed().await.unwrap();
+    told(&mut one).await;
+    told(&mut other).await;
     drop(announcement);
     until(&directory, &mut one, &[]).await;
     until(&directory, &mut other, &[]).await;
@@ -69,7 +99,7 @@ async fn looking_at_the_zone_wakes_nobody_who_watches_it() {
         assert_eq!(names(&directory), ["runner"]);
     }
     let _announcement = announce(&directory, "second");
-    changes.changed().await.unwrap();
+    told(&mut changes).await;
     // The one change, and at most a look after it.
     assert!(*changes.borrow() <= 2, "{}", *changes.borrow());
 }

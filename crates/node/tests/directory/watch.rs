@@ -1,13 +1,10 @@
 //! Who watches a zone hears of each join and leave, whatever way a node ends.
 
-use std::{fs, path::Path, time::Instant};
+use std::fs;
 
-use troupe_node::discovery::{Directory, Discovery};
+use troupe_node::discovery::Discovery;
 
-use crate::{
-    life::open_files,
-    support::{Home, Other, PATIENCE, ZONE, announce, names, say, told, until},
-};
+use crate::support::{Home, Other, announce, names, told, until};
 
 #[tokio::test]
 async fn the_watch_tells_of_a_join_and_of_a_leave() {
@@ -46,34 +43,6 @@ async fn a_death_of_which_the_kernel_tells_nothing_is_found_by_looking_at_the_lo
     other.kill();
     told(&mut changes).await;
     until(&directory, &mut changes, &[]).await;
-}
-
-/// The part of a process that watches once more after its watch had ended.
-#[cfg(target_os = "linux")]
-#[tokio::main(flavor = "current_thread")]
-pub(crate) async fn watch_again(home: &Path) {
-    let directory = Directory::open(home, ZONE).unwrap();
-    let before = open_files();
-    drop(directory.changes());
-    let begin = Instant::now();
-    while open_files() > before {
-        assert!(begin.elapsed() < PATIENCE, "the watch goes on");
-        std::thread::yield_now();
-    }
-    let mut changes = directory.changes();
-    let _announcement = announce(&directory, "runner");
-    told(&mut changes).await;
-    assert_eq!(names(&directory), ["runner"]);
-    say("told");
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_watch_ends_with_its_last_receiver_and_begins_again_with_the_next() {
-    let home = Home::new();
-    let mut other = Other::plays("watch-again", &home);
-    assert_eq!(other.hears(), "told");
-    other.ends();
 }
 
 #[tokio::test]

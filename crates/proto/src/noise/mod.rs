@@ -12,6 +12,8 @@ mod credential;
 mod error;
 mod handshake;
 mod identity;
+#[cfg(test)]
+mod meddling;
 mod membership;
 mod records;
 mod suite;

@@ -3,7 +3,7 @@
 use super::records::{OpeningKey, RECORD_HEADER, RECORD_TAG, SealingKey};
 use super::suite::{SUITE, builder};
 
-const VECTORS: &str = include_str!("../../tests/vectors/xxpsk0.txt");
+const VECTORS: &str = include_str!("../../tests/noise/vectors/xxpsk0.txt");
 
 struct Vector<'a>(Vec<(&'a str, &'a str)>);
 

@@ -1,8 +1,6 @@
 //! A handshake that was touched on the way is never accepted by the side that reads it.
 
-mod common;
-
-use common::{NOW, Zone};
+use super::common::{NOW, Zone};
 use troupe_proto::noise::{HEADER, Handshake, Membership};
 
 /// Three messages of one handshake, each read by a side that has seen the ones before unchanged.

@@ -1,5 +1,7 @@
 //! A credential says what its authority signed, in one encoding, or nothing at all.
 
+use std::fmt::Write;
+
 use proptest::prelude::*;
 use troupe_proto::noise::{
     Authority, CLOCK_SKEW, CREDENTIAL_MAX, Capabilities, Credential, CredentialError,
@@ -23,7 +25,10 @@ fn request(name: &str) -> CredentialRequest<'_> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use troupe_proto::noise::{
-    AccessKey, Authority, CREDENTIAL_LIFETIME, Capabilities, Credential, CredentialRequest,
-    Established, Handshake, HandshakeError, Identity, Membership,
+    AccessKey, Authority, CREDENTIAL_LIFETIME, Capabilities, Credential, CredentialRequest, Established,
+    Handshake, HandshakeError, Identity, Membership,
 };
 
 /// When every test takes place, in Unix seconds.
@@ -18,10 +18,7 @@ pub(crate) struct Zone {
 
 impl Zone {
     pub(crate) fn new() -> Self {
-        Self {
-            authority: Authority::generate().unwrap(),
-            access_key: AccessKey::generate().unwrap(),
-        }
+        Self { authority: Authority::generate().unwrap(), access_key: AccessKey::generate().unwrap() }
     }
 
     /// A member whose credential holds from now on for the usual time.

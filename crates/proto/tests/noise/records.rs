@@ -2,8 +2,8 @@
 
 use super::common::{Zone, establish};
 use troupe_proto::noise::{
-    Established, OpeningKey, RECORD_HEADER, RECORD_MAX, RECORD_PLAINTEXT_MAX, RECORD_TAG,
-    RecordError, SealingKey, record_length,
+    Established, OpeningKey, RECORD_HEADER, RECORD_MAX, RECORD_PLAINTEXT_MAX, RECORD_TAG, RecordError,
+    SealingKey, record_length,
 };
 
 fn channel() -> (Established, Established) {
@@ -21,8 +21,7 @@ fn seal(key: &mut SealingKey, plaintext: &[u8]) -> Vec<u8> {
 fn open(key: &mut OpeningKey, record: &[u8]) -> Result<Vec<u8>, RecordError> {
     let (header, ciphertext) = record.split_first_chunk::<RECORD_HEADER>().unwrap();
     assert_eq!(record_length(*header)?, ciphertext.len());
-    key.open_in_place(&mut ciphertext.to_vec())
-        .map(|plaintext| plaintext.to_vec())
+    key.open_in_place(&mut ciphertext.to_vec()).map(|plaintext| plaintext.to_vec())
 }
 
 #[test]
@@ -86,8 +85,7 @@ fn open_framed(key: &mut OpeningKey, stream: &[u8]) -> Result<Vec<u8>, RecordErr
     let (header, rest) = stream.split_first_chunk::<RECORD_HEADER>().unwrap();
     let length = record_length(*header)?;
     let ciphertext = rest.get(..length).ok_or(RecordError::Broken)?;
-    key.open_in_place(&mut ciphertext.to_vec())
-        .map(|plaintext| plaintext.to_vec())
+    key.open_in_place(&mut ciphertext.to_vec()).map(|plaintext| plaintext.to_vec())
 }
 
 #[test]
@@ -96,9 +94,6 @@ fn a_record_does_not_open_on_the_side_that_sealed_it_nor_on_another_channel() {
     let (_, mut stranger) = channel();
     let record = seal(&mut a.send, b"for b");
     assert_eq!(open(&mut a.receive, &record), Err(RecordError::Broken));
-    assert_eq!(
-        open(&mut stranger.receive, &record),
-        Err(RecordError::Broken)
-    );
+    assert_eq!(open(&mut stranger.receive, &record), Err(RecordError::Broken));
     assert_eq!(open(&mut b.receive, &record), Ok(b"for b".to_vec()));
 }

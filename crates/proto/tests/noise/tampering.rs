@@ -112,13 +112,7 @@ fn a_message_in_the_place_of_another_is_not_accepted() {
     let first = recording.reader(1).1[HEADER.len()..].to_vec();
     let second = recording.reader(2).1;
     let third = recording.reader(3).1;
-    for (message, wrong) in [
-        (2, &first),
-        (2, &third),
-        (3, &first),
-        (3, &second),
-        (1, &second),
-    ] {
+    for (message, wrong) in [(2, &first), (2, &third), (3, &first), (3, &second), (1, &second)] {
         not_accepted(recording.reader(message).0, wrong);
     }
 }

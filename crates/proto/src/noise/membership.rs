@@ -20,7 +20,7 @@ const BINDING: usize = 8 + 8 + 64;
 pub(super) const PRESENTATION_MAX: usize = 2 + CREDENTIAL_MAX + BINDING;
 
 /// The node at the other end of a channel, as its checked credential and binding tell it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Its identifier.
     pub id: NodeId,
@@ -34,6 +34,19 @@ pub struct Peer {
     pub capabilities: Capabilities,
     /// When its credential or its binding ends, whichever is earlier, in Unix seconds.
     pub expires: u64,
+}
+
+impl fmt::Debug for Peer {
+    /// Without the public key, which the identifier stands for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("incarnation", &self.incarnation)
+            .field("capabilities", &self.capabilities)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a membership could not be made of its parts. Nothing was changed.

@@ -1,5 +1,7 @@
 //! A handshake that was touched on the way is never accepted by the side that reads it.
 
+use proptest::prelude::*;
+
 use super::common::{NOW, Zone};
 use troupe_proto::noise::{HEADER, Handshake, Membership};
 
@@ -128,4 +130,22 @@ fn what_a_side_sent_is_not_accepted_when_it_comes_back() {
     responder.read(&sent).unwrap();
     let sent = responder.take_output();
     not_accepted(responder, &sent);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whatever_arrives_is_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..600), framed in any::<bool>()) {
+        let recording = Recording::new();
+        let mut bytes = bytes;
+        if framed && bytes.len() >= 2 {
+            let length = (bytes.len() - 2) as u16;
+            bytes[..2].copy_from_slice(&length.to_be_bytes());
+        }
+        not_accepted(Handshake::respond(&recording.b, NOW).unwrap(), &bytes);
+        not_accepted(Handshake::respond(&recording.b, NOW).unwrap(), &[&HEADER[..], &bytes].concat());
+        not_accepted(recording.reader(2).0, &bytes);
+        not_accepted(recording.reader(3).0, &bytes);
+    }
 }

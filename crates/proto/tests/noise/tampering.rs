@@ -132,6 +132,15 @@ fn what_a_side_sent_is_not_accepted_when_it_comes_back() {
     not_accepted(responder, &sent);
 }
 
+#[test]
+fn an_answer_not_yet_taken_is_withdrawn_when_what_follows_is_broken() {
+    let recording = Recording::new();
+    let (mut responder, mut bytes) = recording.reader(1);
+    bytes.extend_from_slice(&[0, 0]);
+    assert!(responder.read(&bytes).is_err());
+    assert!(responder.take_output().is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

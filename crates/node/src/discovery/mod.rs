@@ -21,7 +21,7 @@ use tokio::sync::watch::Receiver;
 use troupe_proto::noise::NodeId;
 
 pub use announcement::{Announce, Announcement};
-pub use directory::Directory;
+pub use directory::{Directory, zone_folder};
 pub use error::{AnnounceError, DiscoveryError, Holder, OpenError};
 pub use home::default_home;
 pub use trust::{Fault, Untrusted};

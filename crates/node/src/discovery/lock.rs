@@ -109,3 +109,30 @@ impl ZoneLock {
 fn path(zone: &Path) -> PathBuf {
     zone.join("zone.lock")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_that_another_keeps_is_waited_for_and_then_named() {
+        let name = format!("troupe-lock-{:016x}", getrandom::u64().unwrap_or_default());
+        let zone = std::env::temp_dir().join(name);
+        assert!(trust::folder(&zone).is_ok());
+        let kept = ZoneLock::wait(&zone);
+        assert!(kept.is_ok());
+        let refused = ZoneLock::wait_at_most(&zone, Duration::ZERO);
+        assert!(
+            matches!(&refused, Err(DiscoveryError::Busy { path }) if path.starts_with(&zone)),
+            "{refused:?}"
+        );
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| ZoneLock::wait(&zone).is_ok());
+            drop(kept);
+            assert!(waits.join().is_ok_and(|taken| taken));
+        });
+        let _ = fs::remove_dir_all(zone);
+    }
+}

@@ -1,0 +1,118 @@
+/**
+ * Runs programs as their users do, each a process of its own: by plain `node` where it strips types by itself (22.18 and later), else by
+ * `tsx`. Waits for what a program prints or for its end, never for a time; nothing that was started outlives its test.
+ */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+
+const tsx = createRequire(import.meta.url).resolve('tsx/cli');
+
+/** One Node binary that programs are run with. */
+export interface NodeBinary {
+  path: string;
+  version: string;
+  /** What stands before the program's file. */
+  args: string[];
+}
+
+/** The Node that runs the tests, and those that TROUPE_TEST_NODES lists (paths, separated as in PATH). */
+export function nodeBinaries(): NodeBinary[] {
+  const others = (process.env['TROUPE_TEST_NODES'] ?? '').split(delimiter).filter((path) => path !== '');
+  return [process.execPath, ...others].map((path) => {
+    const version =
+      path === process.execPath
+        ? process.versions.node
+        : execFileSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' }).trim();
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    return { path, version, args: major > 22 || (major === 22 && minor >= 18) ? [] : [tsx] };
+  });
+}
+
+/** A folder for the zone's files of one test, gone with it. */
+export function zoneHome(t: ExecutionContext): string {
+  const home = mkdtempSync(join(tmpdir(), 'troupe-test-'));
+  t.teardown(() => rmSync(home, { recursive: true, force: true }));
+  return home;
+}
+
+/** The lines that a program's header says it prints: the indented ones of the comment it begins with. */
+export function headerLines(file: string): string[] {
+  const header = /^(?:\/\/.*\n)+/.exec(readFileSync(file, 'utf8'))?.[0] ?? '';
+  return [...header.matchAll(/^\/\/ {3}(.*)$/gm)].map((match) => match[1] ?? '');
+}
+
+/** How a program ended. */
+export interface End {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** A program under way. */
+export class Program {
+  /** All it has written to standard output. */
+  stdout = '';
+  /** All it has written to standard error. */
+  stderr = '';
+  /** Resolves when it has ended and all it wrote is here. */
+  readonly ended: Promise<End>;
+  readonly #process: ChildProcess;
+  readonly #watchers = new Set<() => void>();
+  readonly #title: string;
+
+  /** Starts it; `t` ends it at the latest. */
+  constructor(t: ExecutionContext, args: string[], env: Record<string, string>, node = process.execPath) {
+    this.#title = args.at(-1) ?? '';
+    // Of ours only what a program needs: a variable of the developer's machine must not change what is printed.
+    const inherited = Object.fromEntries(
+      ['PATH', 'HOME', 'TMPDIR'].flatMap((name) =>
+        process.env[name] === undefined ? [] : [[name, process.env[name]]],
+      ),
+    );
+    this.#process = spawn(node, args, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.ended = new Promise((resolve, reject) => {
+      this.#process.on('error', reject);
+      this.#process.on('close', (code, signal) => resolve({ code, signal }));
+    });
+    const collect = (name: 'stdout' | 'stderr') => {
+      this.#process[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this[name] += text;
+        for (const watcher of this.#watchers) watcher();
+      });
+    };
+    collect('stdout');
+    collect('stderr');
+    t.teardown(async () => {
+      this.#process.kill('SIGKILL');
+      await this.ended;
+    });
+  }
+
+  /** Resolves when what it wrote satisfies the condition; rejects when it ends before. */
+  async until(condition: (program: this) => boolean): Promise<void> {
+    let watcher: (() => void) | undefined;
+    const satisfied = new Promise<boolean>((resolve) => {
+      watcher = () => condition(this) && resolve(true);
+      this.#watchers.add(watcher);
+      watcher();
+    });
+    const inTime = await Promise.race([satisfied, this.ended.then(() => condition(this))]);
+    if (watcher !== undefined) this.#watchers.delete(watcher);
+    if (!inTime) throw new Error(`${this.#title} ended too early:\n${this.stdout}${this.stderr}`);
+  }
+
+  /** Sends it a signal, as a terminal or a service manager does. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  /** What it printed, line by line, after it ended; fails the test unless it ended by itself with status 0. */
+  async output(t: ExecutionContext): Promise<string[]> {
+    const end = await this.ended;
+    t.deepEqual(end, { code: 0, signal: null }, `${this.#title}:\n${this.stdout}${this.stderr}`);
+    return this.stdout.split('\n').slice(0, -1);
+  }
+}

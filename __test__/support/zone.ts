@@ -1,0 +1,40 @@
+/** A zone of processes for one test: runners that are up, and the program that is run beside them. */
+import type { ExecutionContext } from 'ava';
+import { nodeBinaries, Program, zoneHome, type NodeBinary } from './program.ts';
+
+/** Where a test's programs find each other, and nobody else. */
+export interface TestZone {
+  /** Starts a program in the zone. */
+  start(file: string): Program;
+  /** Starts as many copies of a program, and resolves when each has logged a record that matches. */
+  startUntil(file: string, copies: number, logged: RegExp): Promise<Program[]>;
+}
+
+/** A zone of its own, run by the given Node. */
+export function testZone(t: ExecutionContext, node: NodeBinary = nodeBinaries()[0] as NodeBinary): TestZone {
+  const env = { TROUPE_HOME: zoneHome(t), TROUPE_LOG_FORMAT: 'json' };
+  const start = (file: string) => new Program(t, [...node.args, file], env, node.path);
+  return {
+    start,
+    async startUntil(file, copies, logged) {
+      const programs = Array.from({ length: copies }, () => start(file));
+      await Promise.all(
+        programs.map((program) => program.until(() => logMessages(program).some((m) => logged.test(m)))),
+      );
+      return programs;
+    },
+  };
+}
+
+/** What a program has logged so far: the messages, in order. Lines that are no records of the log are left out. */
+export function logMessages(program: Program): string[] {
+  return program.stderr.split('\n').flatMap((line) => {
+    if (!line.startsWith('{"time"')) return [];
+    try {
+      return [(JSON.parse(line) as { message: string }).message];
+    } catch {
+      // The rest of the line has not come yet.
+      return [];
+    }
+  });
+}

@@ -1,0 +1,197 @@
+/**
+ * The log of a node: what the user's code says and what the Rust core reports, as lines on standard error or as records for another
+ * logger. A log call never throws, and what it wrote is out when it returns, also when the process ends right after.
+ */
+import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { jsonText } from './log-text.ts';
+
+/** How serious a record is. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** One entry of the log. */
+export interface LogRecord {
+  /** When it was logged. */
+  time: Date;
+  /** How serious it is. */
+  level: LogLevel;
+  /** Which part speaks: `node` for the user's own code, else a part of the runtime such as `channel` or `zone`. */
+  name: string;
+  /** What happened, in words. */
+  message: string;
+  /** Details to search by. */
+  fields?: object;
+}
+
+/** Another logger's entrance. */
+export type Logger = (record: LogRecord) => void;
+
+/**
+ * To standard error: `2026-01-31T12:00:00.000Z INFO node Runner is ready` on a terminal, one JSON object a line elsewhere
+ * (TROUPE_LOG_FORMAT=pretty|json). Levels: TROUPE_LOG="info,channel=debug"; default `info`, `off` for silence.
+ */
+export function debug(message: string, fields?: object): void {
+  log('debug', message, fields);
+}
+
+/** Like {@link debug}, one level up: shown unless TROUPE_LOG says otherwise. */
+export function info(message: string, fields?: object): void {
+  log('info', message, fields);
+}
+
+/** Like {@link info}, for what someone should look at. */
+export function warn(message: string, fields?: object): void {
+  log('warn', message, fields);
+}
+
+/** Like {@link info}, for what failed. */
+export function error(message: string, fields?: object): void {
+  log('error', message, fields);
+}
+
+/**
+ * Hands every record, the Rust core's too, to another logger instead, e.g. `(r) => pino[r.level](r.fields, r.message)`; `undefined`:
+ * back to the default. That logger filters by itself: TROUPE_LOG holds for it only where it is set. If it throws, that is
+ * reported once, and the record is written as if it were not there.
+ */
+export function setLogger(log: Logger | undefined): void {
+  logger = log;
+  loggerFailed = false;
+}
+
+/** Writes or hands on a record, if its level is wanted. For records that come from the Rust core as well. */
+export function emit(record: LogRecord): void {
+  if (!wanted(record.level, record.name)) return;
+  // A logger that logs through us would call itself for ever: what it says meanwhile goes to standard error.
+  if (logger === undefined || inLogger) return write(record);
+  inLogger = true;
+  try {
+    const result: unknown = logger(record);
+    if (result instanceof Promise) result.catch(reportLogger);
+  } catch (thrown) {
+    reportLogger(thrown);
+    write(record);
+  } finally {
+    inLogger = false;
+  }
+}
+
+/** A failure that nobody else may hear of, from a part of the runtime. */
+export function emitError(name: string, message: string, fields: object): void {
+  emit({ time: new Date(), level: 'error', name, message, fields });
+}
+
+/** Whether a record of that level from that part would go anywhere, for those who would have to work to make one. */
+export function wanted(level: LogLevel, name: string): boolean {
+  filter ??= parseFilter(process.env['TROUPE_LOG']);
+  if (logger !== undefined && !filter.explicit) return true;
+  return RANKS[level] >= (filter.byName.get(name) ?? filter.byDefault);
+}
+
+const RANKS = { debug: 0, info: 1, warn: 2, error: 3, off: 4 } as const;
+
+interface Filter {
+  /** TROUPE_LOG is set. */
+  explicit: boolean;
+  byDefault: number;
+  byName: Map<string, number>;
+}
+
+let filter: Filter | undefined;
+let pretty: boolean | undefined;
+let logger: Logger | undefined;
+let loggerFailed = false;
+let inLogger = false;
+
+function log(level: LogLevel, message: string, fields: object | undefined): void {
+  if (!wanted(level, 'node')) return;
+  // Whatever JavaScript passes: a log call is the last place to fail at.
+  const text = typeof message === 'string' ? message : jsonText(message);
+  emit(
+    fields === undefined
+      ? { time: new Date(), level, name: 'node', message: text }
+      : { time: new Date(), level, name: 'node', message: text, fields },
+  );
+}
+
+/** `"info,channel=debug"` → what each part may say. A piece that makes no sense is reported and otherwise ignored. */
+function parseFilter(text: string | undefined): Filter {
+  const filter: Filter = { explicit: Boolean(text), byDefault: RANKS.info, byName: new Map() };
+  for (const piece of (text ?? '').split(',').map((piece) => piece.trim())) {
+    if (piece === '') continue;
+    const [, name, level = ''] = /^(?:([^=]+)=)?(.*)$/.exec(piece) ?? [];
+    const rank = (RANKS as Record<string, number | undefined>)[level.toLowerCase()];
+    if (rank === undefined) {
+      const levels = Object.keys(RANKS).join(', ');
+      write(own('warn', `TROUPE_LOG: ${JSON.stringify(piece)} is neither a level (${levels}) nor "name=level"`));
+    } else if (name === undefined) filter.byDefault = rank;
+    else filter.byName.set(name, rank);
+  }
+  return filter;
+}
+
+function reportLogger(thrown: unknown): void {
+  if (loggerFailed) return;
+  loggerFailed = true;
+  write(own('error', `the logger given to setLogger failed; what it throws at is written here: ${jsonText(thrown)}`));
+}
+
+/** A record about the log itself. */
+function own(level: LogLevel, message: string): LogRecord {
+  return { time: new Date(), level, name: 'log', message };
+}
+
+function line(record: LogRecord): string {
+  // Asked of the system, not of process.stderr: making that stream turns a pipe non-blocking.
+  pretty ??=
+    process.env['TROUPE_LOG_FORMAT'] === 'pretty' || (process.env['TROUPE_LOG_FORMAT'] !== 'json' && isatty(2));
+  return pretty ? prettyLine(record) : jsonLine(record);
+}
+
+function prettyLine(record: LogRecord): string {
+  const fields = record.fields === undefined ? '' : ` ${jsonText(record.fields)}`;
+  return printable(`${isoTime(record)} ${record.level.toUpperCase()} ${record.name} ${record.message}${fields}`);
+}
+
+function jsonLine(record: LogRecord): string {
+  const head = `{"time":"${isoTime(record)}","level":"${record.level}","name":${JSON.stringify(record.name)},"message":${JSON.stringify(record.message)}`;
+  return record.fields === undefined ? `${head}}` : `${head},"fields":${jsonText(record.fields)}}`;
+}
+
+function isoTime(record: LogRecord): string {
+  return Number.isNaN(record.time.getTime()) ? new Date().toISOString() : record.time.toISOString();
+}
+
+/** A message from elsewhere must not move the cursor, nor look like a record of its own: later lines are indented. */
+function printable(text: string): string {
+  const escaped = (character: string) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return text.replace(/\r?\n/g, '\n  ').replace(/[^\P{Cc}\n\t]/gu, escaped);
+}
+
+/** A reader that is this far behind loses lines instead of stopping the program. */
+const PATIENCE_MS = 100;
+let lost = 0;
+/** Part of the last lost record was written: the next one starts on a line of its own. */
+let torn = false;
+
+function write(record: LogRecord): void {
+  const missing = lost > 0 ? `${line(own('warn', `${lost} records were lost: standard error was full`))}\n` : '';
+  let bytes = Buffer.from(`${torn ? '\n' : ''}${missing}${line(record)}\n`);
+  // Full once, one try a record is enough until it takes something again.
+  const until = lost > 0 ? 0 : performance.now() + PATIENCE_MS;
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(2, bytes));
+      torn = bytes.length > 0;
+    } catch (failed) {
+      // Closed, or nobody reads it any more: there is no place left to say so.
+      if ((failed as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      if (performance.now() >= until) {
+        lost += 1;
+        return;
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+  lost = 0;
+}

@@ -1,0 +1,60 @@
+/**
+ * Finds and loads the native add-on: the platform's own package beside this one, or, in a checkout, the file that
+ * `npm run build` leaves at the package's root. Nothing is downloaded and nothing is built here.
+ */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type * as Bindings from '../bindings/native.d.ts';
+
+/** What the add-on exports. */
+export type Native = typeof Bindings & {
+  /** Opens the port of this isolate, once; returns its `flush(text, records, deliver)`. Raw, for it is the one hot call. */
+  openPort(
+    outgoing: Uint32Array,
+    incoming: Uint32Array,
+    stash: (...texts: string[]) => void,
+    wake: () => void,
+  ): (text: string, records: number, deliver: boolean) => void;
+};
+
+const require = createRequire(import.meta.url);
+
+/** On Linux the C library decides which build fits; the package manager installs only that one. */
+const platforms =
+  process.platform === 'linux'
+    ? [`linux-${process.arch}-gnu`, `linux-${process.arch}-musl`]
+    : [`${process.platform}-${process.arch}`];
+
+function load(): Native {
+  const tried: string[] = [];
+  let cause: unknown;
+  for (const platform of platforms) {
+    const file = fileURLToPath(new URL(`../troupe.${platform}.node`, import.meta.url));
+    for (const [specifier, label] of [
+      [`@troupe/${platform}`, `package @troupe/${platform}`],
+      [file, `file ${file}`],
+    ] as const) {
+      try {
+        return require(specifier) as Native;
+      } catch (error) {
+        const absent = (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+        tried.push(`${label}: ${absent ? 'not there' : (error as Error).message}`);
+        // One that is there and does not load says more than those that are absent.
+        if (!absent) cause ??= error;
+      }
+    }
+  }
+  throw new Error(
+    [
+      `troupe has no native add-on for this platform (${process.platform} ${process.arch}, Node ${process.versions.node}). Looked for`,
+      ...tried.map((line) => `  ${line}`),
+      'If a package of the list exists for this platform, install again without `--omit=optional`.',
+      'Otherwise build it: in a checkout of the sources of troupe, with Rust 1.88 or later, run `npm ci && npm run build`;',
+      'the add-on it leaves there is the file named above.',
+    ].join('\n'),
+    { cause },
+  );
+}
+
+/** The add-on, loaded once a process and isolate. */
+export const native: Native = load();

@@ -1,0 +1,97 @@
+// `npm run build`: the native add-on beside this package's root (Rust, release) and lib/ to dist/ (TypeScript).
+// With --native or --library only that one; --target (a Rust target, for the release workflow) builds for another platform.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { describeAddon, describingEnv, itemsFolder } from './describe-addon.mjs';
+import { hashOf, isFresh, stamp } from './freshness.mjs';
+import { addonFile, builtPlatforms, libraryFile, platformOf } from './platform.mjs';
+import { attempt, Failure, isMain, main, root, run, say, toolEnv } from './shell.mjs';
+
+const nativeSources = [
+  ...['Cargo.toml', 'Cargo.lock', 'bindings/Cargo.toml', 'bindings/build.rs', 'bindings/src'],
+  ...['proto', 'node'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
+];
+const librarySources = ['lib', 'tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json'];
+
+/** Says what is missing where the Rust compiler is absent or too old; resolves with its own platform, in Rust's words. */
+async function requireRust() {
+  const needed = readFileSync(join(root, 'Cargo.toml'), 'utf8').match(/rust-version = "([\d.]+)"/)?.[1] ?? '';
+  const { status, output } = await attempt('rustc', ['-vV'], { quiet: true });
+  if (status !== 0) {
+    throw new Failure(
+      `The native part is written in Rust, and no Rust compiler was found (rustc: ${output.trim()}).\n` +
+        `Install Rust ${needed} or later from https://rustup.rs and run this again.`,
+    );
+  }
+  const [, release, major, minor] = /release: ((\d+)\.(\d+)\S*)/.exec(output) ?? [];
+  const [leastMajor, leastMinor] = needed.split('.').map(Number);
+  if (Number(major) < leastMajor || (Number(major) === leastMajor && Number(minor) < leastMinor)) {
+    throw new Failure(
+      `The native part needs Rust ${needed}; this is ${release}. \`rustup update stable\` brings a newer one.`,
+    );
+  }
+  return /host: (\S+)/.exec(output)?.[1] ?? '';
+}
+
+/** Builds the add-on for this platform (or for `target`, in Rust's words), and the description of what it exports. */
+export async function buildNative(target) {
+  const host = await requireRust();
+  const platform = platformOf(target ?? host);
+  say(`building the native add-on for ${platform.name} (cargo, release; a minute or two the first time) …`);
+  const hash = hashOf(...nativeSources);
+  mkdirSync(itemsFolder, { recursive: true });
+  const args = [
+    'build',
+    '--release',
+    '--locked',
+    '--package',
+    'troupe-bindings',
+    ...(target ? ['--target', target] : []),
+  ];
+  await run('cargo', args, { env: toolEnv(describingEnv()) });
+  const outputs = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), ...(target ? [target] : []), 'release');
+  // A fresh file, never written over: a process that has the old one loaded keeps it.
+  const addon = join(root, addonFile(platform.name));
+  copyFileSync(join(outputs, libraryFile(platform)), `${addon}.new`);
+  renameSync(`${addon}.new`, addon);
+  describeAddon();
+  stamp('native', hash);
+}
+
+/** Compiles lib/ to dist/. */
+export async function buildLibrary() {
+  say('compiling the TypeScript library …');
+  const hash = hashOf(...librarySources);
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  await run('tsc', ['-p', 'tsconfig.build.json']);
+  stamp('library', hash);
+}
+
+/** Whether an add-on for the platform of this process is there. */
+const loadable = () => builtPlatforms().some((name) => name.startsWith(`${process.platform}-${process.arch}`));
+
+/** Builds what is missing or older than its sources. Resolves with the names of what was built. */
+export async function buildStale() {
+  const built = [];
+  if (!loadable() || !isFresh('native', hashOf(...nativeSources))) {
+    await buildNative();
+    built.push('native');
+  }
+  if (!existsSync(join(root, 'dist', 'index.js')) || !isFresh('library', hashOf(...librarySources))) {
+    await buildLibrary();
+    built.push('library');
+  }
+  return built;
+}
+
+if (isMain(import.meta.url)) {
+  await main(async () => {
+    const { values } = parseArgs({
+      options: { native: { type: 'boolean' }, library: { type: 'boolean' }, target: { type: 'string' } },
+    });
+    if (values.native || !values.library) await buildNative(values.target);
+    if (values.library || !values.native) await buildLibrary();
+    say(`built: ${[...builtPlatforms().map(addonFile), 'dist/'].join(', ')}`);
+  });
+}

@@ -1,5 +1,6 @@
 // `npm run verify`: everything beside the tests that must hold before a change is taken in: format, lints, documentation, generated files,
 // the package as users get it. `npm run verify -- NAME …` runs some of the checks; `--list` names them.
+import { delimiter } from 'node:path';
 import { checkDependencies } from './check-dependencies.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkPackage } from './check-package.mjs';
@@ -7,6 +8,7 @@ import { checkTree } from './check-tree.mjs';
 import { checkGenerated } from './generate.mjs';
 import { attempt, capture, colour, Failure, main, run, say, toolEnv } from './shell.mjs';
 import { setUp } from './setup.mjs';
+import { nodeOf } from './toolbox.mjs';
 
 /** A check that can't be done here: named with its reason, and not counted as passed. */
 class NotHere extends Failure {}
@@ -40,6 +42,14 @@ const checks = {
     if (changed && process.env.CI) throw new Failure(`Generated files are not what was committed:\n${changed}`);
   },
   dependencies: checkDependencies,
+  nodes: async () => {
+    const others = await Promise.all(['20', '22', '24', '26'].map(nodeOf));
+    const paths = others.filter((path) => path && path !== process.execPath);
+    if (paths.length === 0) throw new NotHere('other versions of Node come from npm for Linux x64 only');
+    const env = toolEnv({ TROUPE_TEST_NODES: paths.join(delimiter) });
+    await quietly('ava', ['__test__/examples.spec.ts', '__test__/programs.spec.ts'], { env });
+    return 'examples and programs on Node 20, 22, 24 and 26';
+  },
   package: async () => (await checkPackage()).join('; '),
   'rust-advisories': async () => {
     const { status, output } = await attempt('cargo', ['deny', '--version'], { quiet: true });

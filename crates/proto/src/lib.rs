@@ -4,3 +4,4 @@
 pub mod address;
 pub mod codec;
 pub mod noise;
+pub mod text;

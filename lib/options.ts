@@ -7,12 +7,6 @@ import { milliseconds, type Duration } from './duration.ts';
 import { invalidArgument, invalidRange, invalidType } from './errors.ts';
 import type { StartWorkerOptions, WorkerClass } from './worker.ts';
 
-// So that the types check where neither the dom library nor @types/node is installed.
-declare global {
-  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- where it has a body, the two merge
-  interface AbortSignal {}
-}
-
 /** How a message is handed over. */
 export interface SendOptions {
   /** How long to wait while the mailbox or the link is full. Default "30s". */

@@ -4,6 +4,8 @@
 //! [`Membership`] is what a node presents; a [`Handshake`] between two of them makes an [`Established`] channel, whose
 //! [`SealingKey`] and [`OpeningKey`] carry records. The exact bytes are in `docs/wire.md`.
 
+#[cfg(test)]
+mod attacks;
 mod authority;
 mod capabilities;
 mod credential;
@@ -13,6 +15,8 @@ mod identity;
 mod membership;
 mod records;
 mod suite;
+#[cfg(test)]
+mod vectors;
 
 pub use authority::{AccessKey, Authority};
 pub use capabilities::Capabilities;

@@ -40,7 +40,8 @@ impl StaticKey {
     }
 }
 
-struct Suite;
+/// Where snow finds the suite's primitives.
+pub(super) struct Suite;
 
 impl CryptoResolver for Suite {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {

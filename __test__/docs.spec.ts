@@ -66,6 +66,14 @@ for (const document of documents) {
     );
   });
 
+  test(`${document} names only files that are there`, (t) => {
+    const named = [...prose.matchAll(/`((?:bindings|crates|docs|examples|lib|scripts|__test__)\/[\w./-]*\w\/?)`/g)];
+    t.deepEqual(
+      named.map(([, path = '']) => path).filter((path) => !existsSync(join(root, path))),
+      [],
+    );
+  });
+
   test(`${document} links to what is there`, (t) => {
     const targets = [...prose.replace(/```[\s\S]*?\n```/g, '').matchAll(/\]\(([^)\s]+)\)/g)].map(
       ([, target = '']) => target,

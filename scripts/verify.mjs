@@ -1,12 +1,13 @@
 // `npm run verify`: everything beside the tests that must hold before a change is taken in: format, lints, documentation, generated files,
 // the package as users get it. `npm run verify -- NAME …` runs some of the checks; `--list` names them.
-import { delimiter } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { checkDependencies } from './check-dependencies.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkPackage } from './check-package.mjs';
 import { checkTree } from './check-tree.mjs';
 import { checkGenerated } from './generate.mjs';
-import { attempt, capture, colour, Failure, main, readJson, run, say, toolEnv } from './shell.mjs';
+import { attempt, capture, colour, Failure, main, readJson, root, run, say, toolEnv } from './shell.mjs';
 import { setUp } from './setup.mjs';
 import { nodeOf } from './toolbox.mjs';
 
@@ -27,6 +28,16 @@ function checkLockFile() {
   }
 }
 
+/** One version for all: the two packages and the crates. */
+function checkVersions() {
+  const crates = /^\[workspace\.package\]\nversion = "(.+)"/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
+  const { version } = readJson('package.json');
+  if (crates !== version) throw new Failure(`package.json is at ${version}, Cargo.toml at ${crates}.`);
+  if (!readFileSync(join(root, 'CHANGELOG.md'), 'utf8').includes(`\n## ${version}`)) {
+    throw new Failure(`CHANGELOG.md says nothing of ${version}.`);
+  }
+}
+
 const checks = {
   'rust-format': () => quietly('cargo', ['fmt', '--all', '--check']),
   'rust-lints': () =>
@@ -43,6 +54,7 @@ const checks = {
   generated: async () => {
     await checkGenerated();
     checkLockFile();
+    checkVersions();
     // Here the build has rewritten them; what was committed must be the same.
     const changed = await capture('git', ['status', '--porcelain', '--', 'bindings/native.d.ts', 'Cargo.lock']);
     if (changed && process.env.CI) throw new Failure(`Generated files are not what was committed:\n${changed}`);

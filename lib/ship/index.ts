@@ -6,4 +6,5 @@ export { bundle, type Bundle } from './bundle.ts';
 export { decodeData, encodeData } from './data.ts';
 export { fieldsOf, revive, type Fields } from './fields.ts';
 export { has, load, type Shipment } from './load.ts';
-export { installRuntime } from './runtime.ts';
+export { installRuntime, type AnyClass } from './runtime.ts';
+export { keepCode as keep } from './store.ts';

@@ -23,10 +23,7 @@ impl Zone {
     fn new() -> Self {
         let authority = Authority::generate().unwrap();
         let access_key = AccessKey::generate().unwrap();
-        Self {
-            authority,
-            access_key,
-        }
+        Self { authority, access_key }
     }
 
     fn credential(&self, identity: &Identity, name: &str) -> Credential {
@@ -199,10 +196,7 @@ fn a_binding_that_expired_is_refused() {
     }
     let authority = zone.authority.public_key();
     let peer = examine(&payload, &key.public, &authority, NOW - 1).unwrap();
-    assert_eq!(
-        peer.expires, expires,
-        "the earlier of binding and credential"
-    );
+    assert_eq!(peer.expires, expires, "the earlier of binding and credential");
 }
 
 /// A resolver that sends a public key of its choice, and computes the zero that the honest side would.
@@ -283,14 +277,11 @@ fn a_key_that_makes_the_shared_secret_zero_is_refused() {
     one[0] = 1;
     for (point, ephemeral) in [([0; 32], true), (one, true), ([0; 32], false), (one, false)] {
         let noise = || {
-            Builder::with_resolver(
-                SUITE.parse().unwrap(),
-                Box::new(WeakSuite { point, ephemeral }),
-            )
-            .local_private_key(key.private.as_slice())
-            .and_then(|b| b.psk(0, zone.access_key.secret()))
-            .and_then(|b| b.prologue(&prologue))
-            .unwrap()
+            Builder::with_resolver(SUITE.parse().unwrap(), Box::new(WeakSuite { point, ephemeral }))
+                .local_private_key(key.private.as_slice())
+                .and_then(|b| b.psk(0, zone.access_key.secret()))
+                .and_then(|b| b.prologue(&prologue))
+                .unwrap()
         };
         let message = if ephemeral { 1 } else { 3 };
         let dialling = dial(&zone, noise().build_initiator().unwrap(), &payload);

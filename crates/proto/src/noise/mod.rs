@@ -12,6 +12,8 @@ mod credential;
 mod error;
 mod handshake;
 mod identity;
+#[cfg(test)]
+mod meddling;
 mod membership;
 mod records;
 mod suite;
@@ -28,6 +30,6 @@ pub use handshake::{Established, HANDSHAKE_FRAME_MAX, HEADER, Handshake};
 pub use identity::{Identity, NodeId, ParseIdError, RandomError, ZoneId, verify};
 pub use membership::{Membership, MembershipError, Peer};
 pub use records::{
-    OpeningKey, RECORD_HEADER, RECORD_MAX, RECORD_PLAINTEXT_MAX, RECORD_TAG, RECORDS_PER_KEY,
-    RecordError, SealingKey, record_length,
+    OpeningKey, RECORD_HEADER, RECORD_MAX, RECORD_PLAINTEXT_MAX, RECORD_TAG, RECORDS_PER_KEY, RecordError,
+    SealingKey, record_length,
 };

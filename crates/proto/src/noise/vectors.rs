@@ -3,16 +3,13 @@
 use super::records::{OpeningKey, RECORD_HEADER, RECORD_TAG, SealingKey};
 use super::suite::{SUITE, builder};
 
-const VECTORS: &str = include_str!("../../tests/vectors/xxpsk0.txt");
+const VECTORS: &str = include_str!("../../tests/noise/vectors/xxpsk0.txt");
 
 struct Vector<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Vector<'a> {
     fn text(&self, key: &str) -> Option<&'a str> {
-        self.0
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| *value)
+        self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
     fn bytes(&self, key: &str) -> Option<Vec<u8>> {
@@ -43,11 +40,7 @@ fn run(vector: &Vector<'_>) {
         let builder = builder(&private, &access_key, &prologue)
             .unwrap()
             .fixed_ephemeral_key_for_testing_only(&ephemeral);
-        if initiator {
-            builder.build_initiator().unwrap()
-        } else {
-            builder.build_responder().unwrap()
-        }
+        if initiator { builder.build_initiator().unwrap() } else { builder.build_responder().unwrap() }
     };
     let mut initiator = side("init_static", "gen_init_ephemeral", true);
     let mut responder = side("resp_static", "gen_resp_ephemeral", false);
@@ -55,11 +48,8 @@ fn run(vector: &Vector<'_>) {
     for message in 0..3 {
         let payload = vector.bytes(&format!("msg_{message}_payload")).unwrap();
         let expected = vector.bytes(&format!("msg_{message}_ciphertext")).unwrap();
-        let (from, to) = if message == 1 {
-            (&mut responder, &mut initiator)
-        } else {
-            (&mut initiator, &mut responder)
-        };
+        let (from, to) =
+            if message == 1 { (&mut responder, &mut initiator) } else { (&mut initiator, &mut responder) };
         let (mut sent, mut received) = ([0; 256], [0; 256]);
         let length = from.write_message(&payload, &mut sent).unwrap();
         assert_eq!(sent[..length], expected[..], "message {message}");
@@ -68,10 +58,7 @@ fn run(vector: &Vector<'_>) {
     }
 
     let (to_responder, to_initiator) = initiator.dangerously_get_raw_split();
-    assert_eq!(
-        responder.dangerously_get_raw_split(),
-        (to_responder, to_initiator)
-    );
+    assert_eq!(responder.dangerously_get_raw_split(), (to_responder, to_initiator));
     for (message, key) in [(3, to_responder), (4, to_initiator)] {
         let payload = vector.bytes(&format!("msg_{message}_payload")).unwrap();
         let expected = vector.bytes(&format!("msg_{message}_ciphertext")).unwrap();
@@ -79,10 +66,7 @@ fn run(vector: &Vector<'_>) {
         record[RECORD_HEADER..][..payload.len()].copy_from_slice(&payload);
         SealingKey::new(&key).seal_in_place(&mut record).unwrap();
         assert_eq!(record[RECORD_HEADER..], expected[..], "message {message}");
-        let opened = OpeningKey::new(&key)
-            .open_in_place(&mut record[RECORD_HEADER..])
-            .unwrap()
-            .to_vec();
+        let opened = OpeningKey::new(&key).open_in_place(&mut record[RECORD_HEADER..]).unwrap().to_vec();
         assert_eq!(opened, payload, "message {message}");
     }
 }
@@ -90,10 +74,6 @@ fn run(vector: &Vector<'_>) {
 #[test]
 fn the_published_vectors_come_out_byte_for_byte() {
     let vectors = vectors();
-    assert_eq!(
-        vectors.len(),
-        4,
-        "with and without payloads, with and without a prologue"
-    );
+    assert_eq!(vectors.len(), 4, "with and without payloads, with and without a prologue");
     vectors.iter().for_each(run);
 }

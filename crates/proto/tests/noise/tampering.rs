@@ -1,8 +1,8 @@
 //! A handshake that was touched on the way is never accepted by the side that reads it.
 
-mod common;
+use proptest::prelude::*;
 
-use common::{NOW, Zone};
+use super::common::{NOW, Zone};
 use troupe_proto::noise::{HEADER, Handshake, Membership};
 
 /// Three messages of one handshake, each read by a side that has seen the ones before unchanged.
@@ -114,13 +114,7 @@ fn a_message_in_the_place_of_another_is_not_accepted() {
     let first = recording.reader(1).1[HEADER.len()..].to_vec();
     let second = recording.reader(2).1;
     let third = recording.reader(3).1;
-    for (message, wrong) in [
-        (2, &first),
-        (2, &third),
-        (3, &first),
-        (3, &second),
-        (1, &second),
-    ] {
+    for (message, wrong) in [(2, &first), (2, &third), (3, &first), (3, &second), (1, &second)] {
         not_accepted(recording.reader(message).0, wrong);
     }
 }
@@ -136,4 +130,31 @@ fn what_a_side_sent_is_not_accepted_when_it_comes_back() {
     responder.read(&sent).unwrap();
     let sent = responder.take_output();
     not_accepted(responder, &sent);
+}
+
+#[test]
+fn an_answer_not_yet_taken_is_withdrawn_when_what_follows_is_broken() {
+    let recording = Recording::new();
+    let (mut responder, mut bytes) = recording.reader(1);
+    bytes.extend_from_slice(&[0, 0]);
+    assert!(responder.read(&bytes).is_err());
+    assert!(responder.take_output().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whatever_arrives_is_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..600), framed in any::<bool>()) {
+        let recording = Recording::new();
+        let mut bytes = bytes;
+        if framed && bytes.len() >= 2 {
+            let length = (bytes.len() - 2) as u16;
+            bytes[..2].copy_from_slice(&length.to_be_bytes());
+        }
+        not_accepted(Handshake::respond(&recording.b, NOW).unwrap(), &bytes);
+        not_accepted(Handshake::respond(&recording.b, NOW).unwrap(), &[&HEADER[..], &bytes].concat());
+        not_accepted(recording.reader(2).0, &bytes);
+        not_accepted(recording.reader(3).0, &bytes);
+    }
 }

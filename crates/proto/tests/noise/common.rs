@@ -3,34 +3,31 @@
 use std::sync::Arc;
 
 use troupe_proto::noise::{
-    AccessKey, Authority, CREDENTIAL_LIFETIME, Capabilities, Credential, CredentialRequest,
-    Established, Handshake, HandshakeError, Identity, Membership,
+    AccessKey, Authority, CREDENTIAL_LIFETIME, Capabilities, Credential, CredentialRequest, Established,
+    Handshake, HandshakeError, Identity, Membership,
 };
 
 /// When every test takes place, in Unix seconds.
-pub const NOW: u64 = 1_800_000_000;
+pub(crate) const NOW: u64 = 1_800_000_000;
 
 /// A zone whose authority and access key are at hand.
-pub struct Zone {
-    pub authority: Authority,
-    pub access_key: AccessKey,
+pub(crate) struct Zone {
+    pub(crate) authority: Authority,
+    pub(crate) access_key: AccessKey,
 }
 
 impl Zone {
-    pub fn new() -> Self {
-        Self {
-            authority: Authority::generate().unwrap(),
-            access_key: AccessKey::generate().unwrap(),
-        }
+    pub(crate) fn new() -> Self {
+        Self { authority: Authority::generate().unwrap(), access_key: AccessKey::generate().unwrap() }
     }
 
     /// A member whose credential holds from now on for the usual time.
-    pub fn member(&self, name: &str) -> Membership {
+    pub(crate) fn member(&self, name: &str) -> Membership {
         self.member_between(name, NOW, NOW + CREDENTIAL_LIFETIME)
     }
 
     /// A member whose credential holds for the given period.
-    pub fn member_between(&self, name: &str, not_before: u64, expires: u64) -> Membership {
+    pub(crate) fn member_between(&self, name: &str, not_before: u64, expires: u64) -> Membership {
         let identity = Arc::new(Identity::generate().unwrap());
         let credential = self
             .authority
@@ -45,7 +42,7 @@ impl Zone {
         self.membership(identity, credential).unwrap()
     }
 
-    pub fn membership(
+    pub(crate) fn membership(
         &self,
         identity: Arc<Identity>,
         credential: Credential,
@@ -56,7 +53,7 @@ impl Zone {
 }
 
 /// Passes all bytes between two handshakes until both are done or one fails; `Err` names who failed.
-pub fn converse(
+pub(crate) fn converse(
     initiator: &mut Handshake,
     responder: &mut Handshake,
 ) -> Result<(), (&'static str, HandshakeError)> {
@@ -72,7 +69,7 @@ pub fn converse(
 }
 
 /// A handshake of two members, which must succeed: (initiator's end, responder's end).
-pub fn establish(a: &Membership, b: &Membership) -> (Established, Established) {
+pub(crate) fn establish(a: &Membership, b: &Membership) -> (Established, Established) {
     let mut initiator = Handshake::initiate(a, Some(b.node_id()), NOW).unwrap();
     let mut responder = Handshake::respond(b, NOW).unwrap();
     converse(&mut initiator, &mut responder).unwrap();

@@ -39,7 +39,7 @@ function parse(text: string, argument: string): number {
   const match = FORMAT.exec(text);
   const unit = UNITS[match?.[2] ?? ''];
   if (match === null || unit === undefined) throw invalidRange(argument, EXPECTED, text);
-  // To the microsecond first: "2.007s" times 1000 must not become 2008 by a rounding error far behind the point.
+  // To the microsecond first: "1.1s" times 1000 must not become 1101 by a rounding error far behind the point.
   const exact = Math.round(Number(match[1]) * unit * 1_000) / 1_000;
   const whole = exact < NO_LIMIT ? Math.ceil(exact) : NO_LIMIT;
   if (parsed.size >= MAX_PARSED) parsed.clear();

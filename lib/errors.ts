@@ -88,7 +88,7 @@ export class TimeoutError extends TroupeError {
   declare readonly stage?: Stage;
 
   constructor(message = 'timeout', options: TroupeErrorOptions & { stage?: Stage | undefined } = {}) {
-    super(message.startsWith('timeout') || /timeout/i.test(message) ? message : `timeout: ${message}`, options);
+    super(/timeout/i.test(message) ? message : `timeout: ${message}`, options);
     if (options.stage !== undefined) this.stage = options.stage;
   }
 }

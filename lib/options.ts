@@ -7,6 +7,12 @@ import { milliseconds, type Duration } from './duration.ts';
 import { invalidArgument, invalidRange, invalidType } from './errors.ts';
 import type { StartWorkerOptions, WorkerClass } from './worker.ts';
 
+// So that the types check where neither the dom library nor @types/node is installed.
+declare global {
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- where it has a body, the two merge
+  interface AbortSignal {}
+}
+
 /** How a message is handed over. */
 export interface SendOptions {
   /** How long to wait while the mailbox or the link is full. Default "30s". */
@@ -104,9 +110,8 @@ const START_KEYS = [...NODE_KEYS, 'waitUntilInterrupted'];
 /** Milliseconds that a send, a request or a receive may wait; checks the signal as well. Allocates nothing: it runs once a message. */
 export function requestTimeout(options: RequestOptions | SendOptions | undefined): number {
   if (options === undefined) return DEFAULT_TIMEOUT_MS;
-  checkObject(options);
-  for (const key in options) if (key !== 'timeout' && key !== 'signal') throw unknownKey(key, REQUEST_KEYS);
-  if (options.signal !== undefined) checkSignal(options.signal);
+  checkKeys(options, REQUEST_KEYS);
+  checkSignal(options.signal);
   return options.timeout === undefined ? DEFAULT_TIMEOUT_MS : milliseconds(options.timeout, 'timeout');
 }
 
@@ -278,14 +283,9 @@ function choice(value: unknown, argument: string, words: readonly string[]): num
 
 /** A key nobody knows is a typing error that would otherwise silently change nothing. */
 function checkKeys(options: unknown, known: readonly string[]): void {
-  checkObject(options);
-  for (const key in options) if (!known.includes(key)) throw unknownKey(key, known);
-}
-
-function checkObject(options: unknown): asserts options is object {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw invalidType('options', 'an object', options);
-  }
+  for (const key in options) if (!known.includes(key)) throw unknownKey(key, known);
 }
 
 function unknownKey(key: string, known: readonly string[]): Error {

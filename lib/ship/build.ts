@@ -30,8 +30,7 @@ export async function bundleModuleOf(cls: unknown): Promise<Bundle> {
   const place = locate(cls);
   const { name } = cls as { name: string };
   let module = modules.get(place.url);
-  if (module?.place.source !== place.source)
-    modules.set(place.url, (module = { place, shape: readModule(place, name) }));
+  if (module?.place.source !== place.source) modules.set(place.url, (module = { place, shape: readModule(place, name) }));
   const { label } = findClass(module.shape, place, name);
   module.code ??= build(module);
   try {
@@ -62,9 +61,7 @@ async function build({ place, shape }: Module): Promise<{ hash: string; code: Ui
     keepNames: true,
     legalComments: 'none',
     logLevel: 'silent',
-    plugins: [
-      runtimePlugin({ entry, contents: sourceWithTable(place, shape), table: tableModule(entry, shape, place) }),
-    ],
+    plugins: [runtimePlugin({ entry, contents: sourceWithTable(place, shape), table: tableModule(entry, shape, place) })],
     ...RUNTIME_OPTIONS,
   });
   const code = result.outputFiles[0]!.contents;
@@ -77,8 +74,7 @@ function sourceWithTable(place: Place, { bodies }: ModuleShape): string {
   let source = withoutRuntime(place.source);
   // From the last to the first: an insertion moves what stands behind it.
   for (const { classes, end } of [...bodies].sort((a, b) => (b.end ?? 0) - (a.end ?? 0))) {
-    if (end !== undefined)
-      source = `${source.slice(0, end)};${self}.declare(()=>(${thunks(classes)}));${source.slice(end)}`;
+    if (end !== undefined) source = `${source.slice(0, end)};${self}.declare(()=>(${thunks(classes)}));${source.slice(end)}`;
   }
   const own = thunks(bodies[0]!.classes);
   if (!place.isModule) return `${source}\n;${self}.declare(()=>(${own}));\n`;
@@ -114,19 +110,10 @@ function thunks(classes: TopLevelClass[]): string {
 
 function explain(error: unknown, what: string): Error {
   const errors = (error as Partial<esbuild.BuildFailure>).errors;
-  if (!errors?.length)
-    return refusal(
-      what,
-      `its module can't be bundled (${reasonOf(error)})`,
-      'See that esbuild runs on this machine',
-      error,
-    );
+  if (!errors?.length) return refusal(what, `its module can't be bundled (${reasonOf(error)})`, 'See that esbuild runs on this machine', error);
   const [first] = errors;
   const { text, location, detail } = first!;
   const where = location ? ` at ${path.join('/', location.file)}:${location.line}` : '';
-  const instead =
-    typeof detail === 'string'
-      ? detail
-      : 'Install or repair what is imported there, or move the class to a file that does not import it';
+  const instead = typeof detail === 'string' ? detail : 'Install or repair what is imported there, or move the class to a file that does not import it';
   return refusal(what, `${text}${where}`, instead, error);
 }

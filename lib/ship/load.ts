@@ -1,9 +1,8 @@
 /** The receiving side: from the bytes of a bundle to its class, running in this process. */
 import { pathToFileURL } from 'node:url';
 import { WorkerFailedError } from '../errors.ts';
-import type { WorkerClass } from '../worker.ts';
 import { classAt, reasonOf, refusal } from './refusal.ts';
-import { ShippedModule } from './runtime.ts';
+import { ShippedModule, type AnyClass } from './runtime.ts';
 import { fileOf, keepCode, readCode } from './store.ts';
 
 /** How long a module may take from its first statement to `Node.start` or its end. */
@@ -42,7 +41,7 @@ export async function has(hash: string, directory: string): Promise<boolean> {
  * @throws WorkerFailedError when the module's top level throws, with what it threw as `cause`.
  * @throws NotPortableError when the class is not declared by the time `Node.start` is called or the module ends, or when neither happens within 5 s.
  */
-export async function load({ hash, label, code }: Shipment, directory: string): Promise<WorkerClass> {
+export async function load({ hash, label, code }: Shipment, directory: string): Promise<AnyClass> {
   const module = await moduleOf(hash, code, directory);
   await readyInTime(module, label);
   const classes = module.classes();
@@ -62,8 +61,7 @@ async function moduleOf(hash: string, code: Uint8Array | undefined, directory: s
   if (known) return known;
   const loading = (async () => {
     if (code) await keepCode(hash, code, directory);
-    else if (!(await readCode(hash, directory)))
-      throw new WorkerFailedError(`the code ${hash} is not on this node; send it along`);
+    else if (!(await readCode(hash, directory))) throw new WorkerFailedError(`the code ${hash} is not on this node; send it along`);
     process.setSourceMapsEnabled(true);
     return ShippedModule.at(pathToFileURL(fileOf(hash, directory)).href, (url) => import(url));
   })();
@@ -89,7 +87,5 @@ async function readyInTime(module: ShippedModule, label: string): Promise<void> 
 }
 
 function fail(label: string, reason: unknown): never {
-  throw new WorkerFailedError(`the module of ${classAt(label)} failed while it was loaded: ${reasonOf(reason)}`, {
-    cause: reason,
-  });
+  throw new WorkerFailedError(`the module of ${classAt(label)} failed while it was loaded: ${reasonOf(reason)}`, { cause: reason });
 }

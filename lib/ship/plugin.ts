@@ -41,8 +41,7 @@ export const RUNTIME_OPTIONS = {
 } satisfies BuildOptions;
 
 /** Packages that load a native add-on from a folder they search at run time. */
-const ADDON_LOADERS =
-  /^(bindings|node-gyp-build|node-gyp-build-optional-packages|@mapbox\/node-pre-gyp|prebuild-install|pkg-prebuilds)(\/.*)?$/;
+const ADDON_LOADERS = /^(bindings|node-gyp-build|node-gyp-build-optional-packages|@mapbox\/node-pre-gyp|prebuild-install|pkg-prebuilds)(\/.*)?$/;
 const ADDON_INSTEAD =
   'Move the class to a file that does not import it; or list the class under `workers` in the options of the nodes that have the add-on installed';
 
@@ -56,13 +55,8 @@ export function runtimePlugin({ entry, contents, table }: Entry): Plugin {
     name: 'troupe',
     setup(build) {
       build.onResolve({ filter: /^troupe-ship:/ }, ({ path: name }) => ({ path: name, namespace: 'troupe-ship' }));
-      build.onLoad({ filter: /:self$/, namespace: 'troupe-ship' }, () => ({
-        contents: `export const self = ${MODULE_SIDE};`,
-      }));
-      build.onLoad({ filter: /:table$/, namespace: 'troupe-ship' }, () => ({
-        contents: table,
-        resolveDir: path.dirname(entry),
-      }));
+      build.onLoad({ filter: /:self$/, namespace: 'troupe-ship' }, () => ({ contents: `export const self = ${MODULE_SIDE};` }));
+      build.onLoad({ filter: /:table$/, namespace: 'troupe-ship' }, () => ({ contents: table, resolveDir: path.dirname(entry) }));
 
       build.onResolve({ filter: /^troupe(\/.*)?$/ }, ({ path: name }) => ({ path: name, namespace: 'troupe' }));
       // CommonJS: which names there are is known only where it runs.
@@ -74,18 +68,11 @@ export function runtimePlugin({ entry, contents, table }: Entry): Plugin {
         OWN_FILE.test(file) ? internal(file) : { contents, loader: 'js', resolveDir: path.dirname(entry) },
       );
       build.onLoad({ filter: OWN_FILE }, ({ path: file }) =>
-        OWN_ENTRY.test(file)
-          ? { contents: `module.exports = require('troupe');`, resolveDir: path.dirname(entry) }
-          : internal(file),
+        OWN_ENTRY.test(file) ? { contents: `module.exports = require('troupe');`, resolveDir: path.dirname(entry) } : internal(file),
       );
 
       build.onResolve({ filter: ADDON_LOADERS }, ({ path: name, importer }) => ({
-        errors: [
-          {
-            text: `it needs a native add-on, which belongs to one machine (${importer} loads it by "${name}")`,
-            detail: ADDON_INSTEAD,
-          },
-        ],
+        errors: [{ text: `it needs a native add-on, which belongs to one machine (${importer} loads it by "${name}")`, detail: ADDON_INSTEAD }],
       }));
       build.onLoad({ filter: /\.node$/ }, ({ path: file }) => ({
         errors: [{ text: `it needs a native add-on, which belongs to one machine (${file})`, detail: ADDON_INSTEAD }],
@@ -95,9 +82,7 @@ export function runtimePlugin({ entry, contents, table }: Entry): Plugin {
 }
 
 function internal(file: string) {
-  return {
-    errors: [{ text: `it needs an internal file of troupe (${file})`, detail: 'Import what you need from "troupe"' }],
-  };
+  return { errors: [{ text: `it needs an internal file of troupe (${file})`, detail: 'Import what you need from "troupe"' }] };
 }
 
 function escape(text: string): string {

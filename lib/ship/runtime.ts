@@ -2,8 +2,10 @@
  * What a shipped module meets in the process that runs it: the receiver's own copy of this package, and a place to say which
  * classes it declares. Known to the module by its URL.
  */
-import type { WorkerClass } from '../worker.ts';
 import { classAt, refusal } from './refusal.ts';
+
+/** A class that reached this process as code, before anything is known about it. */
+export type AnyClass = new (...args: any[]) => object;
 
 /** What the code of a bundle calls; part of what two versions of this package must agree on. */
 interface ModuleSide {
@@ -77,11 +79,11 @@ export class ShippedModule implements ModuleSide {
   }
 
   /** All classes that are there by now, by label. */
-  classes(): Map<string, WorkerClass> {
-    const found = new Map<string, WorkerClass>();
+  classes(): Map<string, AnyClass> {
+    const found = new Map<string, AnyClass>();
     for (const label of Object.keys(this.#thunks)) {
       const cls = valueOf(this.#thunks[label]);
-      if (typeof cls === 'function') found.set(label, cls as WorkerClass);
+      if (typeof cls === 'function') found.set(label, cls as AnyClass);
     }
     return found;
   }
@@ -92,11 +94,7 @@ export class ShippedModule implements ModuleSide {
       this.#stoppedAt === 'start'
         ? 'it was not declared when its module called Node.start, which does not return on another node (perhaps its file and the main file import each other)'
         : 'its module ran to its end without declaring it (perhaps only under a condition)';
-    return refusal(
-      classAt(label),
-      why,
-      'Declare the class at the top level of a file of its own that does not import the main file',
-    );
+    return refusal(classAt(label), why, 'Declare the class at the top level of a file of its own that does not import the main file');
   }
 
   /** `Node` with everything but its beginnings; a proxy, so that `instanceof` and the static members stay. */
@@ -110,8 +108,7 @@ export class ShippedModule implements ModuleSide {
       return new Promise(() => undefined);
     };
     return new Proxy(node, {
-      get: (target, key, receiver) =>
-        key === 'start' || key === 'create' ? stop : (Reflect.get(target, key, receiver) as unknown),
+      get: (target, key, receiver) => (key === 'start' || key === 'create' ? stop : Reflect.get(target, key, receiver) as unknown),
     });
   }
 }

@@ -65,6 +65,12 @@ impl Zone {
     pub fn id(&self) -> NodeId {
         todo!()
     }
+    /// Signs `parts` under `domain` as this node.
+    #[must_use]
+    pub fn sign(&self, domain: &[u8], parts: &[&[u8]]) -> [u8; 64] {
+        let _ = (domain, parts);
+        todo!()
+    }
     /// Which life of the node this is.
     #[must_use]
     pub fn incarnation(&self) -> u64 {

@@ -1,8 +1,7 @@
 // Classes that travel: every shape of class, in every way a program is run, made in a process that never saw its file.
 import { rmSync } from 'node:fs';
-import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { layOut, outcomes, PLAIN, run, WAYS, type Ended, type Outcome, type Way } from './fixtures/ship/ways.ts';
+import { layOut, outcomes, PLAIN, run, WAYS, type Outcome, type Way } from './fixtures/ship/ways.ts';
 
 /** A result, or the reason of a refusal with the form that works. */
 type Expected = { value: unknown } | { refused: RegExp };
@@ -19,6 +18,10 @@ const SHAPES: Record<string, Expected> = {
   Exported: { value: true },
   Anonymous: { value: 'anonymous' },
   Expression: { value: 'expression' },
+  Named: { value: 'named default' },
+  Kept: { value: 'kept function' },
+  Put: { value: 'put, kept function' },
+  Whole: { value: 'whole, in string' },
   Renamed: { value: 'listed' },
   Arrowed: { value: 'arrowed' },
   Passed: { value: 'base' },
@@ -70,15 +73,14 @@ for (const way of plainNode ? [...WAYS, PLAIN] : WAYS) {
     t.regex(
       stack!,
       way.trace === 'ts'
-        ? new RegExp(`at .*${folder}/shapes\\.ts:69:\\d+`)
+        ? new RegExp(`at .*${folder}/shapes\\.ts:72:\\d+`)
         : new RegExp(`at .*${folder}/shapes\\.js:\\d+:\\d+`),
     );
   });
 }
 
 async function shapesOf(t: ExecutionContext, way: Way): Promise<{ found: Map<string, Outcome>; folder: string }> {
-  const folder = layOut('module');
-  t.teardown(() => rmSync(folder, { recursive: true }));
+  const folder = temporary(t);
   return { folder, found: outcomes(await run(folder, way.prepare(folder, 'shapes'))) };
 }
 
@@ -89,4 +91,99 @@ function compare(t: ExecutionContext, name: string, outcome: Outcome | undefined
     t.is(outcome?.refused, 'NOT_PORTABLE', `${name}: ${JSON.stringify(outcome)}`);
     t.regex(outcome!.message!, expected.refused, name);
   }
+}
+
+for (const way of WAYS.filter(({ title }) => /by tsx$|with source maps|older language/.test(title))) {
+  test(`decorated classes travel: ${way.title}`, async (t) => {
+    const folder = temporary(t);
+    const found = outcomes(await run(folder, way.prepare(folder, 'decorated')));
+    compare(t, 'Decorated', found.get('Decorated'), { value: 'decorated and marked' });
+    compare(t, 'Member', found.get('Member'), { value: 'member, logged' });
+  });
+}
+
+const AT = (file: string) => `\\(/[^)]*/${file}\\)`;
+const OWN_FILE = /Declare the class at the top level of a file of its own/;
+
+test('a class needs nothing that stands behind an awaited Node.start', async (t) => {
+  const folder = temporary(t);
+  const found = outcomes(await run(folder, WAYS[0]!.prepare(folder, 'late')));
+  const late = new RegExp(
+    `${AT('late\\.ts')}.* uses "RESULT", declared after "await Node.start.*Move the declaration of "RESULT" above`,
+  );
+  const rows: Record<string, Expected> = {
+    Plain: { value: 'plain' },
+    UsesLate: { refused: late },
+    UsesLateInFunction: { refused: late },
+    UsesOwn: { value: ['own', 1, { RESULT: 'own' }, 'inner'] },
+    UsesHoisted: { value: 'hoisted' },
+    Late: {
+      refused: new RegExp(
+        `class Late ${AT('late\\.ts')}.*declared after "await Node.start.*Move the class above that call`,
+      ),
+    },
+  };
+  for (const [name, row] of Object.entries(rows)) compare(t, name, found.get(name), row);
+});
+
+test('a class whose file and the main file import each other is refused', async (t) => {
+  const folder = temporary(t);
+  const found = outcomes(await run(folder, WAYS[0]!.prepare(folder, 'cycle')));
+  const refused = new RegExp(
+    `class Cyclic ${AT('cycle-part\\.ts')}.*not declared when its module called Node.start.*${OWN_FILE.source}`,
+  );
+  compare(t, 'Cyclic', found.get('Cyclic'), { refused });
+});
+
+test('what a class needs around it is bundled, bound to the receiver, or refused by name', async (t) => {
+  const folder = temporary(t);
+  const found = outcomes(await run(folder, WAYS[0]!.prepare(folder, 'refusals')));
+  const top = /Declare it at the top level of a module in a file/.source;
+  const addon = /needs a native add-on.*list the class under `workers` in the options of the nodes that have the add-on/
+    .source;
+  const rows: Record<string, Expected> = {
+    Assigned: { value: 'assigned' },
+    ByPath: { value: true },
+    Missing: {
+      refused: new RegExp(
+        `class Missing ${AT('missing\\.ts')}.*Could not resolve "./not-there.ts" at /.*missing\\.ts:\\d.*Install or repair`,
+      ),
+    },
+    Internal: {
+      refused: /needs an internal file of troupe \(\/.*\/dist\/address\.js\).*Import what you need from "troupe"/,
+    },
+    AddonFile: { refused: new RegExp(`class AddonFile ${AT('addon-file\\.ts')}.*${addon}`) },
+    AddonPackage: {
+      refused: new RegExp(
+        `class AddonPackage ${AT('addon-package\\.ts')}.*fixture-addon/index\\.js loads "bindings".*`,
+      ),
+    },
+    Stuck: {
+      refused: new RegExp(`class Stuck ${AT('stuck\\.ts')}.*within 5 s: a top-level await.*does not settle there`),
+    },
+    Sometimes: { refused: INSIDE },
+    Withdrawn: {
+      refused: new RegExp(`class Withdrawn ${AT('sometimes\\.ts')}.*without declaring it.*${OWN_FILE.source}`),
+    },
+    EventEmitter: { refused: /it is part of Node\.js/ },
+    FromUrl: { refused: new RegExp(`from a data: URL. ${top}`) },
+    InContext: { refused: new RegExp(`not loaded from a file but from evalmachine.*${top}`) },
+    InFile: { refused: INSIDE },
+    Nothing: { refused: /^undefined can't travel to another node: it is not a class/ },
+    Text: { refused: /it is not a class/ },
+  };
+  for (const [name, row] of Object.entries(rows)) compare(t, name, found.get(name), row);
+  const { refused, message, cause } = found.get('Fails')!;
+  t.is(refused, 'WORKER_FAILED');
+  t.regex(
+    message!,
+    new RegExp(`the module of class Fails ${AT('fails\\.ts')} failed while it was loaded: no database here`),
+  );
+  t.regex(cause!.stack, new RegExp(`TypeError: no database here\\n +at .*${folder}/fails\\.ts:6:`));
+});
+
+function temporary(t: ExecutionContext): string {
+  const folder = layOut('module');
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  return folder;
 }

@@ -5,6 +5,7 @@
 import * as esbuild from 'esbuild';
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
+import { ADDON_INSTEAD, neededAddon } from './addons.ts';
 import type { Bundle } from './bundle.ts';
 import { locate, type Place } from './locate.ts';
 import { findClass, readModule, type ModuleShape, type TopLevelClass } from './module.ts';
@@ -30,7 +31,8 @@ export async function bundleModuleOf(cls: unknown): Promise<Bundle> {
   const place = locate(cls);
   const { name } = cls as { name: string };
   let module = modules.get(place.url);
-  if (module?.place.source !== place.source) modules.set(place.url, (module = { place, shape: readModule(place, name) }));
+  if (module?.place.source !== place.source)
+    modules.set(place.url, (module = { place, shape: readModule(place, name) }));
   const { label } = findClass(module.shape, place, name);
   module.code ??= build(module);
   try {
@@ -44,7 +46,7 @@ export async function bundleModuleOf(cls: unknown): Promise<Bundle> {
 async function build({ place, shape }: Module): Promise<{ hash: string; code: Uint8Array }> {
   const entry = realpathSync(place.file);
   const result = await esbuild.build({
-    entryPoints: [entry],
+    entryPoints: [ENTRY_MODULE.start],
     bundle: true,
     write: false,
     outfile: '/bundle.mjs',
@@ -61,9 +63,19 @@ async function build({ place, shape }: Module): Promise<{ hash: string; code: Ui
     keepNames: true,
     legalComments: 'none',
     logLevel: 'silent',
-    plugins: [runtimePlugin({ entry, contents: sourceWithTable(place, shape), table: tableModule(entry, shape, place) })],
+    metafile: true,
+    plugins: [
+      runtimePlugin({
+        file: place.file,
+        entry,
+        contents: sourceWithTable(place, shape),
+        table: tableModule(entry, shape, place),
+      }),
+    ],
     ...RUNTIME_OPTIONS,
   });
+  const needed = neededAddon(result.metafile.inputs, { file: entry, source: place.source });
+  if (needed !== undefined) throw new AddonNeeded(needed);
   const code = result.outputFiles[0]!.contents;
   return { hash: hashOf(code), code };
 }
@@ -74,7 +86,8 @@ function sourceWithTable(place: Place, { bodies }: ModuleShape): string {
   let source = withoutRuntime(place.source);
   // From the last to the first: an insertion moves what stands behind it.
   for (const { classes, end } of [...bodies].sort((a, b) => (b.end ?? 0) - (a.end ?? 0))) {
-    if (end !== undefined) source = `${source.slice(0, end)};${self}.declare(()=>(${thunks(classes)}));${source.slice(end)}`;
+    if (end !== undefined)
+      source = `${source.slice(0, end)};${self}.declare(()=>(${thunks(classes)}));${source.slice(end)}`;
   }
   const own = thunks(bodies[0]!.classes);
   if (!place.isModule) return `${source}\n;${self}.declare(()=>(${own}));\n`;
@@ -108,12 +121,24 @@ function thunks(classes: TopLevelClass[]): string {
   return `{${classes.flatMap(({ label, name }) => (name === undefined ? [] : [`[${JSON.stringify(label)}]:()=>${name}`])).join()}}`;
 }
 
+class AddonNeeded extends Error {}
+
 function explain(error: unknown, what: string): Error {
+  if (error instanceof AddonNeeded) return refusal(what, error.message, ADDON_INSTEAD);
   const errors = (error as Partial<esbuild.BuildFailure>).errors;
-  if (!errors?.length) return refusal(what, `its module can't be bundled (${reasonOf(error)})`, 'See that esbuild runs on this machine', error);
+  if (!errors?.length)
+    return refusal(
+      what,
+      `its module can't be bundled (${reasonOf(error)})`,
+      'See that esbuild runs on this machine',
+      error,
+    );
   const [first] = errors;
   const { text, location, detail } = first!;
   const where = location ? ` at ${path.join('/', location.file)}:${location.line}` : '';
-  const instead = typeof detail === 'string' ? detail : 'Install or repair what is imported there, or move the class to a file that does not import it';
-  return refusal(what, `${text}${where}`, instead, error);
+  const instead =
+    typeof detail === 'string'
+      ? detail
+      : 'Install or repair what is imported there, or move the class to a file that does not import it';
+  return refusal(what, `${text}${where}`, instead);
 }

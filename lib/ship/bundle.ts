@@ -44,6 +44,11 @@ async function make(cls: unknown): Promise<Bundle> {
   const { hash, label, directory } = from;
   const code = await readCode(hash, directory);
   const file = fileOf(hash, directory);
-  if (!code) throw refusal(classAt(label, file), 'its file was removed or changed since it was received', 'Start it from the node that first had it');
+  if (!code)
+    throw refusal(
+      classAt(label, file),
+      'its file was removed or changed since it was received',
+      'Start it from the node that first had it',
+    );
   return { hash, label, code, file };
 }

@@ -50,15 +50,10 @@ export class CborWriter {
     if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
       this.head(value < 0 ? MAJOR.negint : MAJOR.uint, value < 0 ? -1 - value : value);
     } else {
-      this.double(value);
+      this.#room(9);
+      this.#buffer.writeUInt8((MAJOR.other << 5) | OTHER.float64, this.#length);
+      this.#length = this.#buffer.writeDoubleBE(value, this.#length + 1);
     }
-  }
-
-  /** A number in eight bytes, whatever it is. */
-  double(value: number): void {
-    this.#room(9);
-    this.#buffer.writeUInt8((MAJOR.other << 5) | OTHER.float64, this.#length);
-    this.#length = this.#buffer.writeDoubleBE(value, this.#length + 1);
   }
 
   simple(value: null | undefined | boolean): void {
@@ -122,9 +117,7 @@ export class CborReader {
 
   bytes(length: number): Uint8Array {
     // A copy: a view would keep the whole message in memory.
-    return this.#skip(length, () =>
-      Uint8Array.prototype.slice.call(this.#buffer, this.#position, this.#position + length),
-    );
+    return this.#skip(length, () => new Uint8Array(this.#buffer.subarray(this.#position, this.#position + length)));
   }
 
   text(length: number): string {

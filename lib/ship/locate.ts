@@ -27,19 +27,33 @@ const SUBJECT = 'troupe.ship.subject';
  * @throws NotPortableError for what is no class of a file: functions, proxies, bound and built-in ones, `eval`, `vm` and `data:`.
  */
 export function locate(cls: unknown): Place {
-  if (typeof cls !== 'function') throw refusal(String(cls), 'it is not a class', 'Pass a class that is declared at the top level of a module');
+  if (typeof cls !== 'function')
+    throw refusal(String(cls), 'it is not a class', 'Pass a class that is declared at the top level of a module');
   if (types.isProxy(cls)) throw refusal('a class', 'it is wrapped in a proxy', 'Pass the class itself');
   const name = classAt(cls.name);
   const text = Function.prototype.toString.call(cls);
-  if (/\{\s*\[native code\]\s*\}$/.test(text)) throw refusal(name, 'it is built in or bound, so it has no source', 'Declare a class of your own that uses it');
+  if (/\{\s*\[native code\]\s*\}$/.test(text))
+    throw refusal(name, 'it is built in or bound, so it has no source', 'Declare a class of your own that uses it');
   const found = look(cls, name);
-  if (!found) throw refusal(name, 'its source can\'t be found: it was made in another context (vm, or a test runner that uses it)', 'Declare it in a file that Node.js loads itself');
+  if (!found)
+    throw refusal(
+      name,
+      "its source can't be found: it was made in another context (vm, or a test runner that uses it)",
+      'Declare it in a file that Node.js loads itself',
+    );
   const file = fileOf(found.url);
   if (file === undefined) {
-    const origin = found.url.startsWith('node:') ? 'it is part of Node.js' : `it was not loaded from a file but from ${originOf(found.url)}`;
+    const origin = found.url.startsWith('node:')
+      ? 'it is part of Node.js'
+      : `it was not loaded from a file but from ${originOf(found.url)}`;
     throw refusal(name, origin, 'Declare it at the top level of a module in a file');
   }
-  if (!/^class\b/.test(text)) throw refusal(`${cls.name || 'a function'} (${file})`, 'it is a function, not a class', 'Declare a class with a handleMessage method at the top level of a module');
+  if (!/^class\b/.test(text))
+    throw refusal(
+      `${cls.name || 'a function'} (${file})`,
+      'it is a function, not a class',
+      'Declare a class with a handleMessage method at the top level of a module',
+    );
   return { url: found.url, file, isModule: found.isModule, source: found.source, offset: offsetOf(found) };
 }
 
@@ -67,19 +81,35 @@ function look(cls: object, name: string): Found | undefined {
       silent: true,
     });
     if (result.objectId === undefined) return undefined;
-    const { internalProperties = [] } = post<inspector.Runtime.GetPropertiesReturnType>(session, 'Runtime.getProperties', {
-      objectId: result.objectId,
-      ownProperties: true,
-    });
+    const { internalProperties = [] } = post<inspector.Runtime.GetPropertiesReturnType>(
+      session,
+      'Runtime.getProperties',
+      {
+        objectId: result.objectId,
+        ownProperties: true,
+      },
+    );
     const location = internalProperties.find((property) => property.name === '[[FunctionLocation]]')?.value?.value as
-      | inspector.Debugger.Location
-      | undefined;
+      inspector.Debugger.Location | undefined;
     const script = location && scripts.get(location.scriptId);
     if (!script) return undefined;
-    const { scriptSource } = post<inspector.Debugger.GetScriptSourceReturnType>(session, 'Debugger.getScriptSource', { scriptId: location.scriptId });
-    return { url: script.url, isModule: script.isModule ?? false, source: scriptSource, line: location.lineNumber, column: location.columnNumber ?? 0 };
+    const { scriptSource } = post<inspector.Debugger.GetScriptSourceReturnType>(session, 'Debugger.getScriptSource', {
+      scriptId: location.scriptId,
+    });
+    return {
+      url: script.url,
+      isModule: script.isModule ?? false,
+      source: scriptSource,
+      line: location.lineNumber,
+      column: location.columnNumber ?? 0,
+    };
   } catch (error) {
-    throw refusal(name, `Node.js does not say where it is written (${reasonOf(error)})`, 'Run without --permission, or with --allow-inspector as well', error);
+    throw refusal(
+      name,
+      `Node.js does not say where it is written (${reasonOf(error)})`,
+      'Run without --permission, or with --allow-inspector as well',
+      error,
+    );
   } finally {
     Reflect.deleteProperty(globalThis, key);
     session.disconnect();

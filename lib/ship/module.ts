@@ -57,7 +57,12 @@ export function readModule({ source, isModule, file }: Place, name: string): Mod
       allowHashBang: true,
     });
   } catch (error) {
-    throw refusal(classAt(name, file), `its source can't be read (${reasonOf(error)})`, 'Declare the class in a file without that syntax', error);
+    throw refusal(
+      classAt(name, file),
+      `its source can't be read (${reasonOf(error)})`,
+      'Declare the class in a file without that syntax',
+      error,
+    );
   }
   const barrier = program.body.find((statement) => neverReturns(statement, nodeNames(program)));
   const bindings = bindingsOf(program, barrier);
@@ -80,18 +85,31 @@ export function findClass(module: ModuleShape, place: Place, name: string): TopL
     );
   }
   if (module.barrier && found.node.start > module.barrier.start) {
-    throw refusal(what, 'it is declared after "await Node.start(...)", which does not return on another node', 'Move the class above that call, or to a file of its own');
+    throw refusal(
+      what,
+      'it is declared after "await Node.start(...)", which does not return on another node',
+      'Move the class above that call, or to a file of its own',
+    );
   }
   const late = lateName(module, found.node);
   if (late !== undefined) {
-    throw refusal(what, `it uses "${late}", declared after "await Node.start(...)", which does not return on another node`, `Move the declaration of "${late}" above that call`);
+    throw refusal(
+      what,
+      `it uses "${late}", declared after "await Node.start(...)", which does not return on another node`,
+      `Move the declaration of "${late}" above that call`,
+    );
   }
   return found;
 }
 
 /** V8 gives a class the position of its constructor where it has one. */
 function isAt(node: ClassNode, offset: number): boolean {
-  return node.start === offset || node.body.body.some((member) => member.type === 'MethodDefinition' && member.kind === 'constructor' && member.value.start === offset);
+  return (
+    node.start === offset ||
+    node.body.body.some(
+      (member) => member.type === 'MethodDefinition' && member.kind === 'constructor' && member.value.start === offset,
+    )
+  );
 }
 
 /** The first name declared behind the barrier that `node` uses, directly or through what it uses. */
@@ -115,7 +133,8 @@ function bindingsOf(program: Program, barrier: TopLevel | undefined): ModuleShap
     const declaration = declarationOf(statement);
     if (declaration.type === 'VariableDeclaration') {
       for (const declarator of declaration.declarations) {
-        for (const name of boundNames(declarator.id)) bindings.set(name, { node: declarator.init ?? declarator, late: late || statement === barrier });
+        for (const name of boundNames(declarator.id))
+          bindings.set(name, { node: declarator.init ?? declarator, late: late || statement === barrier });
       }
     } else if (declaration.type === 'ClassDeclaration' && declaration.id) {
       bindings.set(declaration.id.name, { node: declaration, late });
@@ -136,9 +155,18 @@ function declarationOf(statement: TopLevel): AnyNode {
 function nodeNames(program: Program): Set<string> {
   const names = new Set<string>();
   for (const statement of program.body) {
-    if (statement.type !== 'ImportDeclaration' || !/^(troupe$|troupe\/|[./#]|file:)/.test(String(statement.source.value))) continue;
+    if (
+      statement.type !== 'ImportDeclaration' ||
+      !/^(troupe$|troupe\/|[./#]|file:)/.test(String(statement.source.value))
+    )
+      continue;
     for (const specifier of statement.specifiers) {
-      if (specifier.type === 'ImportSpecifier' && specifier.imported.type === 'Identifier' && specifier.imported.name === 'Node') names.add(specifier.local.name);
+      if (
+        specifier.type === 'ImportSpecifier' &&
+        specifier.imported.type === 'Identifier' &&
+        specifier.imported.name === 'Node'
+      )
+        names.add(specifier.local.name);
     }
   }
   return names;
@@ -148,14 +176,27 @@ function nodeNames(program: Program): Set<string> {
 function neverReturns(node: AnyNode, names: Set<string>): boolean {
   if (node.type === 'AwaitExpression' && node.argument.type === 'CallExpression') {
     const { callee } = node.argument;
-    if (callee.type === 'MemberExpression' && callee.property.type === 'Identifier' && /^(start|create)$/.test(callee.property.name)) {
+    if (
+      callee.type === 'MemberExpression' &&
+      callee.property.type === 'Identifier' &&
+      /^(start|create)$/.test(callee.property.name)
+    ) {
       const { object } = callee;
       if (object.type === 'Identifier' && names.has(object.name)) return true;
-      if (object.type === 'MemberExpression' && object.property.type === 'Identifier' && object.property.name === 'Node') return true;
+      if (
+        object.type === 'MemberExpression' &&
+        object.property.type === 'Identifier' &&
+        object.property.name === 'Node'
+      )
+        return true;
     }
   }
   // Behind a condition it may not run there: then what follows does.
-  if (isFunction(node) || /^(If|Switch|While|DoWhile|For|ForIn|ForOf)Statement$|^(Conditional|Logical)Expression$/.test(node.type)) return false;
+  if (
+    isFunction(node) ||
+    /^(If|Switch|While|DoWhile|For|ForIn|ForOf)Statement$|^(Conditional|Logical)Expression$/.test(node.type)
+  )
+    return false;
   return childrenOf(node).some((child) => neverReturns(child, names));
 }
 
@@ -165,7 +206,8 @@ function bodiesOf(program: Program, source: string, bindings: ModuleShape['bindi
   for (const { body, end } of program.body.flatMap((statement) => wrappersIn(statement, source))) {
     const classes: TopLevelClass[] = [];
     // A wrapped module may keep its names outside of the wrapper, where they can be reached before it has run to its end.
-    for (const cls of classesIn(body, source)) (cls.node.type === 'ClassExpression' && bindings.has(cls.name ?? '') ? own : classes).push(cls);
+    for (const cls of classesIn(body, source))
+      (cls.node.type === 'ClassExpression' && bindings.has(cls.name ?? '') ? own : classes).push(cls);
     if (classes.length > 0) bodies.push({ classes, end: end - 1 });
   }
   const used = new Map<string, number>();
@@ -180,18 +222,29 @@ function bodiesOf(program: Program, source: string, bindings: ModuleShape['bindi
 /** Functions that compilers put around a whole module: tsx around CommonJS, esbuild around modules that it joins into one file. */
 function wrappersIn(statement: TopLevel, source: string): { body: Statement[]; end: number }[] {
   const functions: (AnyNode | null | undefined)[] = [];
-  if (statement.type === 'ExpressionStatement' && statement.expression.type === 'CallExpression' && source.startsWith('__filename="')) {
+  if (
+    statement.type === 'ExpressionStatement' &&
+    statement.expression.type === 'CallExpression' &&
+    source.startsWith('__filename="')
+  ) {
     functions.push(statement.expression.callee);
   }
   if (statement.type === 'VariableDeclaration') {
     for (const { init } of statement.declarations) {
-      if (init?.type !== 'CallExpression' || init.callee.type !== 'Identifier' || !/^__(commonJS|esm)/.test(init.callee.name)) continue;
+      if (
+        init?.type !== 'CallExpression' ||
+        init.callee.type !== 'Identifier' ||
+        !/^__(commonJS|esm)/.test(init.callee.name)
+      )
+        continue;
       const [argument] = init.arguments;
       const property = argument?.type === 'ObjectExpression' ? argument.properties[0] : undefined;
       functions.push(property?.type === 'Property' ? property.value : argument);
     }
   }
-  return functions.flatMap((node) => (node && isFunction(node) && node.body.type === 'BlockStatement' ? [node.body] : []));
+  return functions.flatMap((node) =>
+    node && isFunction(node) && node.body.type === 'BlockStatement' ? [node.body] : [],
+  );
 }
 
 function classesIn(statements: readonly TopLevel[], source: string): TopLevelClass[] {
@@ -216,7 +269,9 @@ function classesIn(statements: readonly TopLevel[], source: string): TopLevelCla
 /** `a = …`, `exports.a = …`, also several of them joined by commas; what is assigned to anything computed can't be named. */
 function assignmentsIn(expression: Expression): { left: AnyNode; right: Expression }[] {
   const parts = expression.type === 'SequenceExpression' ? expression.expressions : [expression];
-  return parts.flatMap((part) => (part.type === 'AssignmentExpression' && part.operator === '=' && isName(part.left) ? [part] : []));
+  return parts.flatMap((part) =>
+    part.type === 'AssignmentExpression' && part.operator === '=' && isName(part.left) ? [part] : [],
+  );
 }
 
 function isName(node: AnyNode): boolean {
@@ -232,15 +287,31 @@ function classOf(node: AnyNode): ClassNode | undefined {
     case 'AssignmentExpression':
       return classOf(node.right);
     case 'CallExpression':
-      return node.callee.type === 'Identifier' && node.callee.name === '__name' && node.arguments[0] ? classOf(node.arguments[0]) : undefined;
+      if (isFunction(node.callee)) return node.arguments.length === 0 ? classMadeBy(node.callee) : undefined;
+      return node.callee.type === 'Identifier' && node.callee.name === '__name' && node.arguments[0]
+        ? classOf(node.arguments[0])
+        : undefined;
     case 'SequenceExpression': {
       // TypeScript for static fields: `(_a = class { … }, _a.count = 0, _a)`.
       const last = node.expressions.at(-1);
       if (last?.type !== 'Identifier') return last && classOf(last);
-      const made = node.expressions.find((part) => part.type === 'AssignmentExpression' && part.left.type === 'Identifier' && part.left.name === last.name);
+      const made = node.expressions.find(
+        (part) =>
+          part.type === 'AssignmentExpression' && part.left.type === 'Identifier' && part.left.name === last.name,
+      );
       return made && classOf(made);
     }
     default:
       return undefined;
   }
+}
+
+/** TypeScript for decorators: `(() => { … let Greeter = class { … }; … return Greeter = _classThis; })()`, or `return class { … }`. */
+function classMadeBy(wrapper: AnyNode): ClassNode | undefined {
+  const statements = isFunction(wrapper) && wrapper.body.type === 'BlockStatement' ? wrapper.body.body : [];
+  const last = statements.at(-1);
+  const value = last?.type === 'ReturnStatement' ? last.argument : undefined;
+  const name = value?.type === 'AssignmentExpression' ? value.left : value;
+  if (name?.type !== 'Identifier') return value ? classOf(value) : undefined;
+  return classesIn(statements, '').find((cls) => cls.name === name.name)?.node;
 }

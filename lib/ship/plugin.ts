@@ -1,15 +1,18 @@
 /**
  * How a bundle gets at what must not be in it: imports of this package become the receiver's own copy, however they are written, and
- * native add-ons are refused.
+ * native add-ons stay out.
  */
 import type { BuildOptions, Plugin } from 'esbuild';
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { leaveAddonsOut } from './addons.ts';
 import { MODULE_SIDE } from './runtime.ts';
 
 /** Modules that exist only in a bundle. */
 export const ENTRY_MODULE = {
+  /** Where a bundle begins. */
+  start: 'troupe-ship:start',
   /** Exports `self`, by which the bundle speaks with the process that runs it. */
   self: 'troupe-ship:self',
   /** Declares the classes before the module runs. */
@@ -18,6 +21,8 @@ export const ENTRY_MODULE = {
 
 /** The class's module, under the path where esbuild finds it, and what takes its place. */
 export interface Entry {
+  /** The file as Node.js calls it. */
+  readonly file: string;
   readonly entry: string;
   readonly contents: string;
   readonly table: string;
@@ -40,23 +45,25 @@ export const RUNTIME_OPTIONS = {
   define: { __filename: '__troupe_filename', __dirname: '__troupe_dirname' },
 } satisfies BuildOptions;
 
-/** Packages that load a native add-on from a folder they search at run time. */
-const ADDON_LOADERS = /^(bindings|node-gyp-build|node-gyp-build-optional-packages|@mapbox\/node-pre-gyp|prebuild-install|pkg-prebuilds)(\/.*)?$/;
-const ADDON_INSTEAD =
-  'Move the class to a file that does not import it; or list the class under `workers` in the options of the nodes that have the add-on installed';
-
 /** This package's folder: the files of `lib` and `dist` in it are its own, whatever name or path they are imported by. */
 const ROOT = realpathSync(fileURLToPath(new URL('../..', import.meta.url))).replace(/\/$/, '');
 const OWN_FILE = new RegExp(`^${escape(ROOT)}/(lib|dist)/|/node_modules/troupe/`);
 const OWN_ENTRY = new RegExp(`^${escape(ROOT)}/(lib|dist)/index\\.(ts|js)$|/node_modules/troupe/dist/index\\.js$`);
 
-export function runtimePlugin({ entry, contents, table }: Entry): Plugin {
+export function runtimePlugin({ file, entry, contents, table }: Entry): Plugin {
   return {
     name: 'troupe',
     setup(build) {
+      const virtual = (name: keyof typeof ENTRY_MODULE, contents: string) =>
+        build.onLoad({ filter: new RegExp(`^${ENTRY_MODULE[name]}$`), namespace: 'troupe-ship' }, () => ({
+          contents,
+          resolveDir: path.dirname(entry),
+        }));
       build.onResolve({ filter: /^troupe-ship:/ }, ({ path: name }) => ({ path: name, namespace: 'troupe-ship' }));
-      build.onLoad({ filter: /:self$/, namespace: 'troupe-ship' }, () => ({ contents: `export const self = ${MODULE_SIDE};` }));
-      build.onLoad({ filter: /:table$/, namespace: 'troupe-ship' }, () => ({ contents: table, resolveDir: path.dirname(entry) }));
+      // First of all who we are and where from, so that it can be told whatever fails.
+      virtual('start', `import ${JSON.stringify(ENTRY_MODULE.self)}; import ${JSON.stringify(entry)};`);
+      virtual('self', `export const self = ${MODULE_SIDE}; self.writtenIn(${JSON.stringify(file)});`);
+      virtual('table', table);
 
       build.onResolve({ filter: /^troupe(\/.*)?$/ }, ({ path: name }) => ({ path: name, namespace: 'troupe' }));
       // CommonJS: which names there are is known only where it runs.
@@ -68,21 +75,20 @@ export function runtimePlugin({ entry, contents, table }: Entry): Plugin {
         OWN_FILE.test(file) ? internal(file) : { contents, loader: 'js', resolveDir: path.dirname(entry) },
       );
       build.onLoad({ filter: OWN_FILE }, ({ path: file }) =>
-        OWN_ENTRY.test(file) ? { contents: `module.exports = require('troupe');`, resolveDir: path.dirname(entry) } : internal(file),
+        OWN_ENTRY.test(file)
+          ? { contents: `export * from 'troupe';`, resolveDir: path.dirname(entry) }
+          : internal(file),
       );
 
-      build.onResolve({ filter: ADDON_LOADERS }, ({ path: name, importer }) => ({
-        errors: [{ text: `it needs a native add-on, which belongs to one machine (${importer} loads it by "${name}")`, detail: ADDON_INSTEAD }],
-      }));
-      build.onLoad({ filter: /\.node$/ }, ({ path: file }) => ({
-        errors: [{ text: `it needs a native add-on, which belongs to one machine (${file})`, detail: ADDON_INSTEAD }],
-      }));
+      leaveAddonsOut(build);
     },
   };
 }
 
 function internal(file: string) {
-  return { errors: [{ text: `it needs an internal file of troupe (${file})`, detail: 'Import what you need from "troupe"' }] };
+  return {
+    errors: [{ text: `it needs an internal file of troupe (${file})`, detail: 'Import what you need from "troupe"' }],
+  };
 }
 
 function escape(text: string): string {

@@ -2,13 +2,14 @@
  * What a shipped module meets in the process that runs it: the receiver's own copy of this package, and a place to say which
  * classes it declares. Known to the module by its URL.
  */
-import { classAt, refusal } from './refusal.ts';
-
-/** A class that reached this process as code, before anything is known about it. */
-export type AnyClass = new (...args: any[]) => object;
+import { warn } from '../log.ts';
+import type { WorkerClass } from '../worker.ts';
+import { classAt, reasonOf, refusal } from './refusal.ts';
 
 /** What the code of a bundle calls; part of what two versions of this package must agree on. */
 interface ModuleSide {
+  /** Called first: the file that the class was written in. */
+  writtenIn(file: string): void;
   /** Called once, before the module's own code runs, or at the end of a CommonJS module: the classes, made or not yet. */
   declare(classes: () => Record<string, () => unknown>): void;
   /** The namespace object of `troupe` or `troupe/…`. */
@@ -36,6 +37,7 @@ export class ShippedModule implements ModuleSide {
   readonly ready: Promise<void>;
   #settle!: { resolve: () => void; reject: (reason: unknown) => void };
   #thunks: Record<string, () => unknown> = {};
+  #file: string | undefined;
   #stoppedAt: 'start' | 'end' | undefined;
 
   /** The module at `url`, which `run` imports unless that has been done: also when another copy of this package did. */
@@ -60,6 +62,10 @@ export class ShippedModule implements ModuleSide {
     this.ready.catch(() => undefined);
   }
 
+  writtenIn(file: string): void {
+    this.#file ??= file;
+  }
+
   declare(classes: () => Record<string, () => unknown>): void {
     // The first to declare is right: a bundle that was bundled again still declares what it did the first time.
     this.#thunks = { ...classes(), ...this.#thunks };
@@ -73,17 +79,25 @@ export class ShippedModule implements ModuleSide {
 
   /** The module ran to its end, or failed. */
   #ended(failure?: { reason: unknown }): void {
+    // Its classes are at work already; nobody else would hear of it.
+    if (failure && this.#stoppedAt)
+      warn(`the code shipped from ${this.#file} failed behind Node.start: ${reasonOf(failure.reason)}`);
     this.#stoppedAt ??= 'end';
     if (failure) this.#settle.reject(failure.reason);
     else this.#settle.resolve();
   }
 
+  /** A class of it in messages: with the file it was written in, as far as that is known. */
+  describe(label: string): string {
+    return classAt(label, this.#file);
+  }
+
   /** All classes that are there by now, by label. */
-  classes(): Map<string, AnyClass> {
-    const found = new Map<string, AnyClass>();
+  classes(): Map<string, WorkerClass> {
+    const found = new Map<string, WorkerClass>();
     for (const label of Object.keys(this.#thunks)) {
       const cls = valueOf(this.#thunks[label]);
-      if (typeof cls === 'function') found.set(label, cls as AnyClass);
+      if (typeof cls === 'function') found.set(label, cls as WorkerClass);
     }
     return found;
   }
@@ -94,7 +108,11 @@ export class ShippedModule implements ModuleSide {
       this.#stoppedAt === 'start'
         ? 'it was not declared when its module called Node.start, which does not return on another node (perhaps its file and the main file import each other)'
         : 'its module ran to its end without declaring it (perhaps only under a condition)';
-    return refusal(classAt(label), why, 'Declare the class at the top level of a file of its own that does not import the main file');
+    return refusal(
+      this.describe(label),
+      why,
+      'Declare the class at the top level of a file of its own that does not import the main file',
+    );
   }
 
   /** `Node` with everything but its beginnings; a proxy, so that `instanceof` and the static members stay. */
@@ -108,7 +126,8 @@ export class ShippedModule implements ModuleSide {
       return new Promise(() => undefined);
     };
     return new Proxy(node, {
-      get: (target, key, receiver) => (key === 'start' || key === 'create' ? stop : Reflect.get(target, key, receiver) as unknown),
+      get: (target, key, receiver) =>
+        key === 'start' || key === 'create' ? stop : (Reflect.get(target, key, receiver) as unknown),
     });
   }
 }

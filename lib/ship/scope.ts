@@ -1,5 +1,12 @@
 /** Which names a piece of JavaScript takes from outside of itself. */
-import type { AnonymousFunctionDeclaration, AnyNode, ArrowFunctionExpression, FunctionDeclaration, FunctionExpression, Pattern } from 'acorn';
+import type {
+  AnonymousFunctionDeclaration,
+  AnyNode,
+  ArrowFunctionExpression,
+  FunctionDeclaration,
+  FunctionExpression,
+  Pattern,
+} from 'acorn';
 
 /** Code that does not run where it stands. */
 type FunctionNode = FunctionDeclaration | AnonymousFunctionDeclaration | FunctionExpression | ArrowFunctionExpression;
@@ -20,7 +27,9 @@ export function boundNames(pattern: Pattern): string[] {
     case 'Identifier':
       return [pattern.name];
     case 'ObjectPattern':
-      return pattern.properties.flatMap((property) => boundNames(property.type === 'Property' ? property.value : property.argument));
+      return pattern.properties.flatMap((property) =>
+        boundNames(property.type === 'Property' ? property.value : property.argument),
+      );
     case 'ArrayPattern':
       return pattern.elements.flatMap((element) => (element ? boundNames(element) : []));
     case 'AssignmentPattern':
@@ -43,7 +52,9 @@ export function childrenOf(node: AnyNode): AnyNode[] {
 
 /** Whether `node` is a function, whose body does not run where it stands. */
 export function isFunction(node: AnyNode): node is FunctionNode {
-  return node.type === 'FunctionDeclaration' || node.type === 'FunctionExpression' || node.type === 'ArrowFunctionExpression';
+  return (
+    node.type === 'FunctionDeclaration' || node.type === 'FunctionExpression' || node.type === 'ArrowFunctionExpression'
+  );
 }
 
 function isNode(value: unknown): value is AnyNode {
@@ -60,7 +71,12 @@ function visit(node: AnyNode, scopes: Set<string>[], free: Set<string>): void {
 }
 
 function opensScope(node: AnyNode): boolean {
-  return isFunction(node) || node.type === 'StaticBlock' || node.type === 'ClassDeclaration' || node.type === 'ClassExpression';
+  return (
+    isFunction(node) ||
+    node.type === 'StaticBlock' ||
+    node.type === 'ClassDeclaration' ||
+    node.type === 'ClassExpression'
+  );
 }
 
 function declaredIn(scope: AnyNode): Set<string> {
@@ -81,7 +97,8 @@ function collect(node: AnyNode, names: Set<string>): void {
       const pattern = child.type === 'CatchClause' ? child.param : child.id;
       if (pattern) for (const name of boundNames(pattern)) names.add(name);
     }
-    if ((child.type === 'FunctionDeclaration' || child.type === 'ClassDeclaration') && child.id) names.add(child.id.name);
+    if ((child.type === 'FunctionDeclaration' || child.type === 'ClassDeclaration') && child.id)
+      names.add(child.id.name);
     if (!isFunction(child)) collect(child, names);
   }
 }

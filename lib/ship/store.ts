@@ -15,8 +15,18 @@ export function hashOf(code: Uint8Array): string {
 
 /** Where the code of that hash is kept. The hash comes from another node: anything but a hash is refused, for it becomes a path. */
 export function fileOf(hash: string, directory: string): string {
-  if (!/^[0-9a-f]{64}$/.test(hash)) throw new NotPermittedError(`refused a bundle: ${JSON.stringify(hash.slice(0, 80))} is no SHA-256`);
+  if (!/^[0-9a-f]{64}$/.test(hash))
+    throw new NotPermittedError(`refused a bundle: ${JSON.stringify(hash.slice(0, 80))} is no SHA-256`);
   return path.join(path.resolve(directory), `${hash}.mjs`);
+}
+
+/** @throws NotPermittedError when the code is not what the hash says. */
+export function checkCode(hash: string, code: Uint8Array): void {
+  const actual = hashOf(code);
+  if (actual === hash) return;
+  throw new NotPermittedError(
+    `refused a bundle: its code has the SHA-256 ${actual}, not ${JSON.stringify(hash.slice(0, 80))}; it was changed on its way or by its sender`,
+  );
 }
 
 /** The code of that hash; undefined when it is not there, or not what its name says. */
@@ -43,8 +53,7 @@ export async function readCode(hash: string, directory: string): Promise<Uint8Ar
  */
 export async function keepCode(hash: string, code: Uint8Array, directory: string): Promise<string> {
   const file = fileOf(hash, directory);
-  const actual = hashOf(code);
-  if (actual !== hash) throw new NotPermittedError(`refused a bundle: its code has the SHA-256 ${actual}, not ${hash}; it was changed on its way or by its sender`);
+  checkCode(hash, code);
   await secureFolder(path.dirname(file));
   if (await readCode(hash, directory)) return file;
   const temporary = `${file}.${process.pid}.${randomBytes(6).toString('hex')}`;
@@ -66,8 +75,14 @@ export async function keepCode(hash: string, code: Uint8Array, directory: string
 /** The folder exists, and is this user's alone: what is in it is run. */
 async function secureFolder(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const { mode, uid, isDirectory } = await lstat(directory).then((stats) => ({ mode: stats.mode, uid: stats.uid, isDirectory: stats.isDirectory() }));
+  const { mode, uid, isDirectory } = await lstat(directory).then((stats) => ({
+    mode: stats.mode,
+    uid: stats.uid,
+    isDirectory: stats.isDirectory(),
+  }));
   const own = process.getuid === undefined || uid === process.getuid();
   if (isDirectory && own && (mode & 0o077) === 0) return;
-  throw new NotPermittedError(`the folder for received code, ${directory}, must be a real folder of this user with mode 0700; repair it or remove it`);
+  throw new NotPermittedError(
+    `the folder for received code, ${directory}, must be a real folder of this user with mode 0700; repair it or remove it`,
+  );
 }

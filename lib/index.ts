@@ -13,6 +13,9 @@ declare global {
   interface AbortSignal {}
 }
 
+import * as exported from './index.ts';
+import { installRuntime } from './ship/index.ts';
+
 export type { Address } from './address.ts';
 export type { Duration } from './duration.ts';
 export type { StartWorkerOptions, Worker, WorkerClass, WorkerInfo } from './worker.ts';
@@ -31,5 +34,13 @@ export {
   WorkerFailedError,
   WorkerStoppedError,
 } from './errors.ts';
+export { Context } from './context.ts';
+export { type Incoming, Mailbox } from './mailbox.ts';
+export type { NodeHandle } from './node-handle.ts';
+export { Node } from './node.ts';
+export { RemoteNode } from './remote-node.ts';
+export { Zone } from './zone.ts';
 export type { NodeOptions, RequestOptions, SendOptions, StartOptions, StopOptions } from './options.ts';
 export { debug, error, info, type LogRecord, setLogger, warn } from './log.ts';
+
+installRuntime(exported);

@@ -16,10 +16,15 @@ use troupe_node::port::{BatchText, BodyRef, Port, Sink};
 use troupe_proto::text::Text;
 
 /// Words before the first incoming record: how many records, how many texts, whether there is more, ms to the next
-/// deadline (`NIL`: none), a result of a cold call.
+/// deadline (`NIL`: none), a result of a cold call, whether there are records of sends,
+/// whether there are records of the log.
 const HEADER: usize = 8;
 /// Records handed out at a time, not counting one for each record of the batch.
 const RECORDS: usize = 2048;
+/// Records of one batch, at most.
+const BATCH: usize = 4096;
+/// Where the records of a flush that only routes begin: apart from those that JavaScript may still be reading.
+const SPILLED: usize = HEADER + (RECORDS + BATCH + 16) * STRIDE;
 /// Texts handed over in one call: more arguments cost stack.
 const TEXTS: usize = 256;
 /// UTF-16 units handed over in one call: what JavaScript keeps of a batch stays small.
@@ -87,6 +92,7 @@ pub(crate) fn with<T>(call: impl FnOnce(&mut Isolate) -> T) -> Result<T> {
 struct Outbox<'a> {
     env: sys::napi_env,
     words: Words,
+    start: usize,
     count: usize,
     texts: &'a mut Vec<sys::napi_value>,
     units: usize,
@@ -130,7 +136,7 @@ impl Sink for Outbox<'_> {
         if let BodyRef::Text(text) = body {
             record[4] = self.text(text);
         }
-        let at = HEADER + self.count * STRIDE;
+        let at = self.start + self.count * STRIDE;
         if at + STRIDE > self.words.length {
             // Never: `has_room` keeps to RECORDS, and a batch adds one record each at most (see `open`).
             log::error!(target: "port", "a record did not fit the isolate's array and was lost");
@@ -195,6 +201,7 @@ impl Isolate {
         let mut outbox = Outbox {
             env,
             words: self.incoming,
+            start: if deliver { HEADER } else { SPILLED },
             count: 0,
             texts: &mut self.texts,
             units: 0,
@@ -204,7 +211,10 @@ impl Isolate {
         let flushed = self.port.flush(records, text, &mut outbox, time, deliver);
         let count = outbox.count as u32;
         let next = flushed.next.map_or(NIL, |next| (next.saturating_sub(time)).min(u64::from(NIL - 1)) as u32);
-        for (index, word) in [count, self.texts.len() as u32, u32::from(flushed.more), next].into_iter().enumerate() {
+        let has_logs = crate::log::has_records().into();
+        let texts = self.texts.len() as u32;
+        let header = [count, texts, flushed.more.into(), next, 0, flushed.has_sends.into(), has_logs];
+        for (index, word) in header.into_iter().enumerate() {
             self.incoming.set(index, word);
         }
         if self.bytes.len() > KEEP {
@@ -276,7 +286,7 @@ unsafe extern "C" fn clean_up(_: *mut c_void) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: made by `Box::into_raw` in `open`, and nobody else has it: the thread-local is null now.
         let mut isolate = unsafe { Box::from_raw(pointer) };
-        isolate.port.close();
+        isolate.port.shut();
         for node in isolate.nodes.iter_mut().filter_map(Option::take) {
             node.close_now();
         }
@@ -350,6 +360,7 @@ unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> 
                 sys::napi_call_threadsafe_function(address as sys::napi_threadsafe_function, null_mut(), mode);
             }
         }));
+        crate::log::wake_with(isolate.port.inbox());
         ISOLATE.set(Box::into_raw(Box::new(isolate)));
         // SAFETY: the hook is a function of this library, which Node never unloads while the environment lives.
         unsafe {

@@ -89,15 +89,9 @@ impl<'a> Address<'a> {
             None => (None, text),
         };
         if let Some(node) = node {
-            check_name(node).map_err(|reason| AddressError {
-                part: Part::Node,
-                reason,
-            })?;
+            check_name(node).map_err(|reason| AddressError { part: Part::Node, reason })?;
         }
-        check_name(worker).map_err(|reason| AddressError {
-            part: Part::Worker,
-            reason,
-        })?;
+        check_name(worker).map_err(|reason| AddressError { part: Part::Worker, reason })?;
         Ok(Self { node, worker })
     }
 }
@@ -125,20 +119,14 @@ mod tests {
     #[test]
     fn a_slash_separates_node_and_worker() {
         let address = Address::parse("runner-1/counter_2").unwrap();
-        assert_eq!(
-            (address.node, address.worker),
-            (Some("runner-1"), "counter_2")
-        );
+        assert_eq!((address.node, address.worker), (Some("runner-1"), "counter_2"));
         assert_eq!(address.to_string(), "runner-1/counter_2");
     }
 
     #[test]
     fn names_end_at_128_characters() {
         assert_eq!(check_name(&"a".repeat(128)), Ok(()));
-        assert_eq!(
-            check_name(&"a".repeat(129)),
-            Err(NameError::TooLong { length: 129 })
-        );
+        assert_eq!(check_name(&"a".repeat(129)), Err(NameError::TooLong { length: 129 }));
         assert_eq!(check_name(""), Err(NameError::Empty));
     }
 
@@ -146,23 +134,11 @@ mod tests {
     fn an_error_names_the_half_and_the_character() {
         let error = Address::parse("runner/a/b").unwrap_err();
         assert_eq!(error.part, Part::Worker);
-        assert_eq!(
-            error.reason,
-            NameError::Character {
-                character: '/',
-                at: 1
-            }
-        );
+        assert_eq!(error.reason, NameError::Character { character: '/', at: 1 });
         let error = Address::parse("/worker").unwrap_err();
         assert_eq!((error.part, error.reason), (Part::Node, NameError::Empty));
         let error = Address::parse("nöde/worker").unwrap_err();
-        assert_eq!(
-            error.reason,
-            NameError::Character {
-                character: 'ö',
-                at: 1
-            }
-        );
+        assert_eq!(error.reason, NameError::Character { character: 'ö', at: 1 });
     }
 
     proptest! {

@@ -13,7 +13,7 @@
 //! backup; removed as a whole while no node runs, it is made anew.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -40,6 +40,14 @@ pub struct Directory {
     watch: Watch,
 }
 
+const ZONES: &str = "zones";
+
+/// The folder of one zone's files.
+#[must_use]
+pub fn zone_folder(home: &Path, zone: &str) -> PathBuf {
+    home.join(ZONES).join(zone)
+}
+
 impl Directory {
     /// Opens the directory of a zone under `home` ([`default_home`](super::default_home)), and makes it, with new keys,
     /// on first use: of several processes that do so at once, all get the same. Blocks for some file operations, at most
@@ -49,9 +57,9 @@ impl Directory {
             name: zone.to_owned(),
             reason,
         })?;
-        let zones = trust::home(home)?.join("zones");
-        let folder = zones.join(zone);
-        trust::folder(&zones)?;
+        let home = trust::home(home)?;
+        let folder = zone_folder(&home, zone);
+        trust::folder(&home.join(ZONES))?;
         trust::folder(&folder)?;
         let (authority, access_key) = keys::open(&folder)?;
         let records = Arc::new(Records::open(&folder)?);

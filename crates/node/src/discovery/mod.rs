@@ -21,7 +21,7 @@ use tokio::sync::watch::Receiver;
 use troupe_proto::noise::NodeId;
 
 pub use announcement::{Announce, Announcement};
-pub use directory::Directory;
+pub use directory::{Directory, zone_folder};
 pub use error::{AnnounceError, DiscoveryError, Holder, OpenError};
 pub use home::default_home;
 pub use trust::{Fault, Untrusted};
@@ -55,7 +55,7 @@ pub trait Discovery: Send + Sync {
         })
     }
 
-    /// A counter that moves when a member may have joined or left; look at [`members`](Self::members) then. It may
-    /// move without a change, and moves once for several. Watching goes on while a receiver lives.
+    /// A counter that moves when members may have joined or left, once for several; look at [`members`](Self::members)
+    /// then. Watching goes on while a receiver lives.
     fn changes(&self) -> Receiver<u64>;
 }

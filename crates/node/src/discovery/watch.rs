@@ -55,7 +55,7 @@ impl Watch {
         }))
     }
 
-    /// From the return on, each change moves the counter.
+    /// From the return on, each change of the members moves the counter.
     pub(super) fn subscribe(&self) -> Receiver<u64> {
         let mut running = self.0.running();
         let receiver = self.0.count.subscribe();
@@ -122,7 +122,7 @@ fn watch(shared: &Shared, stopped: &PipeReader, events: &Events, mut known: Vec<
             log::debug!("{error}");
             known.clone()
         });
-        if told || members != known {
+        if members != known {
             shared
                 .count
                 .send_modify(|count| *count = count.wrapping_add(1));

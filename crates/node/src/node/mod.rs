@@ -6,7 +6,7 @@ mod events;
 mod io;
 mod search;
 
-pub use io::{NodeOptions, OpenError, Opened};
+pub use io::{NodeOptions, OpenError, Opened, verify_code};
 
 use crate::link::Link;
 use crate::port::{Handle, Inbox};
@@ -75,6 +75,7 @@ impl Shared {
         self.number.get().copied().unwrap_or(u16::MAX)
     }
 
+    /// Tells the node its number in its port; once.
     pub(crate) fn set_number(&self, number: u16) {
         // Set once, when the node is added to its port.
         let _ = self.number.set(number);

@@ -83,7 +83,7 @@ impl Shared {
         true
     }
 
-    async fn find(self: &Arc<Self>, address: &str) -> Resolution {
+    pub(super) async fn find(self: &Arc<Self>, address: &str) -> Resolution {
         let (node, name) = match address.split_once('/') {
             Some((node, name)) => (Some(node), name),
             None => (None, address),
@@ -149,8 +149,7 @@ impl Shared {
     async fn ask(self: &Arc<Self>, id: NodeId, name: Box<str>) -> Answer {
         let Some(link) = self.connect(id).await else {
             // A member that is gone by now has no workers.
-            let is_live = self.zone().is_some_and(|zone| zone.is_live(&id));
-            return if is_live { Answer::Silent } else { Answer::NotHere };
+            return if self.is_live(&id) { Answer::Silent } else { Answer::NotHere };
         };
         let (sender, answer) = oneshot::channel();
         let key = (link.index(), name);
@@ -172,9 +171,16 @@ impl Shared {
             Ok(Some(handle)) => Answer::Here(link, handle),
             Ok(None) => Answer::NotHere,
             // The link closed: dead, or cut.
-            Err(_) if self.zone().is_some_and(|zone| zone.is_live(&id)) => Answer::Silent,
+            Err(_) if self.is_live(&id) => Answer::Silent,
             Err(_) => Answer::NotHere,
         }
+    }
+
+    /// Whether a member lives, reachable or not.
+    fn is_live(&self, id: &NodeId) -> bool {
+        let Some(zone) = self.zone() else { return false };
+        // What can't be looked up is not known to be dead.
+        zone.members().map_or(true, |members| members.iter().any(|member| member.id == *id))
     }
 
     /// An open link to a member, dialled when there is none. `None`: it can't be reached.

@@ -73,7 +73,7 @@ pub(crate) enum Post {
     Closed { link: u32 },
     Message { from: From, target: Handle, remaining: u32, no_wait: bool, body: Span },
     Reply { link: u32, request: Handle, body: Span },
-    Fail { request: Handle, failure: Failure, cause: Option<Span>, link: u32 },
+    Fail { request: Handle, failure: Failure, cause: Span, link: u32 },
     Cancel { link: u32, request: Handle },
     Stage { request: Handle, stage: u8 },
     Credit { link: u32, target: Handle, messages: u32, bytes: u32 },
@@ -84,7 +84,7 @@ pub(crate) enum Post {
     Room { link: u32 },
     Resolved { target: Handle, result: Resolution },
     Control { link: u32, node: u16, request: Handle, remaining: u32, body: Box<[u8]> },
-    Controlled { request: Handle, body: Box<[u8]> },
+    Controlled { link: u32, request: Handle, body: Box<[u8]> },
     Members { node: u16 },
     /// Anything else that has to run on the port's thread.
     Run(Box<dyn FnOnce(&mut super::Port) + Send>),
@@ -185,7 +185,7 @@ impl Inbox {
     }
 
     /// Wakes the isolate if it has not been woken since it last looked.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         if !self.has_mail.swap(true, Ordering::AcqRel)
             && let Some(waker) = &self.lock().waker
         {

@@ -43,19 +43,6 @@ pub struct WorkerState {
     pub failed: u32,
 }
 
-/// A control request of a peer, for the isolate that runs the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Control {
-    /// Name of the node that asks.
-    pub peer: String,
-    /// Identifier of the node that asks, in hexadecimal.
-    pub peer_id: String,
-    /// What its credential allows, as bits.
-    pub capabilities: u8,
-    /// The request itself.
-    pub bytes: Box<[u8]>,
-}
-
 impl Port {
     /// Makes room for a node; its number is used in all later calls.
     pub fn add_node(&mut self, shared: Arc<Shared>) -> u16 {
@@ -63,6 +50,7 @@ impl Port {
             self.nodes.push(None);
             self.nodes.len() - 1
         });
+        shared.set_number(index as u16);
         self.nodes[index] = Some(shared);
         index as u16
     }

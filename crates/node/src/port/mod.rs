@@ -11,6 +11,7 @@ mod inbox;
 mod life;
 mod line;
 mod mailbox;
+mod orders;
 mod outcome;
 mod peers;
 pub mod record;
@@ -21,10 +22,12 @@ mod target;
 mod timer;
 
 pub use body::{Body, BodyRef};
-pub use dead_letter::Reason;
+pub use dead_letter::{Reason, counts as dead_letters};
 pub use inbox::{Callback, Failure, Handle, Inbox, Outcome};
 pub(crate) use inbox::{From, Post, Resolution};
-pub use life::{Control, StartError, WorkerState};
+pub use life::{StartError, WorkerState};
+pub use orders::Control;
+pub(crate) use peers::{NO_WAIT, link_key};
 pub use mailbox::{OnFailure, Overflow, State, WorkerOptions};
 pub use request::MAX_OPEN;
 
@@ -91,6 +94,8 @@ pub struct Flushed {
     pub more: bool,
     /// When to flush at the latest, in ms since the process began: the next deadline. `None`: whenever.
     pub next: Option<u64>,
+    /// Some sends of the batch were not simply taken: there are records that say how they fared.
+    pub has_sends: bool,
 }
 
 /// A record that waits for its isolate.
@@ -123,7 +128,9 @@ pub struct Port {
     stopping: Vec<(u64, Handle)>,
     callbacks: HashMap<u64, Callback>,
     next_callback: u64,
-    controls: HashMap<u32, Box<[u8]>>,
+    controls: HashMap<u32, Control>,
+    /// Names of peers whose links are gone, for the failures that tell of them.
+    gone_peers: VecDeque<(u32, String)>,
     mail: Mail,
     mail_index: usize,
     /// The request in which the next message is nested.
@@ -167,6 +174,7 @@ impl Port {
             callbacks: HashMap::new(),
             next_callback: 0,
             controls: HashMap::new(),
+            gone_peers: VecDeque::new(),
             mail: Mail::default(),
             mail_index: 0,
             parent: None,
@@ -207,12 +215,13 @@ impl Port {
     ) -> Flushed {
         self.now = self.now.max(now);
         self.expire();
+        let mut has_sends = false;
         if deliver {
             self.hand_out(sink);
             for record in records.as_chunks::<STRIDE>().0 {
                 self.route(record, &mut text, sink);
             }
-            self.hand_out_sends(sink);
+            has_sends = self.hand_out_sends(sink);
             self.drain_inbox(sink);
             self.drain_ready(sink);
             self.hand_out(sink);
@@ -229,6 +238,7 @@ impl Port {
                 || self.mail_index < self.mail.posts.len()
                 || self.inbox.has_mail(),
             next: self.next_deadline(),
+            has_sends,
         }
     }
 
@@ -245,10 +255,12 @@ impl Port {
     }
 
     /// Says how sends of this batch fared, before their record numbers mean something else.
-    fn hand_out_sends<S: Sink>(&mut self, sink: &mut S) {
+    fn hand_out_sends<S: Sink>(&mut self, sink: &mut S) -> bool {
+        let has_sends = !self.sends.is_empty();
         for record in self.sends.drain(..) {
             sink.push(record, BodyRef::None);
         }
+        has_sends
     }
 
     fn emit(&mut self, kind: u32, words: [u32; STRIDE - 1]) {

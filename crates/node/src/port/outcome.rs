@@ -176,6 +176,11 @@ impl Port {
         }
     }
 
+    /// Opens an order without a deadline: something that is done sooner or later and then answered.
+    pub fn begin_order(&mut self, request: Handle) {
+        self.open_order(request, record::NO_LIMIT);
+    }
+
     /// Opens a request by which the isolate waits for something other than a reply to a message.
     pub(super) fn open_order(&mut self, request: Handle, timeout: u32) -> bool {
         let opened = self.requests.open_own(request.slot, request.generation, Origin::Order);

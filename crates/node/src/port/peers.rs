@@ -9,17 +9,19 @@ use super::route::{Letter, Report};
 use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Port, Post, Resolution, Sink, deadline, remaining};
 use crate::code;
-use crate::link::{CloseReason, Link};
+use crate::link::Link;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use troupe_proto::codec::{
-    Body as WireBody, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Message, Reply, Target, cost_of,
+    Body as WireBody, CloseReason, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Message, Reply, Target, cost_of,
 };
 
 /// Time that a reply to a mailbox or worker waits for room, on the wire.
 pub(crate) const NO_WAIT: u32 = 0;
-/// Bytes that may wait in a link before senders wait.
-const LINK_BYTES: usize = 32 << 20;
+/// The number of a link in its port, from those of its node and of the link on that node.
+pub(crate) fn link_key(node: u16, index: u32) -> u32 {
+    u32::from(node) << 24 | (index & 0x00ff_ffff)
+}
 
 /// What a port keeps of one link.
 pub(super) struct PeerLink {
@@ -33,7 +35,14 @@ pub(super) struct PeerLink {
 }
 
 impl Port {
-    fn push_frame(&mut self, link: u32, frame: &Frame<'_>) -> bool {
+    /// What came over a link has left the inbox: its peer may send as much again.
+    fn consumed(&self, link: u32, flow: Flow, size: usize) {
+        if let Some(peer) = self.links.get(&link) {
+            peer.link.consumed(flow, u64::from(cost_of(size)));
+        }
+    }
+
+    pub(super) fn push_frame(&mut self, link: u32, frame: &Frame<'_>) -> bool {
         let Some(peer) = self.links.get_mut(&link) else { return false };
         let Some(mut batch) = peer.link.batch() else { return false };
         batch.push(frame);
@@ -56,7 +65,7 @@ impl Port {
 
     pub(super) fn link_has_room(&mut self, link: u32, target: u32) -> bool {
         let Some(peer) = self.links.get(&link) else { return true };
-        let has_room = peer.link.queued_bytes() < LINK_BYTES;
+        let has_room = !peer.link.is_full();
         self.targets.known(target).is_held_up = !has_room;
         has_room
     }
@@ -250,7 +259,7 @@ impl Port {
         is_asked
     }
 
-    fn resolved<S: Sink>(&mut self, handle: Handle, result: Resolution, sink: &mut S) {
+    pub(super) fn resolved<S: Sink>(&mut self, handle: Handle, result: Resolution, sink: &mut S) {
         let Some(target) = self.targets.get(handle) else { return };
         let line = std::mem::take(&mut target.line);
         let (node, address) = (target.node, target.address.clone());
@@ -268,7 +277,7 @@ impl Port {
             Resolution::Remote(link, worker) => {
                 let name = address.split_once('/').map_or(&*address, |(_, name)| name);
                 let address = format!("{}/{name}", link.peer().name);
-                let place = self.targets.intern_place(node, &address, link.index(), worker);
+                let place = self.targets.intern_place(node, &address, link_key(node, link.index()), worker);
                 self.targets.known(handle.slot).at = Whereabouts::Via(place);
                 self.link_opened(link, node);
                 self.move_line(line, place.slot);
@@ -292,8 +301,8 @@ impl Port {
         }
     }
 
-    fn link_opened(&mut self, link: Arc<Link>, node: u16) {
-        self.links.entry(link.index()).or_insert_with(|| PeerLink {
+    pub(super) fn link_opened(&mut self, link: Arc<Link>, node: u16) {
+        self.links.entry(link_key(node, link.index())).or_insert_with(|| PeerLink {
             link,
             node,
             bound: HashSet::new(),
@@ -323,7 +332,11 @@ impl Port {
                 extra.remote.forget(index);
             }
         }
-        self.links.remove(&index);
+        if let Some(peer) = self.links.remove(&index) {
+            const REMEMBERED: usize = 64;
+            self.gone_peers.truncate(REMEMBERED - 1);
+            self.gone_peers.push_front((index, peer.link.peer().name.clone()));
+        }
     }
 
     /// Takes in what has come from other threads, as far as there is room for it.
@@ -365,9 +378,7 @@ impl Port {
                 self.message(from, target, remaining, no_wait, (mail.text(body), size), sink);
             }
             Post::Reply { link, request, body } => {
-                if let Some(peer) = self.links.get(&link) {
-                    peer.link.consumed(Flow::Replies, cost_of(body.len()));
-                }
+                self.consumed(link, Flow::Replies, body.len());
                 if self.requests.get(request.slot, request.generation).is_some() {
                     let body = mail.text(body);
                     self.close(request.slot);
@@ -378,8 +389,10 @@ impl Port {
                 }
             }
             Post::Fail { request, failure, cause, link } => {
+                self.consumed(link, Flow::Replies, cause.len());
                 if self.requests.get(request.slot, request.generation).is_some() {
-                    let cause = cause.map_or(Body::None, |cause| mail.text(cause).into_owned());
+                    let cause =
+                        if cause.len() == 0 { Body::None } else { mail.text(cause).into_owned() };
                     self.complete(request.slot, Outcome::Failed(failure, cause), link);
                 }
             }
@@ -423,14 +436,15 @@ impl Port {
             Post::Resolved { target, result } => self.resolved(target, result, sink),
             Post::Control { link, node, request, remaining, body } => {
                 if let Some((id, generation)) = self.open_for_peer(link, request, remaining) {
-                    self.controls.insert(id, body);
+                    self.keep_control(id, link, body);
                     self.emit(incoming::CONTROL, [u32::from(node), id, generation, NIL, 0, 0, 0]);
                 }
             }
-            Post::Controlled { request, body } => {
+            Post::Controlled { link, request, body } => {
+                self.consumed(link, Flow::Replies, body.len());
                 if self.requests.get(request.slot, request.generation).is_some() {
                     self.close(request.slot);
-                    self.controls.insert(request.slot, body);
+                    self.keep_control(request.slot, link, body);
                     let words = [request.slot, request.generation, 0, NIL, 0, 0, 0];
                     self.emit(incoming::CONTROLLED, words);
                 }
@@ -471,8 +485,10 @@ impl Port {
         };
         match from {
             From::Link { link, sender, request } => {
-                let Some(peer) = self.links.get(&link) else { return };
-                peer.link.consumed(Flow::Messages, cost_of(size));
+                if !self.links.contains_key(&link) {
+                    return;
+                }
+                self.consumed(link, Flow::Messages, size);
                 if let Some(sender) = sender {
                     let Some(known) = self.targets.place(link, sender) else {
                         // Its name comes before its first message, or the peer has gone astray.

@@ -6,6 +6,9 @@
 )]
 
 mod creation;
+// Linux alone tells a process of its descriptors and threads.
+#[cfg(target_os = "linux")]
+mod leaks;
 mod life;
 mod support;
 mod trust;
@@ -25,7 +28,10 @@ fn plays_a_part() {
     match part.split_once(' ').unwrap_or((&part, "")) {
         ("open", _) => creation::open_when_told(&home),
         ("hold", name) => life::hold_until_told(&home, name),
-        ("come-and-go", _) => life::come_and_go(&home),
+        #[cfg(target_os = "linux")]
+        ("watch-again", _) => leaks::watch_again(&home),
+        #[cfg(target_os = "linux")]
+        ("come-and-go", _) => leaks::come_and_go(&home),
         _ => panic!("no such part: {part}"),
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch::Receiver;
+use tokio::{sync::watch::Receiver, time::timeout};
 use troupe_node::discovery::{Announce, Announcement, Directory, Discovery, Member};
 use troupe_proto::noise::NodeId;
 
@@ -102,14 +102,23 @@ pub(crate) async fn until(directory: &Directory, changes: &mut Receiver<u64>, ex
             changes.changed().await.unwrap();
         }
     };
-    // Only so that a watch that says nothing fails the test instead of hanging it.
-    let patience = Duration::from_secs(20);
     assert!(
-        tokio::time::timeout(patience, wait).await.is_ok(),
+        timeout(PATIENCE, wait).await.is_ok(),
         "no word of {expected:?}: {:?}",
         names(directory)
     );
 }
+
+/// Waits until the watch tells of a change.
+pub(crate) async fn told(changes: &mut Receiver<u64>) {
+    assert!(
+        matches!(timeout(PATIENCE, changes.changed()).await, Ok(Ok(()))),
+        "not told"
+    );
+}
+
+/// Only so that a watch that says nothing fails its test instead of hanging it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// This test program again, in another process, playing a part.
 pub(crate) struct Other {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink},
     path::Path,
     process::Command,
 };
@@ -222,6 +222,10 @@ fn what_belongs_to_somebody_else_is_refused() {
         assert!(untrusted.mend.ends_with(&command), "{untrusted}");
     }
     let home = Home::new();
+    let link = home.above().join("link");
+    symlink(home.above(), &link).unwrap();
+    lchown(&link, Some(4711), None).unwrap();
+    assert_eq!(refusal(&link.join("home")).path, link);
     chown(home.above(), Some(4711), None).unwrap();
     assert_eq!(refusal(&home.path()).path, home.above());
 }

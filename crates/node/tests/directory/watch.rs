@@ -4,7 +4,7 @@ use std::fs;
 
 use troupe_node::discovery::Discovery;
 
-use crate::support::{Home, Other, announce, names, until};
+use crate::support::{Home, Other, announce, names, told, until};
 
 #[tokio::test]
 async fn the_watch_tells_of_a_join_and_of_a_leave() {
@@ -25,7 +25,7 @@ async fn the_watch_tells_of_a_node_that_was_killed() {
     let mut changes = directory.changes();
     until(&directory, &mut changes, &["runner"]).await;
     other.kill();
-    changes.changed().await.unwrap();
+    told(&mut changes).await;
     until(&directory, &mut changes, &[]).await;
 }
 
@@ -41,19 +41,18 @@ async fn a_death_of_which_the_kernel_tells_nothing_is_found_by_looking_at_the_lo
     let mut changes = directory.changes();
     assert_eq!(names(&directory), ["runner"]);
     other.kill();
-    changes.changed().await.unwrap();
+    told(&mut changes).await;
     until(&directory, &mut changes, &[]).await;
 }
 
 #[tokio::test]
-async fn every_receiver_is_told_also_one_that_came_after_the_last_had_gone() {
+async fn every_receiver_is_told() {
     let home = Home::new();
     let directory = home.open();
-    drop(directory.changes());
     let (mut one, mut other) = (directory.changes(), directory.changes());
     let announcement = announce(&directory, "runner");
-    one.changed().await.unwrap();
-    other.changed().await.unwrap();
+    told(&mut one).await;
+    told(&mut other).await;
     drop(announcement);
     until(&directory, &mut one, &[]).await;
     until(&directory, &mut other, &[]).await;
@@ -69,7 +68,7 @@ async fn looking_at_the_zone_wakes_nobody_who_watches_it() {
         assert_eq!(names(&directory), ["runner"]);
     }
     let _announcement = announce(&directory, "second");
-    changes.changed().await.unwrap();
+    told(&mut changes).await;
     // The one change, and at most a look after it.
     assert!(*changes.borrow() <= 2, "{}", *changes.borrow());
 }

@@ -35,11 +35,7 @@ impl Capabilities {
     /// The set with these bits; `None` when a bit has no meaning, for a right that is not understood can't be granted.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Option<Self> {
-        if bits & !Self::ALL.0 == 0 {
-            Some(Self(bits))
-        } else {
-            None
-        }
+        if bits & !Self::ALL.0 == 0 { Some(Self(bits)) } else { None }
     }
 
     /// The bits of the set, as a credential carries them.
@@ -62,10 +58,7 @@ impl Capabilities {
 
     /// The names in this set, such as `worker:start`, in the order of their bits.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        NAMED
-            .iter()
-            .filter(move |(set, _)| self.contains(*set))
-            .map(|(_, name)| *name)
+        NAMED.iter().filter(move |(set, _)| self.contains(*set)).map(|(_, name)| *name)
     }
 }
 

@@ -135,14 +135,12 @@ impl Credential {
         let not_before = u64::from_le_bytes(take(&mut rest)?);
         let expires = u64::from_le_bytes(take(&mut rest)?);
         let [bits] = take(&mut rest)?;
-        let capabilities = Capabilities::from_bits(bits)
-            .ok_or(CredentialError::Malformed("a capability is unknown"))?;
+        let capabilities =
+            Capabilities::from_bits(bits).ok_or(CredentialError::Malformed("a capability is unknown"))?;
         let [name_length] = take(&mut rest)?;
-        let (name, signature) = rest
-            .split_at_checked(usize::from(name_length))
-            .ok_or(TOO_SHORT)?;
-        let name = std::str::from_utf8(name)
-            .map_err(|_| CredentialError::Malformed("the name is not text"))?;
+        let (name, signature) = rest.split_at_checked(usize::from(name_length)).ok_or(TOO_SHORT)?;
+        let name =
+            std::str::from_utf8(name).map_err(|_| CredentialError::Malformed("the name is not text"))?;
         check_name(name).map_err(CredentialError::Name)?;
         check_period(not_before, expires)?;
         match signature.len() {
@@ -178,15 +176,9 @@ impl Credential {
     pub fn verify_signature(&self, authority_public_key: &[u8; 32]) -> Result<(), CredentialError> {
         let own = ZoneId::of(authority_public_key);
         if self.zone != own {
-            return Err(CredentialError::OtherZone {
-                presented: self.zone,
-                own,
-            });
+            return Err(CredentialError::OtherZone { presented: self.zone, own });
         }
-        let (signed, signature) = self
-            .bytes
-            .split_last_chunk::<SIGNATURE>()
-            .ok_or(TOO_SHORT)?;
+        let (signed, signature) = self.bytes.split_last_chunk::<SIGNATURE>().ok_or(TOO_SHORT)?;
         if verify(authority_public_key, DOMAIN, &[signed], signature) {
             Ok(())
         } else {
@@ -197,16 +189,10 @@ impl Credential {
     /// The part of [`Credential::verify`] that depends on the time.
     pub fn check_time(&self, now: u64) -> Result<(), CredentialError> {
         if now.saturating_add(CLOCK_SKEW) < self.not_before {
-            return Err(CredentialError::NotYetValid {
-                not_before: self.not_before,
-                now,
-            });
+            return Err(CredentialError::NotYetValid { not_before: self.not_before, now });
         }
         if now >= self.expires.saturating_add(CLOCK_SKEW) {
-            return Err(CredentialError::Expired {
-                expires: self.expires,
-                now,
-            });
+            return Err(CredentialError::Expired { expires: self.expires, now });
         }
         Ok(())
     }
@@ -270,11 +256,7 @@ impl fmt::Debug for Credential {
 const TOO_SHORT: CredentialError = CredentialError::Malformed("it is cut short");
 
 fn check_period(not_before: u64, expires: u64) -> Result<(), CredentialError> {
-    if not_before < expires {
-        Ok(())
-    } else {
-        Err(CredentialError::Malformed("it ends before it begins"))
-    }
+    if not_before < expires { Ok(()) } else { Err(CredentialError::Malformed("it ends before it begins")) }
 }
 
 /// The next `N` bytes of `rest`.

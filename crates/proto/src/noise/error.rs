@@ -10,9 +10,7 @@ pub enum HandshakeError {
     #[error("what connected does not speak this protocol")]
     OtherProtocol,
     /// The other side is of the same kind but of another version. Update the older one.
-    #[error(
-        "the other side speaks version {version}, suite {suite}; this node speaks version 1, suite 1"
-    )]
+    #[error("the other side speaks version {version}, suite {suite}; this node speaks version 1, suite 1")]
     OtherVersion {
         /// Its version.
         version: u16,
@@ -47,9 +45,7 @@ pub enum HandshakeError {
     #[error("the other side's credential is not accepted: {0}")]
     Unreadable(CredentialError),
     /// The other side's credential is not accepted.
-    #[error(
-        "the credential that calls the other side {name:?} ({node:?}) is not accepted: {error}"
-    )]
+    #[error("the credential that calls the other side {name:?} ({node:?}) is not accepted: {error}")]
     Credential {
         /// The name in it, which is not proven.
         name: String,

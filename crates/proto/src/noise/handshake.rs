@@ -85,9 +85,7 @@ impl Handshake {
     ) -> Result<Self, HandshakeError> {
         let mut handshake = Self::start(membership, true, expect, now)?;
         handshake.output.extend_from_slice(&HEADER);
-        handshake
-            .write_message(&[])
-            .map_err(|error| library(&error))?;
+        handshake.write_message(&[]).map_err(|error| library(&error))?;
         handshake.awaits = Await::Message(2);
         Ok(handshake)
     }
@@ -104,24 +102,14 @@ impl Handshake {
         expect: Option<NodeId>,
         now: u64,
     ) -> Result<Self, HandshakeError> {
-        membership
-            .credential()
-            .check_time(now)
-            .map_err(HandshakeError::OwnCredential)?;
+        membership.credential().check_time(now).map_err(HandshakeError::OwnCredential)?;
         let mut prologue = [0; 48];
         prologue[..16].copy_from_slice(&HEADER);
         prologue[16..].copy_from_slice(&membership.zone_id().0);
-        let builder = suite::builder(
-            membership.static_private(),
-            membership.access_key().secret(),
-            &prologue,
-        )
-        .map_err(|error| library(&error))?;
-        let noise = if initiator {
-            builder.build_initiator()
-        } else {
-            builder.build_responder()
-        };
+        let builder =
+            suite::builder(membership.static_private(), membership.access_key().secret(), &prologue)
+                .map_err(|error| library(&error))?;
+        let noise = if initiator { builder.build_initiator() } else { builder.build_responder() };
         Ok(Self {
             noise: Box::new(noise.map_err(|error| library(&error))?),
             awaits: Await::Header,
@@ -187,8 +175,7 @@ impl Handshake {
         }
         let peer = self.peer.take().ok_or(HandshakeError::Misused)?;
         let (to_responder, to_initiator) = self.noise.dangerously_get_raw_split();
-        let (to_responder, to_initiator) =
-            (Zeroizing::new(to_responder), Zeroizing::new(to_initiator));
+        let (to_responder, to_initiator) = (Zeroizing::new(to_responder), Zeroizing::new(to_initiator));
         let (send, receive) = if self.noise.is_initiator() {
             (&to_responder, &to_initiator)
         } else {
@@ -234,24 +221,16 @@ impl Handshake {
 
     fn read_message(&mut self, message: u8, bytes: &[u8]) -> Result<(), HandshakeError> {
         let mut payload = [0; HANDSHAKE_FRAME_MAX];
-        let length = self
-            .noise
-            .read_message(bytes, &mut payload)
-            .map_err(|error| blame(message, &error))?;
+        let length = self.noise.read_message(bytes, &mut payload).map_err(|error| blame(message, &error))?;
         if message > 1 {
             self.admit(&payload[..length])?;
         }
         if message < 3 {
             let presentation = std::mem::take(&mut self.presentation);
             // Keys of the message just read are used only now, so that their faults show here.
-            self.write_message(&presentation)
-                .map_err(|error| blame(message, &error))?;
+            self.write_message(&presentation).map_err(|error| blame(message, &error))?;
         }
-        self.awaits = if message == 1 {
-            Await::Message(3)
-        } else {
-            Await::Nothing
-        };
+        self.awaits = if message == 1 { Await::Message(3) } else { Await::Nothing };
         Ok(())
     }
 
@@ -269,11 +248,7 @@ impl Handshake {
         if let Some(expected) = self.expect
             && expected != peer.id
         {
-            return Err(HandshakeError::OtherNode {
-                expected,
-                presented: peer.id,
-                name: peer.name,
-            });
+            return Err(HandshakeError::OtherNode { expected, presented: peer.id, name: peer.name });
         }
         self.peer = Some(peer);
         Ok(())
@@ -283,8 +258,7 @@ impl Handshake {
     fn write_message(&mut self, payload: &[u8]) -> Result<(), snow::Error> {
         let mut message = [0; KEY + KEY + TAG + PRESENTATION_MAX + TAG];
         let length = self.noise.write_message(payload, &mut message)?;
-        self.output
-            .extend_from_slice(&(length as u16).to_be_bytes());
+        self.output.extend_from_slice(&(length as u16).to_be_bytes());
         self.output.extend_from_slice(&message[..length]);
         Ok(())
     }
@@ -333,9 +307,5 @@ fn check_length(message: u8, length: usize) -> Result<(), HandshakeError> {
         2 => KEY + KEY + TAG + TAG..=HANDSHAKE_FRAME_MAX,
         _ => KEY + TAG + TAG..=HANDSHAKE_FRAME_MAX,
     };
-    if allowed.contains(&length) {
-        Ok(())
-    } else {
-        Err(HandshakeError::Length { message, length })
-    }
+    if allowed.contains(&length) { Ok(()) } else { Err(HandshakeError::Length { message, length }) }
 }

@@ -69,9 +69,7 @@ macro_rules! identifier {
         impl fmt::Debug for $name {
             /// The first four bytes: enough to tell a zone's nodes apart in a log.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0[..4]
-                    .iter()
-                    .try_for_each(|byte| write!(f, "{byte:02x}"))
+                self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
             }
         }
 
@@ -156,11 +154,7 @@ impl fmt::Debug for Identity {
 #[must_use]
 pub fn verify(public_key: &[u8; 32], domain: &[u8], parts: &[&[u8]], signature: &[u8; 64]) -> bool {
     VerifyingKey::from_bytes(public_key).is_ok_and(|key| {
-        key.verify_strict(
-            &signed_bytes(domain, parts),
-            &Signature::from_bytes(signature),
-        )
-        .is_ok()
+        key.verify_strict(&signed_bytes(domain, parts), &Signature::from_bytes(signature)).is_ok()
     })
 }
 

@@ -20,7 +20,7 @@ const BINDING: usize = 8 + 8 + 64;
 pub(super) const PRESENTATION_MAX: usize = 2 + CREDENTIAL_MAX + BINDING;
 
 /// The node at the other end of a channel, as its checked credential and binding tell it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Its identifier.
     pub id: NodeId,
@@ -34,6 +34,19 @@ pub struct Peer {
     pub capabilities: Capabilities,
     /// When its credential or its binding ends, whichever is earlier, in Unix seconds.
     pub expires: u64,
+}
+
+impl fmt::Debug for Peer {
+    /// Without the public key, which the identifier stands for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("incarnation", &self.incarnation)
+            .field("capabilities", &self.capabilities)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a membership could not be made of its parts. Nothing was changed.
@@ -81,14 +94,7 @@ impl Membership {
         incarnation: u64,
     ) -> Result<Self, MembershipError> {
         let static_key = Arc::new(StaticKey::generate()?);
-        Self::assemble(
-            identity,
-            credential,
-            authority_public_key,
-            access_key,
-            incarnation,
-            static_key,
-        )
+        Self::assemble(identity, credential, authority_public_key, access_key, incarnation, static_key)
     }
 
     /// The same node with a renewed credential: same identity, same Noise key. Channels that are open keep the old one.
@@ -205,10 +211,7 @@ pub(super) fn present(
     let credential_bytes = credential.encode();
     let incarnation = incarnation.to_le_bytes();
     let expires = credential.expires().to_le_bytes();
-    let signature = identity.sign(
-        DOMAIN,
-        &[&credential.zone().0, static_public, &incarnation, &expires],
-    );
+    let signature = identity.sign(DOMAIN, &[&credential.zone().0, static_public, &incarnation, &expires]);
     let mut bytes = Vec::with_capacity(2 + credential_bytes.len() + BINDING);
     bytes.extend_from_slice(&(credential_bytes.len() as u16).to_le_bytes());
     bytes.extend_from_slice(&credential_bytes);
@@ -227,9 +230,8 @@ pub(super) fn examine(
 ) -> Result<Peer, HandshakeError> {
     let cut = HandshakeError::Payload("it is cut short");
     let (length, rest) = payload.split_first_chunk::<2>().ok_or(cut.clone())?;
-    let (credential, rest) = rest
-        .split_at_checked(usize::from(u16::from_le_bytes(*length)))
-        .ok_or(cut.clone())?;
+    let (credential, rest) =
+        rest.split_at_checked(usize::from(u16::from_le_bytes(*length))).ok_or(cut.clone())?;
     let credential = Credential::decode(credential).map_err(HandshakeError::Unreadable)?;
     let (incarnation, rest) = rest.split_first_chunk::<8>().ok_or(cut.clone())?;
     let (expires, rest) = rest.split_first_chunk::<8>().ok_or(cut.clone())?;
@@ -240,25 +242,18 @@ pub(super) fn examine(
 
     let node = credential.node_id();
     let name = || credential.name().to_owned();
-    credential
-        .verify(authority_public_key, now)
-        .map_err(|error| HandshakeError::Credential {
-            name: name(),
-            node,
-            error: Box::new(error),
-        })?;
+    credential.verify(authority_public_key, now).map_err(|error| HandshakeError::Credential {
+        name: name(),
+        node,
+        error: Box::new(error),
+    })?;
     let signed: [&[u8]; 4] = [&credential.zone().0, static_public, incarnation, expires];
     if !verify(&credential.public_key(), DOMAIN, &signed, signature) {
         return Err(HandshakeError::Binding { name: name(), node });
     }
     let expires = u64::from_le_bytes(*expires);
     if now >= expires.saturating_add(CLOCK_SKEW) {
-        return Err(HandshakeError::BindingExpired {
-            name: name(),
-            node,
-            expires,
-            now,
-        });
+        return Err(HandshakeError::BindingExpired { name: name(), node, expires, now });
     }
     Ok(Peer {
         id: node,

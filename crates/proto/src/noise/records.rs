@@ -42,11 +42,7 @@ pub fn record_length(header: [u8; RECORD_HEADER]) -> Result<usize, RecordError> 
 }
 
 fn check_length(length: usize) -> Result<usize, RecordError> {
-    if (RECORD_TAG..=RECORD_MAX).contains(&length) {
-        Ok(length)
-    } else {
-        Err(RecordError::Length { length })
-    }
+    if (RECORD_TAG..=RECORD_MAX).contains(&length) { Ok(length) } else { Err(RecordError::Length { length }) }
 }
 
 /// A key of one direction with the number of the next record.
@@ -62,10 +58,7 @@ impl Key {
             reason = "only the length of the key is checked, and it is right by its type"
         )]
         let key = UnboundKey::new(&CHACHA20_POLY1305, bytes).expect("a key of 32 bytes");
-        Self {
-            key: LessSafeKey::new(key),
-            next: 0,
-        }
+        Self { key: LessSafeKey::new(key), next: 0 }
     }
 
     fn nonce(&self) -> Result<Nonce, RecordError> {
@@ -129,17 +122,11 @@ impl OpeningKey {
     ///
     /// The counter moves only when it opened, so that nothing an outsider sends can put the two sides out of step. On an
     /// error the contents of `ciphertext` are undefined and the channel must be closed.
-    pub fn open_in_place<'a>(
-        &mut self,
-        ciphertext: &'a mut [u8],
-    ) -> Result<&'a mut [u8], RecordError> {
+    pub fn open_in_place<'a>(&mut self, ciphertext: &'a mut [u8]) -> Result<&'a mut [u8], RecordError> {
         check_length(ciphertext.len())?;
         let nonce = self.0.nonce()?;
-        let plaintext = self
-            .0
-            .key
-            .open_in_place(nonce, Aad::empty(), ciphertext)
-            .map_err(|_| RecordError::Broken)?;
+        let plaintext =
+            self.0.key.open_in_place(nonce, Aad::empty(), ciphertext).map_err(|_| RecordError::Broken)?;
         self.0.next += 1;
         Ok(plaintext)
     }
@@ -181,10 +168,7 @@ mod tests {
         assert_eq!(open.open_in_place(&mut record[2..]).unwrap().len(), 4);
 
         assert_eq!(seal.seal_in_place(&mut spare), Err(RecordError::Exhausted));
-        assert_eq!(
-            open.open_in_place(&mut spare[2..]),
-            Err(RecordError::Exhausted)
-        );
+        assert_eq!(open.open_in_place(&mut spare[2..]), Err(RecordError::Exhausted));
         assert_eq!(seal.records(), RECORDS_PER_KEY);
     }
 
@@ -199,11 +183,7 @@ mod tests {
         let nonce = [0, 0, 0, 0, 4, 3, 2, 1, 0, 0, 0, 0];
         let mut expected = *b"troupe";
         let tag = key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::empty(),
-                &mut expected,
-            )
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut expected)
             .unwrap();
         assert_eq!(record[..2], [0, 22]);
         assert_eq!(record[2..8], expected);

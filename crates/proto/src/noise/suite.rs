@@ -40,7 +40,8 @@ impl StaticKey {
     }
 }
 
-struct Suite;
+/// Where snow finds the suite's primitives.
+pub(super) struct Suite;
 
 impl CryptoResolver for Suite {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
@@ -118,18 +119,12 @@ impl Dh for X25519 {
     /// Refuses an all-zero result: whoever sends a point of small order would otherwise know the secret without a key.
     fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let point = public.first_chunk::<32>().ok_or(Error::Dh)?;
-        let shared = Zeroizing::new(
-            MontgomeryPoint(*point)
-                .mul_clamped(*self.private)
-                .to_bytes(),
-        );
+        let shared = Zeroizing::new(MontgomeryPoint(*point).mul_clamped(*self.private).to_bytes());
         // Every byte is looked at: the time taken tells nothing about the secret.
         if shared.iter().fold(0, |seen, byte| seen | byte) == 0 {
             return Err(Error::Dh);
         }
-        out.get_mut(..32)
-            .ok_or(Error::Dh)?
-            .copy_from_slice(shared.as_slice());
+        out.get_mut(..32).ok_or(Error::Dh)?.copy_from_slice(shared.as_slice());
         Ok(())
     }
 }

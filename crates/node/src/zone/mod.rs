@@ -56,7 +56,11 @@ pub struct Zone {
 
 impl Zone {
     /// Joins. Blocks for some file operations.
-    pub fn join(options: ZoneOptions, events: Arc<dyn LinkEvents>, runtime: &Handle) -> Result<Self, JoinError> {
+    pub fn join(
+        options: ZoneOptions,
+        events: Arc<dyn LinkEvents>,
+        runtime: &Handle,
+    ) -> Result<Self, JoinError> {
         let _ = (options, events, runtime);
         todo!()
     }

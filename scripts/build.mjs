@@ -41,10 +41,12 @@ export async function buildNative(target) {
   say(`building the native add-on for ${platform.name} (cargo, release; a minute or two the first time) …`);
   const hash = hashOf(...nativeSources);
   mkdirSync(itemsFolder, { recursive: true });
+  // Whoever adds a dependency has the lock file follow; elsewhere it decides.
+  const locked = process.env.CI ? ['--locked'] : [];
   const args = [
     'build',
     '--release',
-    '--locked',
+    ...locked,
     '--package',
     'troupe-bindings',
     ...(target ? ['--target', target] : []),

@@ -1,5 +1,5 @@
 // The package as its users meet it: the tarballs in an empty folder, no Rust in the PATH, nothing else installed.
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { blocksOf } from './documents.mjs';
@@ -94,33 +94,11 @@ async function linted(_folder, [mainTarball]) {
   return 'publint and attw find nothing';
 }
 
-/** Without the platform's package the failure says what was looked for and how to build it. */
-async function absenceExplained(folder) {
-  const empty = join(folder, 'elsewhere', 'node_modules', 'troupe');
-  mkdirSync(dirname(empty), { recursive: true });
-  cpSync(join(folder, 'node_modules', 'troupe'), empty, { recursive: true });
-  const program = join(folder, 'elsewhere', 'program.mjs');
-  writeFileSync(program, "import 'troupe';\n");
-  rmSync(join(folder, 'node_modules', '@troupe'), { recursive: true });
-  const { status, output } = await attempt(process.execPath, [program], { cwd: dirname(program), quiet: true });
-  const wanted = [
-    `@troupe/${process.platform}-${process.arch}`,
-    `troupe.${process.platform}-${process.arch}`,
-    'npm run build',
-  ];
-  const missing = wanted.filter((text) => !output.includes(text));
-  if (status === 0 || missing.length > 0)
-    throw new Failure(
-      `Without an add-on (status ${status}) the failure does not name ${missing.join(', ')}:\n${output}`,
-    );
-  return 'a missing add-on is explained';
-}
-
 /** All of it; resolves with what was found, a line each. */
 export async function checkPackage(only = undefined) {
   return withInstalled(async (folder, tarballs) => {
     const found = [];
-    for (const check of [readmeRuns, typesCheck, linted, absenceExplained]) {
+    for (const check of [readmeRuns, typesCheck, linted]) {
       if (!only || check.name === only) found.push(await check(folder, tarballs));
     }
     return found;

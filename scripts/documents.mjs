@@ -12,9 +12,15 @@ import { root } from './shell.mjs';
  * @property {string | undefined} output The `text` block that follows it with only prose of one line between: what it prints.
  */
 
-/** The fenced blocks of a document, in order. @returns {Block[]} */
+/**
+ * The fenced blocks of a document, in order.
+ *
+ * @param {string} path From the project's root.
+ * @returns {Block[]}
+ */
 export function blocksOf(path) {
   const lines = readFileSync(join(root, path), 'utf8').split('\n');
+  /** @type {(Block & { end: number })[]} */
   const blocks = [];
   for (let i = 0; i < lines.length; i++) {
     const open = /^```(\w*) ?(.*)$/.exec(lines[i]);

@@ -1,17 +1,42 @@
 // `npm run verify`: everything beside the tests that must hold before a change is taken in: format, lints, documentation, generated files,
 // the package as users get it. `npm run verify -- NAME …` runs some of the checks; `--list` names them.
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { checkDependencies } from './check-dependencies.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkPackage } from './check-package.mjs';
 import { checkTree } from './check-tree.mjs';
 import { checkGenerated } from './generate.mjs';
-import { attempt, capture, colour, Failure, main, run, say, toolEnv } from './shell.mjs';
+import { attempt, capture, colour, Failure, main, readJson, root, run, say, toolEnv } from './shell.mjs';
 import { setUp } from './setup.mjs';
+import { nodeOf } from './toolbox.mjs';
 
 /** A check that can't be done here: named with its reason, and not counted as passed. */
 class NotHere extends Failure {}
 
 const quietly = (command, args, options) => run(command, args, { quiet: true, ...options });
+
+/** The lock file's first entry repeats what package.json asks for; `npm ci` refuses a difference only where it is run. */
+function checkLockFile() {
+  const locked = readJson('package-lock.json').packages[''];
+  const wanted = readJson('package.json');
+  for (const field of ['name', 'version', 'dependencies', 'devDependencies', 'engines']) {
+    if (JSON.stringify(locked[field]) === JSON.stringify(wanted[field])) continue;
+    throw new Failure(
+      `package-lock.json does not follow package.json in "${field}": run \`npm install\` and commit it.`,
+    );
+  }
+}
+
+/** One version for all: the two packages and the crates. */
+function checkVersions() {
+  const crates = /^\[workspace\.package\]\nversion = "(.+)"/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
+  const { version } = readJson('package.json');
+  if (crates !== version) throw new Failure(`package.json is at ${version}, Cargo.toml at ${crates}.`);
+  if (!readFileSync(join(root, 'CHANGELOG.md'), 'utf8').includes(`\n## ${version}`)) {
+    throw new Failure(`CHANGELOG.md says nothing of ${version}.`);
+  }
+}
 
 const checks = {
   'rust-format': () => quietly('cargo', ['fmt', '--all', '--check']),
@@ -28,18 +53,21 @@ const checks = {
   tree: checkTree,
   generated: async () => {
     await checkGenerated();
-    // What the build rewrites must be what was committed.
-    const changed = await capture('git', [
-      'status',
-      '--porcelain',
-      '--',
-      'bindings/native.d.ts',
-      'package-lock.json',
-      'Cargo.lock',
-    ]);
+    checkLockFile();
+    checkVersions();
+    // Here the build has rewritten them; what was committed must be the same.
+    const changed = await capture('git', ['status', '--porcelain', '--', 'bindings/native.d.ts', 'Cargo.lock']);
     if (changed && process.env.CI) throw new Failure(`Generated files are not what was committed:\n${changed}`);
   },
   dependencies: checkDependencies,
+  nodes: async () => {
+    const others = await Promise.all(['20', '22', '24', '26'].map(nodeOf));
+    const paths = others.filter((path) => path && path !== process.execPath);
+    if (paths.length === 0) throw new NotHere('other versions of Node come from npm for Linux x64 only');
+    const env = toolEnv({ TROUPE_TEST_NODES: paths.join(delimiter) });
+    await quietly('ava', ['__test__/examples.spec.ts', '__test__/programs.spec.ts'], { env });
+    return 'examples and programs on Node 20, 22, 24 and 26';
+  },
   package: async () => (await checkPackage()).join('; '),
   'rust-advisories': async () => {
     const { status, output } = await attempt('cargo', ['deny', '--version'], { quiet: true });

@@ -50,7 +50,10 @@ pub fn open_node(options: OpenNode, request: u32, generation: u32) -> Result<u32
         Some(zone) => {
             let home = home()?;
             let listen = options.listen.parse().map_err(|_| {
-                Error::from_reason(format!("{:?} is no address to listen on: an IP address and a port", options.listen))
+                Error::from_reason(format!(
+                    "{:?} is no address to listen on: an IP address and a port",
+                    options.listen
+                ))
             })?;
             Some(ZoneOptions {
                 home,

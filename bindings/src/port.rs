@@ -107,16 +107,31 @@ impl Outbox<'_> {
             match text {
                 Text::Ascii(bytes) => {
                     self.units += bytes.len();
-                    sys::napi_create_string_latin1(self.env, bytes.as_ptr().cast(), bytes.len() as isize, &raw mut value);
+                    sys::napi_create_string_latin1(
+                        self.env,
+                        bytes.as_ptr().cast(),
+                        bytes.len() as isize,
+                        &raw mut value,
+                    );
                 }
                 Text::Utf16(units) => {
                     self.units += units.len();
-                    sys::napi_create_string_utf16(self.env, units.as_ptr(), units.len() as isize, &raw mut value);
+                    sys::napi_create_string_utf16(
+                        self.env,
+                        units.as_ptr(),
+                        units.len() as isize,
+                        &raw mut value,
+                    );
                 }
                 Text::Wtf8(bytes) => {
                     self.units += bytes.len();
                     if std::str::from_utf8(bytes).is_ok() {
-                        sys::napi_create_string_utf8(self.env, bytes.as_ptr().cast(), bytes.len() as isize, &raw mut value);
+                        sys::napi_create_string_utf8(
+                            self.env,
+                            bytes.as_ptr().cast(),
+                            bytes.len() as isize,
+                            &raw mut value,
+                        );
                     } else {
                         // A lone surrogate: UTF-8 can't carry it into JavaScript, UTF-16 can.
                         text.write_utf16(self.scratch);
@@ -180,7 +195,11 @@ unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) ->
     if !matches!(done, Ok(Ok(()))) {
         // SAFETY: the environment is that of the call; the strings are constants that end in zero.
         unsafe {
-            sys::napi_throw_error(env, null(), c"troupe: the port failed; this is a defect, please report it".as_ptr());
+            sys::napi_throw_error(
+                env,
+                null(),
+                c"troupe: the port failed; this is a defect, please report it".as_ptr(),
+            );
         }
     }
     null_mut()
@@ -210,7 +229,8 @@ impl Isolate {
         let time = now();
         let flushed = self.port.flush(records, text, &mut outbox, time, deliver);
         let count = outbox.count as u32;
-        let next = flushed.next.map_or(NIL, |next| (next.saturating_sub(time)).min(u64::from(NIL - 1)) as u32);
+        let next =
+            flushed.next.map_or(NIL, |next| (next.saturating_sub(time)).min(u64::from(NIL - 1)) as u32);
         let has_logs = crate::log::has_records().into();
         let texts = self.texts.len() as u32;
         let header = [count, texts, flushed.more.into(), next, 0, flushed.has_sends.into(), has_logs];
@@ -230,7 +250,14 @@ impl Isolate {
             unsafe {
                 sys::napi_get_reference_value(env, self.references[2], &raw mut stash);
                 sys::napi_get_undefined(env, &raw mut undefined);
-                sys::napi_call_function(env, undefined, stash, self.texts.len(), self.texts.as_ptr(), null_mut());
+                sys::napi_call_function(
+                    env,
+                    undefined,
+                    stash,
+                    self.texts.len(),
+                    self.texts.as_ptr(),
+                    null_mut(),
+                );
             }
         }
     }
@@ -247,7 +274,13 @@ impl Isolate {
         let mut written = 0;
         // SAFETY: the buffer has `units + 9` bytes and the call writes at most as many, the ending zero included.
         unsafe {
-            sys::napi_get_value_string_utf8(env, text, self.bytes.as_mut_ptr().cast(), units + 9, &raw mut written);
+            sys::napi_get_value_string_utf8(
+                env,
+                text,
+                self.bytes.as_mut_ptr().cast(),
+                units + 9,
+                &raw mut written,
+            );
         }
         if written == units {
             return Some(units);
@@ -310,7 +343,15 @@ unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> 
             // SAFETY: asks for pointer and length only; for a value that is no typed array both stay as they are.
             unsafe {
                 let to = &raw mut pointer;
-                sys::napi_get_typedarray_info(env, value, null_mut(), &raw mut length, to, null_mut(), null_mut());
+                sys::napi_get_typedarray_info(
+                    env,
+                    value,
+                    null_mut(),
+                    &raw mut length,
+                    to,
+                    null_mut(),
+                    null_mut(),
+                );
             }
             Words { pointer: pointer.cast(), length }
         };
@@ -357,7 +398,11 @@ unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> 
             // releases the function.
             unsafe {
                 let mode = sys::ThreadsafeFunctionCallMode::nonblocking;
-                sys::napi_call_threadsafe_function(address as sys::napi_threadsafe_function, null_mut(), mode);
+                sys::napi_call_threadsafe_function(
+                    address as sys::napi_threadsafe_function,
+                    null_mut(),
+                    mode,
+                );
             }
         }));
         crate::log::wake_with(isolate.port.inbox());
@@ -378,7 +423,14 @@ pub fn exports(mut exports: Object, env: Env) -> Result<()> {
     let mut function = null_mut();
     // SAFETY: the environment is that of the module being loaded.
     let function = unsafe {
-        sys::napi_create_function(env.raw(), c"openPort".as_ptr(), 8, Some(open), null_mut(), &raw mut function);
+        sys::napi_create_function(
+            env.raw(),
+            c"openPort".as_ptr(),
+            8,
+            Some(open),
+            null_mut(),
+            &raw mut function,
+        );
         Unknown::from_raw_unchecked(env.raw(), function)
     };
     exports.set_named_property("openPort", function)

@@ -166,7 +166,11 @@ async fn first_record(
             Decoded::Whole(Frame::Close { reason, .. }) => return Err(ChannelError::Refused(reason)),
             Decoded::Whole(frame) if opened.is_none() => opened = opening.read(&frame, incarnation)?,
             Decoded::Ignored { numbered: false } => {}
-            _ => return Err(SessionError::OutOfPlace("its first record holds more than HELLO and RESUME").into()),
+            _ => {
+                return Err(
+                    SessionError::OutOfPlace("its first record holds more than HELLO and RESUME").into()
+                );
+            }
         }
     }
     read.drain(..end);

@@ -276,7 +276,10 @@ async fn nothing_on_the_wire_can_be_read() {
     let network = FaultyNetwork::new(Tcp);
     let faults = network.faults();
     let pair = Pair::open(&network).await;
-    push(&pair.near, &[text_message(1, 2, "the secret word is sesame"), Frame::Where { name: "hidden-worker" }]);
+    push(
+        &pair.near,
+        &[text_message(1, 2, "the secret word is sesame"), Frame::Where { name: "hidden-worker" }],
+    );
     pair.far_events.until("both", |far| far.frames() == 2).await;
     let carried = faults.carried();
     for word in ["sesame", "hidden-worker", "near"] {

@@ -41,7 +41,8 @@ impl Founded {
         };
         let credential = self.authority.issue(&request).expect("a credential");
         let public_key = self.authority.public_key();
-        Membership::new(Arc::new(identity), credential, public_key, self.access_key.clone(), 1).expect("a membership")
+        Membership::new(Arc::new(identity), credential, public_key, self.access_key.clone(), 1)
+            .expect("a membership")
     }
 }
 

@@ -175,7 +175,9 @@ impl LinkEvents for Recorder {
             state.bodies.push(bytes);
         }
         drop(state);
-        if self.consumes && let Some((flow, cost)) = frame.cost() {
+        if self.consumes
+            && let Some((flow, cost)) = frame.cost()
+        {
             link.consumed(flow, u64::from(cost));
         }
     }
@@ -188,7 +190,9 @@ impl LinkEvents for Recorder {
         state.bytes += len;
         state.bodies.push(body);
         drop(state);
-        if self.consumes && let Some(flow) = frame.flow() {
+        if self.consumes
+            && let Some(flow) = frame.flow()
+        {
             link.consumed(flow, u64::from(cost_of(len)));
         }
     }

@@ -35,11 +35,7 @@ pub struct Announcement {
 
 impl Announcement {
     pub(super) fn new(member: Member, path: PathBuf, held: File) -> Self {
-        Self {
-            member,
-            path,
-            held: Mutex::new(Some(held)),
-        }
+        Self { member, path, held: Mutex::new(Some(held)) }
     }
 
     /// The node as the others see it.
@@ -51,12 +47,7 @@ impl Announcement {
     /// Removes the record. Does what dropping does, for a process that exits and drops nothing: three system calls,
     /// from any thread, no waiting. Again: nothing.
     pub fn close_now(&self) {
-        let Some(held) = self
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        else {
+        let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
         };
         // Somebody may have removed the zone's folder, and another node have its name since.

@@ -53,10 +53,7 @@ impl Directory {
     /// on first use: of several processes that do so at once, all get the same. Blocks for some file operations, at most
     /// a few seconds when another process keeps the lock.
     pub fn open(home: &Path, zone: &str) -> Result<Self, OpenError> {
-        check_name(zone).map_err(|reason| OpenError::BadName {
-            name: zone.to_owned(),
-            reason,
-        })?;
+        check_name(zone).map_err(|reason| OpenError::BadName { name: zone.to_owned(), reason })?;
         let home = trust::home(home)?;
         let folder = zone_folder(&home, zone);
         trust::folder(&home.join(ZONES))?;
@@ -64,13 +61,7 @@ impl Directory {
         let (authority, access_key) = keys::open(&folder)?;
         let records = Arc::new(Records::open(&folder)?);
         let watch = Watch::new(Arc::clone(&records));
-        Ok(Self {
-            zone: zone.to_owned(),
-            authority,
-            access_key,
-            records,
-            watch,
-        })
+        Ok(Self { zone: zone.to_owned(), authority, access_key, records, watch })
     }
 
     /// The zone's name.
@@ -94,30 +85,14 @@ impl Directory {
     /// Puts a node's record in place: from now on it is a member, until the announcement is dropped or the process dies.
     /// The record of a dead node of that name makes room; a live one is [`AnnounceError::NameTaken`].
     pub fn announce(&self, announce: Announce) -> Result<Announcement, AnnounceError> {
-        let Announce {
-            id,
-            name,
-            address,
-            incarnation,
-        } = announce;
+        let Announce { id, name, address, incarnation } = announce;
         if let Err(reason) = check_name(&name) {
             return Err(AnnounceError::BadName { name, reason });
         }
-        let since_unix_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64);
-        let member = Member {
-            id,
-            name,
-            address,
-            incarnation,
-            since_unix_ms,
-        };
-        let record = Record {
-            member,
-            process: process::id(),
-            machine: self.records.machine,
-        };
+        let since_unix_ms =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let member = Member { id, name, address, incarnation, since_unix_ms };
+        let record = Record { member, process: process::id(), machine: self.records.machine };
         let (path, held) = self.records.claim(&record, &self.zone)?;
         Ok(Announcement::new(record.member, path, held))
     }

@@ -138,10 +138,6 @@ impl DiscoveryError {
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(E) -> Self {
         let path = path.into();
-        move |source| Self::System {
-            action,
-            path,
-            source: source.into(),
-        }
+        move |source| Self::System { action, path, source: source.into() }
     }
 }

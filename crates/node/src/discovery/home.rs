@@ -12,11 +12,7 @@ pub fn default_home() -> Result<PathBuf, OpenError> {
 }
 
 fn choose(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let folder = |name: &str| {
-        variable(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(home) = folder("TROUPE_HOME") {
         return Some(home);
     }
@@ -36,37 +32,23 @@ mod tests {
     use super::*;
 
     fn chosen(variables: &[(&str, &str)]) -> Option<String> {
-        let path = choose(|name| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.into())
-        })?;
+        let path =
+            choose(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))?;
         Some(path.display().to_string())
     }
 
     #[test]
     fn troupe_home_comes_first() {
-        let variables = [
-            ("TROUPE_HOME", "/a"),
-            ("XDG_DATA_HOME", "/b"),
-            ("HOME", "/c"),
-        ];
+        let variables = [("TROUPE_HOME", "/a"), ("XDG_DATA_HOME", "/b"), ("HOME", "/c")];
         assert_eq!(chosen(&variables).as_deref(), Some("/a"));
     }
 
     #[test]
     #[cfg(not(target_os = "macos"))]
     fn the_data_folder_is_used_when_troupe_home_is_unset_or_empty() {
-        assert_eq!(
-            chosen(&[("XDG_DATA_HOME", "/b"), ("HOME", "/c")]).as_deref(),
-            Some("/b/troupe")
-        );
+        assert_eq!(chosen(&[("XDG_DATA_HOME", "/b"), ("HOME", "/c")]).as_deref(), Some("/b/troupe"));
         let variables = [("TROUPE_HOME", ""), ("XDG_DATA_HOME", "b"), ("HOME", "/c")];
-        assert_eq!(
-            chosen(&variables).as_deref(),
-            Some("/c/.local/share/troupe")
-        );
+        assert_eq!(chosen(&variables).as_deref(), Some("/c/.local/share/troupe"));
     }
 
     #[test]

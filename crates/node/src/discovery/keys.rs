@@ -20,14 +20,8 @@ use super::{
     trust::{self, Kind},
 };
 
-const AUTHORITY: Form = Form {
-    file: "authority.key",
-    letter: b'A',
-};
-const ACCESS: Form = Form {
-    file: "access.key",
-    letter: b'K',
-};
+const AUTHORITY: Form = Form { file: "authority.key", letter: b'A' };
+const ACCESS: Form = Form { file: "access.key", letter: b'K' };
 const VERSION: u8 = 1;
 const LENGTH: usize = 40;
 
@@ -39,20 +33,13 @@ pub(super) fn open(zone: &Path) -> Result<(Authority, AccessKey), OpenError> {
         Some(authority) => {
             let Some(access) = ACCESS.read(zone)? else {
                 let path = zone.join(ACCESS.file);
-                return Err(OpenError::Damaged {
-                    path,
-                    zone: zone.to_owned(),
-                    what: "is missing",
-                });
+                return Err(OpenError::Damaged { path, zone: zone.to_owned(), what: "is missing" });
             };
             (authority, access)
         }
         None => create(zone)?,
     };
-    Ok((
-        Authority::from_secret(&authority),
-        AccessKey::from_secret(&access),
-    ))
+    Ok((Authority::from_secret(&authority), AccessKey::from_secret(&access)))
 }
 
 /// Makes what is missing. Another process may have made it while this one waited, or have ended half way.
@@ -92,21 +79,12 @@ impl Form {
         let mut bytes = Zeroizing::new([0; LENGTH + 1]);
         let mut length = 0;
         while length < bytes.len() {
-            match file
-                .read(&mut bytes[length..])
-                .map_err(DiscoveryError::on("read", &*path))?
-            {
+            match file.read(&mut bytes[length..]).map_err(DiscoveryError::on("read", &*path))? {
                 0 => break,
                 read => length += read,
             }
         }
-        let damaged = |what| {
-            Err(OpenError::Damaged {
-                path,
-                zone: zone.to_owned(),
-                what,
-            })
-        };
+        let damaged = |what| Err(OpenError::Damaged { path, zone: zone.to_owned(), what });
         let Some((magic, secret)) = bytes[..length].split_first_chunk::<8>() else {
             return damaged("is cut off");
         };
@@ -132,9 +110,7 @@ impl Form {
         let new = zone.join(format!("{}.new", self.file));
         write(&new, &bytes[..]).map_err(DiscoveryError::on("write", &*new))?;
         fs::rename(&new, &path).map_err(DiscoveryError::on("put in place", &*path))?;
-        File::open(zone)
-            .and_then(|folder| folder.sync_all())
-            .map_err(DiscoveryError::on("save", zone))?;
+        File::open(zone).and_then(|folder| folder.sync_all()).map_err(DiscoveryError::on("save", zone))?;
         Ok(Zeroizing::new(*secret))
     }
 }
@@ -146,12 +122,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         _ => {}
     }
     let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(lock::flags())
-        .open(path)?;
+    let mut file = options.write(true).create_new(true).mode(0o600).custom_flags(lock::flags()).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

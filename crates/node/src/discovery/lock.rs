@@ -33,10 +33,7 @@ pub(super) fn flags() -> i32 {
 
 /// Opens a file of the zone for reading.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(flags())
-        .open(path)
+    OpenOptions::new().read(true).custom_flags(flags()).open(path)
 }
 
 /// Takes the node's own lock on its record. False when somebody is just looking at it.
@@ -90,12 +87,7 @@ impl ZoneLock {
     pub(super) fn attempt(zone: &Path) -> Result<Option<Self>, DiscoveryError> {
         let path = path(zone);
         let mut options = OpenOptions::new();
-        options
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(flags());
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags());
         let opened = options.open(&path);
         // The check comes first: it says what to do about a link, where opening only fails.
         trust::check(&path, Kind::File)?;

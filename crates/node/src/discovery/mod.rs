@@ -50,9 +50,7 @@ pub trait Discovery: Send + Sync {
     /// Whether this node is known to be alive at this moment. A node that is stalled, or can't be reached, is alive.
     /// What can't be looked up counts as alive: only a death that was seen ends a link.
     fn is_live(&self, id: &NodeId) -> bool {
-        self.members().map_or(true, |members| {
-            members.iter().any(|member| member.id == *id)
-        })
+        self.members().map_or(true, |members| members.iter().any(|member| member.id == *id))
     }
 
     /// A counter that moves when members may have joined or left, once for several; look at [`members`](Self::members)

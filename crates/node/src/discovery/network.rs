@@ -22,9 +22,7 @@ fn kind(found: &StatFs) -> Option<&'static str> {
 
 #[cfg(not(target_os = "macos"))]
 fn kind(found: &StatFs) -> Option<&'static str> {
-    u32::try_from(found.f_type & 0xffff_ffff)
-        .ok()
-        .and_then(name)
+    u32::try_from(found.f_type & 0xffff_ffff).ok().and_then(name)
 }
 
 /// By the numbers of statfs(2). FUSE is among them: what is behind it can't be told, and a lock on `sshfs` or on the
@@ -61,14 +59,7 @@ mod tests {
             assert_eq!(name(magic), Some(kind));
         }
         // ext4, btrfs, xfs, tmpfs, overlayfs, zfs
-        for magic in [
-            0xef53,
-            0x9123_683e,
-            0x5846_5342,
-            0x0102_1994,
-            0x794c_7630,
-            0x2fc1_2fc1,
-        ] {
+        for magic in [0xef53, 0x9123_683e, 0x5846_5342, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
             assert_eq!(name(magic), None);
         }
     }

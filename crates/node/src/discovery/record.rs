@@ -80,26 +80,15 @@ fn identifier(text: &str) -> Option<[u8; 16]> {
         .trim()
         .chars()
         .filter(|digit| *digit != '-')
-        .map(|digit| {
-            digit
-                .to_digit(16)
-                .and_then(|value| u8::try_from(value).ok())
-        })
+        .map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok()))
         .collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks_exact(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect();
+    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
     bytes.try_into().ok()
 }
 
 impl Record {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let Self {
-            member,
-            process,
-            machine,
-        } = self;
+        let Self { member, process, machine } = self;
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(MAGIC);
         out.push(VERSION);
@@ -158,18 +147,8 @@ impl Record {
         if check_name(name).is_err() {
             return Err("holds no valid name");
         }
-        let member = Member {
-            id,
-            name: name.to_owned(),
-            address,
-            incarnation,
-            since_unix_ms,
-        };
-        Ok(Self {
-            member,
-            process,
-            machine: Machine { boot, network },
-        })
+        let member = Member { id, name: name.to_owned(), address, incarnation, since_unix_ms };
+        Ok(Self { member, process, machine: Machine { boot, network } })
     }
 }
 
@@ -195,10 +174,7 @@ mod tests {
                 since_unix_ms: 1_800_000_000_000,
             },
             process: 4711,
-            machine: Machine {
-                boot: [9; 16],
-                network: 4_026_531_840,
-            },
+            machine: Machine { boot: [9; 16], network: 4_026_531_840 },
         }
     }
 
@@ -210,10 +186,7 @@ mod tests {
     fn a_record_reads_as_it_was_written() {
         let link_local = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1), 65535, 0, 3);
         for address in [local(), (Ipv6Addr::LOCALHOST, 1).into(), link_local.into()] {
-            assert_eq!(
-                Record::decode(&record(address).encode()),
-                Ok(record(address))
-            );
+            assert_eq!(Record::decode(&record(address).encode()), Ok(record(address)));
         }
     }
 
@@ -221,10 +194,7 @@ mod tests {
     fn a_record_cut_anywhere_or_with_something_behind_it_is_none() {
         let whole = record(local()).encode();
         for length in 0..whole.len() {
-            assert!(
-                Record::decode(&whole[..length]).is_err(),
-                "{length} bytes passed"
-            );
+            assert!(Record::decode(&whole[..length]).is_err(), "{length} bytes passed");
         }
         assert!(Record::decode(&[&whole[..], b"x"].concat()).is_err());
     }
@@ -233,10 +203,7 @@ mod tests {
     fn a_record_of_another_version_says_so() {
         let mut bytes = record(local()).encode();
         bytes[7] = 2;
-        assert_eq!(
-            Record::decode(&bytes),
-            Err("was written by another version")
-        );
+        assert_eq!(Record::decode(&bytes), Err("was written by another version"));
     }
 
     #[test]
@@ -249,44 +216,17 @@ mod tests {
 
     #[test]
     fn a_node_is_foreign_when_boot_or_network_differ_and_both_are_known() {
-        let here = Machine {
-            boot: [1; 16],
-            network: 5,
-        };
+        let here = Machine { boot: [1; 16], network: 5 };
         assert_eq!(here.foreign_to(&here), None);
-        assert!(
-            Machine {
-                boot: [2; 16],
-                network: 5
-            }
-            .foreign_to(&here)
-            .is_some()
-        );
-        assert!(
-            Machine {
-                boot: [1; 16],
-                network: 6
-            }
-            .foreign_to(&here)
-            .is_some()
-        );
-        assert_eq!(
-            Machine {
-                boot: [0; 16],
-                network: 0
-            }
-            .foreign_to(&here),
-            None
-        );
+        assert!(Machine { boot: [2; 16], network: 5 }.foreign_to(&here).is_some());
+        assert!(Machine { boot: [1; 16], network: 6 }.foreign_to(&here).is_some());
+        assert_eq!(Machine { boot: [0; 16], network: 0 }.foreign_to(&here), None);
     }
 
     #[test]
     fn the_boot_identifier_is_the_uuid_in_bytes() {
         let text = "00010203-0405-0607-0809-0a0b0c0d0e0f\n";
-        assert_eq!(
-            identifier(text),
-            Some([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
-        );
+        assert_eq!(identifier(text), Some([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]));
         assert_eq!(identifier("nonsense"), None);
     }
 }

@@ -61,13 +61,7 @@ impl Records {
         trust::folder(&nodes)?;
         trust::folder(&drafts)?;
         let machine = Machine::here();
-        Ok(Self {
-            zone: zone.to_owned(),
-            nodes,
-            drafts,
-            machine,
-            skipped: Mutex::default(),
-        })
+        Ok(Self { zone: zone.to_owned(), nodes, drafts, machine, skipped: Mutex::default() })
     }
 
     /// The folder to watch.
@@ -98,10 +92,7 @@ impl Records {
         let mut known = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         for (file, why) in &skipped {
             if !known.contains(file) {
-                log::warn!(
-                    "{} {why}; it is not counted as a member",
-                    self.nodes.join(file).display()
-                );
+                log::warn!("{} {why}; it is not counted as a member", self.nodes.join(file).display());
             }
         }
         *known = skipped.into_iter().map(|(file, _)| file).collect();
@@ -109,24 +100,17 @@ impl Records {
 
     /// A failure of the system is one of the whole look: a member that could not be read must not seem to be dead.
     fn look(&self, file: &OsStr) -> Result<Found, DiscoveryError> {
-        let Some(name) = file
-            .to_str()
-            .and_then(|file| file.strip_suffix(SUFFIX))
-            .filter(|name| check_name(name).is_ok())
+        let Some(name) =
+            file.to_str().and_then(|file| file.strip_suffix(SUFFIX)).filter(|name| check_name(name).is_ok())
         else {
-            return Ok(Found::Skipped(
-                "is not named like a node's record".to_owned(),
-            ));
+            return Ok(Found::Skipped("is not named like a node's record".to_owned()));
         };
         let path = self.nodes.join(file);
         let mut opened = match open_record(&path) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(Found::Gone),
             Err(DiscoveryError::Untrusted(untrusted)) => {
-                return Ok(Found::Skipped(format!(
-                    "{}; {}",
-                    untrusted.fault, untrusted.mend
-                )));
+                return Ok(Found::Skipped(format!("{}; {}", untrusted.fault, untrusted.mend)));
             }
             Err(error) => return Err(error),
         };
@@ -137,35 +121,27 @@ impl Records {
             }
             return Ok(Found::Gone);
         }
-        Ok(
-            match read(&mut opened).map_err(DiscoveryError::on("read", &*path))? {
-                Ok(record) if record.member.name != name => {
-                    Found::Skipped("is the record of another name".to_owned())
-                }
-                Ok(record) => match record.machine.foreign_to(&self.machine) {
-                    Some(why) => Found::Skipped(why.to_owned()),
-                    None => Found::Live(record),
-                },
-                Err(why) => Found::Skipped(why.to_owned()),
+        Ok(match read(&mut opened).map_err(DiscoveryError::on("read", &*path))? {
+            Ok(record) if record.member.name != name => {
+                Found::Skipped("is the record of another name".to_owned())
+            }
+            Ok(record) => match record.machine.foreign_to(&self.machine) {
+                Some(why) => Found::Skipped(why.to_owned()),
+                None => Found::Live(record),
             },
-        )
+            Err(why) => Found::Skipped(why.to_owned()),
+        })
     }
 
     /// Puts a record in place and returns it with the file that holds it: while that is open, the node lives.
     /// `zone` is for the error.
-    pub(super) fn claim(
-        &self,
-        record: &Record,
-        zone: &str,
-    ) -> Result<(PathBuf, File), AnnounceError> {
+    pub(super) fn claim(&self, record: &Record, zone: &str) -> Result<(PathBuf, File), AnnounceError> {
         self.remove_old_drafts()?;
         let name = &record.member.name;
         let path = self.nodes.join(format!("{name}{SUFFIX}"));
         let mut last = io::Error::from(ErrorKind::AlreadyExists);
         for _ in 0..ATTEMPTS {
-            let draft = self
-                .drafts
-                .join(format!("{:016x}", getrandom::u64().unwrap_or_default()));
+            let draft = self.drafts.join(format!("{:016x}", getrandom::u64().unwrap_or_default()));
             let file = match write_held(&draft, &record.encode()) {
                 Ok(Some(file)) => file,
                 Ok(None) => continue,
@@ -204,11 +180,9 @@ impl Records {
         };
         if lock::is_held(&opened).map_err(DiscoveryError::on("look at the lock of", path))? {
             let record = read(&mut opened).map_err(DiscoveryError::on("read", path))?;
-            return Ok(Some(record.map_or(Holder::Unknown, |record| {
-                Holder::Node {
-                    process: record.process,
-                    address: record.member.address,
-                }
+            return Ok(Some(record.map_or(Holder::Unknown, |record| Holder::Node {
+                process: record.process,
+                address: record.member.address,
             })));
         }
         remove_dead(path, &opened, &ZoneLock::wait(&self.zone)?)?;
@@ -217,12 +191,8 @@ impl Records {
 
     /// Removes what processes left behind that were killed while they announced themselves.
     fn remove_old_drafts(&self) -> Result<(), DiscoveryError> {
-        for entry in
-            fs::read_dir(&self.drafts).map_err(DiscoveryError::on("list", &*self.drafts))?
-        {
-            let path = entry
-                .map_err(DiscoveryError::on("list", &*self.drafts))?
-                .path();
+        for entry in fs::read_dir(&self.drafts).map_err(DiscoveryError::on("list", &*self.drafts))? {
+            let path = entry.map_err(DiscoveryError::on("list", &*self.drafts))?.path();
             // What can't be opened or removed stays: it harms nobody.
             if let Ok(Some(draft)) = open_record(&path)
                 && !lock::is_held(&draft).unwrap_or(true)
@@ -275,11 +245,7 @@ fn read(file: &mut File) -> io::Result<Result<Record, &'static str>> {
 fn write_held(draft: &Path, bytes: &[u8]) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     // Open for writing until the node ends: that the kernel closes such a file is an event to those who watch.
-    options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(lock::flags());
+    options.write(true).create_new(true).mode(0o600).custom_flags(lock::flags());
     let mut file = match options.open(draft) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
         opened => opened?,

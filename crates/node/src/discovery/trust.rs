@@ -68,22 +68,13 @@ impl fmt::Display for Fault {
             Self::NotAFolder => f.write_str("is not a folder"),
             Self::NotAFile => f.write_str("is not a plain file"),
             Self::Owner { owner, user } => {
-                write!(
-                    f,
-                    "belongs to user {owner}, and this process runs as user {user}"
-                )
+                write!(f, "belongs to user {owner}, and this process runs as user {user}")
             }
             Self::Mode { mode, wanted } => {
-                write!(
-                    f,
-                    "has mode {mode:04o} where only {wanted:04o} keeps others out"
-                )
+                write!(f, "has mode {mode:04o} where only {wanted:04o} keeps others out")
             }
             Self::WritableByOthers { mode } => {
-                write!(
-                    f,
-                    "can be written to by others (mode {mode:04o}), who could replace what is in it"
-                )
+                write!(f, "can be written to by others (mode {mode:04o}), who could replace what is in it")
             }
             Self::Network(kind) => write!(f, "is on a network file system ({kind})"),
         }
@@ -246,15 +237,9 @@ fn own_fault(facts: &Facts, kind: Kind, user: u32) -> Option<Fault> {
     } else if kind == Kind::File && !facts.file {
         Some(Fault::NotAFile)
     } else if facts.owner != user {
-        Some(Fault::Owner {
-            owner: facts.owner,
-            user,
-        })
+        Some(Fault::Owner { owner: facts.owner, user })
     } else if facts.mode & 0o777 != wanted {
-        Some(Fault::Mode {
-            mode: facts.mode,
-            wanted,
-        })
+        Some(Fault::Mode { mode: facts.mode, wanted })
     } else {
         None
     }
@@ -290,31 +275,17 @@ fn refuse(path: &Path, fault: Fault) -> DiscoveryError {
             "choose a folder on a local disk: export TROUPE_HOME=/path/to/a/folder".to_owned()
         }
     };
-    Untrusted {
-        path: path.to_owned(),
-        fault,
-        mend,
-    }
-    .into()
+    Untrusted { path: path.to_owned(), fault, mend }.into()
 }
 
 fn refuse_linked_home(path: &Path) -> DiscoveryError {
     let target = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from("/path/to/a/folder"));
-    let mend = format!(
-        "name the folder itself: export TROUPE_HOME={}",
-        quoted(&target)
-    );
-    Untrusted {
-        path: path.to_owned(),
-        fault: Fault::SymbolicLink,
-        mend,
-    }
-    .into()
+    let mend = format!("name the folder itself: export TROUPE_HOME={}", quoted(&target));
+    Untrusted { path: path.to_owned(), fault: Fault::SymbolicLink, mend }.into()
 }
 
 fn local(path: &Path) -> Result<(), DiscoveryError> {
-    let kind =
-        network::kind_of(path).map_err(DiscoveryError::on("look at the file system of", path))?;
+    let kind = network::kind_of(path).map_err(DiscoveryError::on("look at the file system of", path))?;
     kind.map_or(Ok(()), |kind| Err(refuse(path, Fault::Network(kind))))
 }
 
@@ -325,13 +296,7 @@ mod tests {
     const ME: u32 = 1000;
 
     fn folder_of(owner: u32, mode: u32) -> Facts {
-        Facts {
-            owner,
-            mode,
-            folder: true,
-            file: false,
-            link: false,
-        }
+        Facts { owner, mode, folder: true, file: false, link: false }
     }
 
     #[test]
@@ -345,10 +310,7 @@ mod tests {
     fn a_folder_above_that_others_could_change_is_refused() {
         let others = [folder_of(0, 0o757), folder_of(ME, 0o775)];
         for facts in others {
-            assert_eq!(
-                above_fault(&facts, ME),
-                Some(Fault::WritableByOthers { mode: facts.mode })
-            );
+            assert_eq!(above_fault(&facts, ME), Some(Fault::WritableByOthers { mode: facts.mode }));
         }
         let owner = Some(Fault::Owner { owner: 7, user: ME });
         assert_eq!(above_fault(&folder_of(7, 0o755), ME), owner);
@@ -362,13 +324,7 @@ mod tests {
         let fault = own_fault(&folder_of(0, 0o700), Kind::Folder, ME);
         assert_eq!(fault, Some(Fault::Owner { owner: 0, user: ME }));
         let fault = own_fault(&folder_of(ME, 0o750), Kind::Folder, ME);
-        assert_eq!(
-            fault,
-            Some(Fault::Mode {
-                mode: 0o750,
-                wanted: 0o700
-            })
-        );
+        assert_eq!(fault, Some(Fault::Mode { mode: 0o750, wanted: 0o700 }));
     }
 
     #[test]

@@ -48,11 +48,7 @@ impl Shared {
 
 impl Watch {
     pub(super) fn new(records: Arc<Records>) -> Self {
-        Self(Arc::new(Shared {
-            records,
-            count: Sender::new(0),
-            running: Mutex::default(),
-        }))
+        Self(Arc::new(Shared { records, count: Sender::new(0), running: Mutex::default() }))
     }
 
     /// From the return on, each change of the members moves the counter.
@@ -84,9 +80,7 @@ impl Drop for Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch")
-            .field("count", &*self.0.count.borrow())
-            .finish_non_exhaustive()
+        f.debug_struct("Watch").field("count", &*self.0.count.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -123,9 +117,7 @@ fn watch(shared: &Shared, stopped: &PipeReader, events: &Events, mut known: Vec<
             known.clone()
         });
         if members != known {
-            shared
-                .count
-                .send_modify(|count| *count = count.wrapping_add(1));
+            shared.count.send_modify(|count| *count = count.wrapping_add(1));
         }
         known = members;
         patience = LOOK;
@@ -148,10 +140,7 @@ enum Woken {
 fn wait(stopped: &PipeReader, events: Option<BorrowedFd<'_>>, patience: Duration) -> Woken {
     let mut of = vec![PollFd::new(stopped, PollFlags::IN)];
     of.extend(events.map(|events| PollFd::from_borrowed_fd(events, PollFlags::IN)));
-    let time = Timespec {
-        tv_sec: 0,
-        tv_nsec: patience.subsec_nanos().into(),
-    };
+    let time = Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() };
     match poll(&mut of, Some(&time)) {
         Ok(0) => Woken::Time,
         Ok(_) if !of[0].revents().is_empty() => Woken::Stopped,

@@ -49,7 +49,9 @@ impl Assembly {
             return Err(SessionError::OutOfPlace("it sent a message longer than this node takes in"));
         }
         if self.parts.len() >= self.max_parts || self.bytes + total > self.max_bytes {
-            return Err(SessionError::OutOfPlace("it sent more bodies in pieces at once than this node takes in"));
+            return Err(SessionError::OutOfPlace(
+                "it sent more bodies in pieces at once than this node takes in",
+            ));
         }
         let part = Part { head: head.to_vec(), body: Vec::new(), total };
         if self.parts.insert(pieces.id, part).is_some() {

@@ -107,7 +107,9 @@ impl Lanes {
             return Some(lane);
         }
         match lane {
-            Lane::Handle(sender, _) => Some(Lane::Named(sender)).filter(|named| self.waiting.contains_key(named)),
+            Lane::Handle(sender, _) => {
+                Some(Lane::Named(sender)).filter(|named| self.waiting.contains_key(named))
+            }
             _ => None,
         }
     }

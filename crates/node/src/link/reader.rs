@@ -110,7 +110,12 @@ impl Reader {
 }
 
 impl State {
-    fn take(&mut self, decoded: Decoded<'_>, link: &Arc<Link>, events: &dyn LinkEvents) -> Result<(), ReadEnd> {
+    fn take(
+        &mut self,
+        decoded: Decoded<'_>,
+        link: &Arc<Link>,
+        events: &dyn LinkEvents,
+    ) -> Result<(), ReadEnd> {
         match decoded {
             Decoded::Whole(Frame::Fragment { id, last, bytes }) => {
                 if let Some(part) = self.assembly.add(id, last, bytes)? {

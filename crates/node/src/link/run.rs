@@ -195,9 +195,8 @@ impl LinkTask {
 
     /// Lets CLOSE reach the peer: a connection that is dropped with unread bytes takes back what it sent.
     async fn linger(&mut self, link: &Arc<Link>) {
-        let rest = async {
-            while link.socket.read(self.reader.space()).await.is_ok_and(|count| count > 0) {}
-        };
+        let rest =
+            async { while link.socket.read(self.reader.space()).await.is_ok_and(|count| count > 0) {} };
         let both = async {
             tokio::select! {
                 () = rest => {}

@@ -37,7 +37,13 @@ impl Shared {
         let from = From::Link { link: key, sender, request };
         let remaining = message.remaining_ms;
         let no_wait = request.is_none() && remaining == crate::port::NO_WAIT;
-        self.inbox.put_text(text(&message.body), |body| Post::Message { from, target, remaining, no_wait, body });
+        self.inbox.put_text(text(&message.body), |body| Post::Message {
+            from,
+            target,
+            remaining,
+            no_wait,
+            body,
+        });
     }
 
     /// A control request: what the credential does not allow is answered here, and the isolate never sees it.
@@ -54,9 +60,16 @@ impl Shared {
             if let Some(mut batch) = link.batch() {
                 let correlation =
                     troupe_proto::codec::Correlation { slot: request.slot, generation: request.generation };
-                let detail = format!("{{\"message\":\"the credential of node {} lacks {needed}\"}}", link.peer().name);
+                let detail =
+                    format!("{{\"message\":\"the credential of node {} lacks {needed}\"}}", link.peer().name);
                 let body = Body::Text(Text::from_utf8(&detail));
-                batch.push(&Frame::Fail(Fail { correlation, code: code::NOT_PERMITTED, maybe_executed: false, body }));
+                // Short by construction: it fits any peer.
+                let _ = batch.push(&Frame::Fail(Fail {
+                    correlation,
+                    code: code::NOT_PERMITTED,
+                    maybe_executed: false,
+                    body,
+                }));
             }
             return link.flush();
         }
@@ -107,16 +120,26 @@ impl LinkEvents for Events {
                     Body::Text(text) => {
                         node.inbox.put_text(text, |body| Post::Reply { link: key, request, body });
                     }
-                    Body::Bytes(bytes) => node.put(Post::Controlled { link: key, request, body: bytes.into() }),
+                    Body::Bytes(bytes) => {
+                        node.put(Post::Controlled { link: key, request, body: bytes.into() })
+                    }
                 }
             }
             Frame::Fail(fail) => {
                 let request = Handle { slot: fail.correlation.slot, generation: fail.correlation.generation };
                 let failure = Failure { code: fail.code, stage: 0, maybe_executed: fail.maybe_executed };
-                node.inbox.put_text(text(&fail.body), |cause| Post::Fail { request, failure, cause, link: key });
+                node.inbox.put_text(text(&fail.body), |cause| Post::Fail {
+                    request,
+                    failure,
+                    cause,
+                    link: key,
+                });
             }
             Frame::Cancel { correlation: at, .. } => {
-                node.put(Post::Cancel { link: key, request: Handle { slot: at.slot, generation: at.generation } });
+                node.put(Post::Cancel {
+                    link: key,
+                    request: Handle { slot: at.slot, generation: at.generation },
+                });
             }
             Frame::Stage { correlation: at, stage } => {
                 node.put(Post::Stage { request: Handle { slot: at.slot, generation: at.generation }, stage });

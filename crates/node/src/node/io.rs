@@ -178,9 +178,17 @@ impl Shared {
     }
 
     /// Connects to a member by its name; calls `done` on the I/O thread.
-    pub fn connect_by_name(self: &Arc<Self>, name: &str, done: impl FnOnce(Option<Arc<Link>>) + Send + 'static) {
+    pub fn connect_by_name(
+        self: &Arc<Self>,
+        name: &str,
+        done: impl FnOnce(Option<Arc<Link>>) + Send + 'static,
+    ) {
         let Some((zone, io)) = self.zone.get() else { return done(None) };
-        let id = zone.members().ok().and_then(|all| all.into_iter().find(|member| member.name == name)).map(|m| m.id);
+        let id = zone
+            .members()
+            .ok()
+            .and_then(|all| all.into_iter().find(|member| member.name == name))
+            .map(|m| m.id);
         let node = self.clone();
         io.spawn(async move {
             let link = match id {

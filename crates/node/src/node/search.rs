@@ -1,5 +1,5 @@
 //! Names are found by interest: the first use of a name asks the members, who has it answers, the asker keeps the
-//! answer until it is told that the worker is gone.
+//! answer until it is told that the worker is gone. The frames here have no body, so a link never refuses one for its length.
 
 use super::{Shared, lock};
 use crate::code;
@@ -105,7 +105,8 @@ impl Shared {
         }
         let (sender, mut answers) = mpsc::channel(members.len().max(1));
         for member in &members {
-            let (shared, sender, id, name) = (self.clone(), sender.clone(), member.id, Box::<str>::from(name));
+            let (shared, sender, id, name) =
+                (self.clone(), sender.clone(), member.id, Box::<str>::from(name));
             tokio::spawn(async move {
                 let answer = tokio::time::timeout(SILENT, shared.ask(id, name)).await;
                 // The search may have ended without this answer.
@@ -161,7 +162,7 @@ impl Shared {
         };
         if is_first {
             if let Some(mut batch) = link.batch() {
-                batch.push(&Frame::Where { name: &key.1 });
+                let _ = batch.push(&Frame::Where { name: &key.1 });
             } else {
                 lock(&self.searches).answers.remove(&key);
             }
@@ -234,7 +235,7 @@ impl Shared {
     fn tell_here(link: &Arc<Link>, name: &str, at: Option<Handle>) {
         let at = at.map(|at| troupe_proto::codec::Handle { slot: at.slot, generation: at.generation });
         if let Some(mut batch) = link.batch() {
-            batch.push(&Frame::Here { name, at });
+            let _ = batch.push(&Frame::Here { name, at });
         }
         link.flush();
     }
@@ -273,7 +274,7 @@ impl Shared {
         for link in links {
             if let Some(mut batch) = link.batch() {
                 let handle = troupe_proto::codec::Handle { slot: handle.slot, generation: handle.generation };
-                batch.push(&Frame::Gone { handle });
+                let _ = batch.push(&Frame::Gone { handle });
             }
             link.flush();
         }

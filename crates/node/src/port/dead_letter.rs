@@ -18,19 +18,22 @@ pub enum Reason {
     NodeUnreachable,
     /// The node was stopping.
     NodeStopped,
+    /// The other node takes no message of that length.
+    TooLarge,
     /// A reply whose asker no longer waits, or has had one.
     LateReply,
 }
 
 impl Reason {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 8] = [
         Reason::NoSuchWorker,
         Reason::WorkerStopped,
         Reason::MailboxFull,
         Reason::Expired,
         Reason::NodeUnreachable,
         Reason::NodeStopped,
+        Reason::TooLarge,
         Reason::LateReply,
     ];
 
@@ -42,6 +45,7 @@ impl Reason {
             Reason::Expired => "no room within the sender's timeout",
             Reason::NodeUnreachable => "the node can't be reached",
             Reason::NodeStopped => "the node was stopped",
+            Reason::TooLarge => "the other node takes no message of that length",
             Reason::LateReply => "nobody waits for this reply",
         }
     }

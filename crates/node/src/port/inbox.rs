@@ -69,23 +69,86 @@ impl Span {
 
 /// One thing that another thread tells a port.
 pub(crate) enum Post {
-    Opened { link: Arc<Link>, node: u16 },
-    Closed { link: u32 },
-    Message { from: From, target: Handle, remaining: u32, no_wait: bool, body: Span },
-    Reply { link: u32, request: Handle, body: Span },
-    Fail { request: Handle, failure: Failure, cause: Span, link: u32 },
-    Cancel { link: u32, request: Handle },
-    Stage { request: Handle, stage: u8 },
-    Credit { link: u32, target: Handle, messages: u32, bytes: u32 },
-    Ask { link: u32, target: Handle, messages: u32 },
-    Return { link: u32, target: Handle, messages: u32 },
-    Gone { link: u32, handle: Handle },
-    Bind { link: u32, handle: Handle, name: Box<str> },
-    Room { link: u32 },
-    Resolved { target: Handle, result: Resolution },
-    Control { link: u32, node: u16, request: Handle, remaining: u32, body: Box<[u8]> },
-    Controlled { link: u32, request: Handle, body: Box<[u8]> },
-    Members { node: u16 },
+    Opened {
+        link: Arc<Link>,
+        node: u16,
+    },
+    Closed {
+        link: u32,
+    },
+    Message {
+        from: From,
+        target: Handle,
+        remaining: u32,
+        no_wait: bool,
+        body: Span,
+    },
+    Reply {
+        link: u32,
+        request: Handle,
+        body: Span,
+    },
+    Fail {
+        request: Handle,
+        failure: Failure,
+        cause: Span,
+        link: u32,
+    },
+    Cancel {
+        link: u32,
+        request: Handle,
+    },
+    Stage {
+        request: Handle,
+        stage: u8,
+    },
+    Credit {
+        link: u32,
+        target: Handle,
+        messages: u32,
+        bytes: u32,
+    },
+    Ask {
+        link: u32,
+        target: Handle,
+        messages: u32,
+    },
+    Return {
+        link: u32,
+        target: Handle,
+        messages: u32,
+    },
+    Gone {
+        link: u32,
+        handle: Handle,
+    },
+    Bind {
+        link: u32,
+        handle: Handle,
+        name: Box<str>,
+    },
+    Room {
+        link: u32,
+    },
+    Resolved {
+        target: Handle,
+        result: Resolution,
+    },
+    Control {
+        link: u32,
+        node: u16,
+        request: Handle,
+        remaining: u32,
+        body: Box<[u8]>,
+    },
+    Controlled {
+        link: u32,
+        request: Handle,
+        body: Box<[u8]>,
+    },
+    Members {
+        node: u16,
+    },
     /// Anything else that has to run on the port's thread.
     Run(Box<dyn FnOnce(&mut super::Port) + Send>),
 }

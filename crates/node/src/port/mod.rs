@@ -5,11 +5,13 @@
 //! Other threads reach it by its [`Inbox`]. The isolate hands over a batch of records ([`Port::flush`]) and gets
 //! back what it has to do. A JavaScript heap and a task of Rust workers use it alike.
 
+mod arrivals;
 mod body;
 mod dead_letter;
 mod inbox;
 mod life;
 mod line;
+mod listing;
 mod mailbox;
 mod orders;
 mod outcome;
@@ -20,15 +22,17 @@ mod request;
 mod route;
 mod target;
 mod timer;
+mod whereabouts;
 
 pub use body::{Body, BodyRef};
 pub use dead_letter::{Reason, counts as dead_letters};
 pub use inbox::{Callback, Failure, Handle, Inbox, Outcome};
 pub(crate) use inbox::{From, Post, Resolution};
-pub use life::{StartError, WorkerState};
+pub use life::StartError;
+pub use listing::WorkerState;
+pub use mailbox::{OnFailure, Overflow, State, WorkerOptions};
 pub use orders::Control;
 pub(crate) use peers::{NO_WAIT, link_key};
-pub use mailbox::{OnFailure, Overflow, State, WorkerOptions};
 pub use request::MAX_OPEN;
 
 use crate::node::Shared;
@@ -286,9 +290,9 @@ impl Port {
 
     /// The slot of a handle, if it is still that worker.
     fn slot(&mut self, handle: Handle) -> Option<&mut Slot> {
-        self.slots.get_mut(handle.slot as usize).filter(|slot| {
-            slot.generation == handle.generation && slot.state != State::Free
-        })
+        self.slots
+            .get_mut(handle.slot as usize)
+            .filter(|slot| slot.generation == handle.generation && slot.state != State::Free)
     }
 
     fn handle(&self, slot: u32) -> Handle {

@@ -1,7 +1,7 @@
 //! What an isolate asks of its port beside messages: control requests to other nodes, the search for a name, the
 //! names of things. All of it is rare; none is on the path of a message.
 
-use super::peers::link_key;
+use super::peers::{Pushed, link_key};
 use super::record::NIL;
 use super::request::Place;
 use super::target::Whereabouts;
@@ -93,7 +93,7 @@ impl Port {
             extensions: Extensions::default(),
             body: WireBody::Bytes(bytes),
         });
-        if self.push_frame(key, &frame) {
+        if self.push_frame(key, &frame) == Pushed::Taken {
             self.requests.known(order.slot).place = Place::Away { link: key };
         } else {
             self.complete(order.slot, unreachable, key);

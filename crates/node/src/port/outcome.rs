@@ -72,7 +72,14 @@ impl Port {
         origin
     }
 
-    pub(super) fn emit_failure(&mut self, id: u32, generation: u32, failure: Failure, cause: Body, link: u32) {
+    pub(super) fn emit_failure(
+        &mut self,
+        id: u32,
+        generation: u32,
+        failure: Failure,
+        cause: Body,
+        link: u32,
+    ) {
         let words = [
             id,
             generation,

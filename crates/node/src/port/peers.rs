@@ -1,26 +1,36 @@
-//! What passes between a port and the nodes it has links to: messages under credit, answers, names of senders.
+//! What a port hands to the nodes it has links to: messages under credit, answers, names of senders.
 
 use super::dead_letter::Reason;
-use super::inbox::Mail;
-use super::mailbox::{List, State};
-use super::record::{NIL, incoming};
-use super::request::{Origin, Place};
-use super::route::{Letter, Report};
+use super::record::NIL;
+use super::request::Place;
+use super::route::Letter;
 use super::target::Whereabouts;
-use super::{Body, BodyRef, Failure, From, Handle, Outcome, Port, Post, Resolution, Sink, deadline, remaining};
+use super::{Body, BodyRef, Failure, Handle, Outcome, Port, remaining};
 use crate::code;
 use crate::link::Link;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use troupe_proto::codec::{
-    Body as WireBody, CloseReason, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Message, Reply, Target, cost_of,
+    Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target,
 };
 
 /// Time that a reply to a mailbox or worker waits for room, on the wire.
 pub(crate) const NO_WAIT: u32 = 0;
+
 /// The number of a link in its port, from those of its node and of the link on that node.
 pub(crate) fn link_key(node: u16, index: u32) -> u32 {
     u32::from(node) << 24 | (index & 0x00ff_ffff)
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It is in the link's queue.
+    Taken,
+    /// The link is closed.
+    Closed,
+    /// The peer takes no body of this length.
+    TooLong,
 }
 
 /// What a port keeps of one link.
@@ -30,27 +40,21 @@ pub(super) struct PeerLink {
     /// Workers of this isolate whose names the peer knows.
     bound: HashSet<Handle>,
     /// Open requests of the peer, by its number.
-    inbound: HashMap<u32, (u32, u32)>,
+    pub(super) inbound: HashMap<u32, (u32, u32)>,
     is_touched: bool,
 }
 
 impl Port {
-    /// What came over a link has left the inbox: its peer may send as much again.
-    fn consumed(&self, link: u32, flow: Flow, size: usize) {
-        if let Some(peer) = self.links.get(&link) {
-            peer.link.consumed(flow, u64::from(cost_of(size)));
-        }
-    }
-
-    pub(super) fn push_frame(&mut self, link: u32, frame: &Frame<'_>) -> bool {
-        let Some(peer) = self.links.get_mut(&link) else { return false };
-        let Some(mut batch) = peer.link.batch() else { return false };
-        batch.push(frame);
+    /// Puts a frame into a link; this flush's end writes it.
+    pub(super) fn push_frame(&mut self, link: u32, frame: &Frame<'_>) -> Pushed {
+        let Some(peer) = self.links.get_mut(&link) else { return Pushed::Closed };
+        let Some(mut batch) = peer.link.batch() else { return Pushed::Closed };
+        let pushed = batch.push(frame);
         drop(batch);
         if !std::mem::replace(&mut peer.is_touched, true) {
             self.touched.push(link);
         }
-        true
+        if pushed.is_ok() { Pushed::Taken } else { Pushed::TooLong }
     }
 
     /// Seals and writes what this flush has put into links.
@@ -97,8 +101,10 @@ impl Port {
             body: WireBody::Text(text),
         });
         let size = text.wtf8_len();
-        if !self.push_frame(link, &frame) {
-            return self.refuse_unreachable(letter, link);
+        match self.push_frame(link, &frame) {
+            Pushed::Taken => {}
+            Pushed::Closed => return self.refuse_unreachable(letter, link),
+            Pushed::TooLong => return self.refuse(letter, code::MESSAGE_TOO_LARGE, Reason::TooLarge),
         }
         self.report_sent(letter.report);
         if !letter.no_wait {
@@ -131,7 +137,10 @@ impl Port {
 
     pub(super) fn send_reply(&mut self, link: u32, request: Handle, body: BodyRef<'_>) {
         let reply = Reply { correlation: correlation(request), body: text(body) };
-        self.push_frame(link, &Frame::Reply(reply));
+        if self.push_frame(link, &Frame::Reply(reply)) == Pushed::TooLong {
+            let failure = Failure { maybe_executed: true, ..Failure::new(code::MESSAGE_TOO_LARGE) };
+            self.send_failure(link, request, failure, BodyRef::None);
+        }
     }
 
     /// Answers a control request.
@@ -185,7 +194,7 @@ impl Port {
     }
 
     /// Hands over what waits at a place, as far as credit and the link go.
-    fn drain_place(&mut self, index: u32) {
+    pub(super) fn drain_place(&mut self, index: u32) {
         loop {
             let target = self.targets.known(index);
             let Whereabouts::There { link, handle } = target.at else { return };
@@ -231,76 +240,6 @@ impl Port {
         }
     }
 
-    /// A worker of this isolate by the name that a target has.
-    pub(super) fn look_up(&mut self, index: u32) -> Option<Handle> {
-        let target = self.targets.known(index);
-        let node = target.node;
-        let address = target.address.clone();
-        let shared = self.shared(node)?;
-        let name = match address.split_once('/') {
-            Some((node, name)) if node == shared.name() => name,
-            Some(_) => return None,
-            None => &*address,
-        };
-        let handle = shared.look_up(name)?;
-        self.targets.known(index).at = Whereabouts::Here(handle);
-        Some(handle)
-    }
-
-    /// Starts to ask the zone where a target is. `false`: there is no zone to ask.
-    pub(super) fn search(&mut self, target: Handle) -> bool {
-        let entry = self.targets.known(target.slot);
-        let (node, address) = (entry.node, entry.address.clone());
-        let Some(shared) = self.shared(node).cloned() else { return false };
-        let is_asked = shared.search(&address, target);
-        if is_asked {
-            self.targets.known(target.slot).at = Whereabouts::Asked;
-        }
-        is_asked
-    }
-
-    pub(super) fn resolved<S: Sink>(&mut self, handle: Handle, result: Resolution, sink: &mut S) {
-        let Some(target) = self.targets.get(handle) else { return };
-        let line = std::mem::take(&mut target.line);
-        let (node, address) = (target.node, target.address.clone());
-        match result {
-            Resolution::Failed(failure) => {
-                target.at = Whereabouts::Unknown;
-                let is_known = failure.code == code::NO_SUCH_WORKER;
-                let reason = if is_known { Reason::NoSuchWorker } else { Reason::NodeUnreachable };
-                self.fail_line(line, failure, reason, NIL);
-            }
-            Resolution::Local(worker) => {
-                target.at = Whereabouts::Here(worker);
-                self.deliver_line(line, worker, sink);
-            }
-            Resolution::Remote(link, worker) => {
-                let name = address.split_once('/').map_or(&*address, |(_, name)| name);
-                let address = format!("{}/{name}", link.peer().name);
-                let place = self.targets.intern_place(node, &address, link_key(node, link.index()), worker);
-                self.targets.known(handle.slot).at = Whereabouts::Via(place);
-                self.link_opened(link, node);
-                self.move_line(line, place.slot);
-                self.drain_place(place.slot);
-            }
-        }
-    }
-
-    fn move_line(&mut self, mut line: List, place: u32) {
-        while let Some(envelope) = self.envelopes.pop(&mut line) {
-            let id = envelope.request;
-            let envelope = self.envelopes.push(&mut self.targets.known(place).line, envelope);
-            self.requests.known(id).place = Place::TargetLine { target: place, envelope };
-        }
-    }
-
-    fn deliver_line<S: Sink>(&mut self, mut line: List, worker: Handle, sink: &mut S) {
-        while let Some(envelope) = self.envelopes.pop(&mut line) {
-            let letter = self.leave_for(&envelope);
-            self.accept(worker, letter, sink);
-        }
-    }
-
     pub(super) fn link_opened(&mut self, link: Arc<Link>, node: u16) {
         self.links.entry(link_key(node, link.index())).or_insert_with(|| PeerLink {
             link,
@@ -310,267 +249,9 @@ impl Port {
             is_touched: false,
         });
     }
-
-    /// A link is gone: everything outstanding on it has its outcome now.
-    pub(super) fn link_closed(&mut self, index: u32) {
-        let unreachable = Failure { maybe_executed: true, ..Failure::new(code::NODE_UNREACHABLE) };
-        for (id, _) in self.requests.matching(|request| request.place == Place::Away { link: index }) {
-            self.complete(id, Outcome::Failed(unreachable, Body::None), index);
-        }
-        for place in self.targets.at(|t| matches!(t.at, Whereabouts::There { link, .. } if link == index)) {
-            let line = std::mem::take(&mut self.targets.known(place).line);
-            self.fail_line(line, Failure::new(code::NODE_UNREACHABLE), Reason::NodeUnreachable, index);
-            self.targets.remove(place);
-        }
-        // Nobody waits for the answers to what the peer had asked.
-        let asked = self.requests.matching(|r| matches!(r.origin, Origin::Link { link, .. } if link == index));
-        for (id, generation) in asked {
-            self.give_up(id, generation);
-        }
-        for slot in &mut self.slots {
-            if let Some(extra) = &mut slot.extra {
-                extra.remote.forget(index);
-            }
-        }
-        if let Some(peer) = self.links.remove(&index) {
-            const REMEMBERED: usize = 64;
-            self.gone_peers.truncate(REMEMBERED - 1);
-            self.gone_peers.push_front((index, peer.link.peer().name.clone()));
-        }
-    }
-
-    /// Takes in what has come from other threads, as far as there is room for it.
-    pub(super) fn drain_inbox<S: Sink>(&mut self, sink: &mut S) {
-        let mut mail = std::mem::take(&mut self.mail);
-        loop {
-            if self.mail_index == mail.posts.len() {
-                mail.clear();
-                self.mail_index = 0;
-                if !self.inbox.has_mail() {
-                    break;
-                }
-                self.inbox.take(&mut mail);
-                if mail.posts.is_empty() {
-                    break;
-                }
-            }
-            if !sink.has_room(&BodyRef::None) {
-                break;
-            }
-            if let Post::Reply { body, .. } = &mail.posts[self.mail_index]
-                && !sink.has_room(&mail.text(*body))
-            {
-                break;
-            }
-            let post = std::mem::replace(&mut mail.posts[self.mail_index], Post::Closed { link: NIL });
-            self.mail_index += 1;
-            self.take_post(post, &mail, sink);
-        }
-        self.mail = mail;
-    }
-
-    fn take_post<S: Sink>(&mut self, post: Post, mail: &Mail, sink: &mut S) {
-        match post {
-            Post::Opened { link, node } => self.link_opened(link, node),
-            Post::Closed { link } => self.link_closed(link),
-            Post::Message { from, target, remaining, no_wait, body } => {
-                let size = body.len();
-                self.message(from, target, remaining, no_wait, (mail.text(body), size), sink);
-            }
-            Post::Reply { link, request, body } => {
-                self.consumed(link, Flow::Replies, body.len());
-                if self.requests.get(request.slot, request.generation).is_some() {
-                    let body = mail.text(body);
-                    self.close(request.slot);
-                    let words = [incoming::REPLY, request.slot, request.generation, 0, NIL, 0, 0, 0];
-                    sink.push(words, body);
-                } else {
-                    self.dead_letter(Reason::LateReply, NIL);
-                }
-            }
-            Post::Fail { request, failure, cause, link } => {
-                self.consumed(link, Flow::Replies, cause.len());
-                if self.requests.get(request.slot, request.generation).is_some() {
-                    let cause =
-                        if cause.len() == 0 { Body::None } else { mail.text(cause).into_owned() };
-                    self.complete(request.slot, Outcome::Failed(failure, cause), link);
-                }
-            }
-            Post::Cancel { link, request } => {
-                let known = self.links.get(&link).and_then(|peer| peer.inbound.get(&request.slot).copied());
-                if let Some((id, generation)) = known {
-                    self.give_up(id, generation);
-                }
-            }
-            Post::Stage { request, stage } => self.stage_reported(request, stage),
-            Post::Credit { link, target, messages, bytes } => {
-                if let Some(place) = self.targets.place(link, target) {
-                    let target = self.targets.known(place.slot);
-                    target.credit += messages;
-                    target.credit_bytes += i64::from(bytes);
-                    target.is_asking = false;
-                    self.drain_place(place.slot);
-                }
-            }
-            Post::Ask { link, target, messages } => self.asked_for_credit(link, target, messages),
-            Post::Return { link, target, messages } => {
-                if let Some(slot) = self.slot(target) {
-                    slot.extra().remote.returned(link, messages);
-                    self.admit(target.slot, sink);
-                }
-            }
-            Post::Gone { link, handle } => self.peer_worker_gone(link, handle),
-            Post::Bind { link, handle, name } => {
-                if let Some(peer) = self.links.get(&link) {
-                    let address = format!("{}/{name}", peer.link.peer().name);
-                    self.targets.intern_place(peer.node, &address, link, handle);
-                }
-            }
-            Post::Room { link } => {
-                for index in self.targets.at(|target| target.is_held_up) {
-                    if matches!(self.targets.known(index).at, Whereabouts::There { link: at, .. } if at == link) {
-                        self.drain_place(index);
-                    }
-                }
-            }
-            Post::Resolved { target, result } => self.resolved(target, result, sink),
-            Post::Control { link, node, request, remaining, body } => {
-                if let Some((id, generation)) = self.open_for_peer(link, request, remaining) {
-                    self.keep_control(id, link, body);
-                    self.emit(incoming::CONTROL, [u32::from(node), id, generation, NIL, 0, 0, 0]);
-                }
-            }
-            Post::Controlled { link, request, body } => {
-                self.consumed(link, Flow::Replies, body.len());
-                if self.requests.get(request.slot, request.generation).is_some() {
-                    self.close(request.slot);
-                    self.keep_control(request.slot, link, body);
-                    let words = [request.slot, request.generation, 0, NIL, 0, 0, 0];
-                    self.emit(incoming::CONTROLLED, words);
-                }
-            }
-            Post::Members { node } => self.emit(incoming::MEMBERS, [u32::from(node), 0, 0, NIL, 0, 0, 0]),
-            Post::Run(run) => run(self),
-        }
-    }
-
-    fn open_for_peer(&mut self, link: u32, request: Handle, remaining: u32) -> Option<(u32, u32)> {
-        let origin = Origin::Link { link, slot: request.slot, generation: request.generation };
-        let limit = deadline(remaining, self.now);
-        let peer = self.links.get_mut(&link)?;
-        let (id, generation) = self.requests.open_inbound(origin)?;
-        peer.inbound.insert(request.slot, (id, generation));
-        self.wheel.insert(&mut self.requests, id, limit);
-        Some((id, generation))
-    }
-
-    fn message<S: Sink>(
-        &mut self,
-        from: From,
-        target: Handle,
-        remaining: u32,
-        no_wait: bool,
-        (body, size): (BodyRef<'_>, usize),
-        sink: &mut S,
-    ) {
-        let mut letter = Letter {
-            sender: super::NOBODY,
-            request: None,
-            body,
-            size: body.size(0),
-            no_wait,
-            has_place: false,
-            report: Report::Nobody,
-            deadline: deadline(remaining, self.now),
-        };
-        match from {
-            From::Link { link, sender, request } => {
-                if !self.links.contains_key(&link) {
-                    return;
-                }
-                self.consumed(link, Flow::Messages, size);
-                if let Some(sender) = sender {
-                    let Some(known) = self.targets.place(link, sender) else {
-                        // Its name comes before its first message, or the peer has gone astray.
-                        return self.misbehaves(link, "a message came from a sender that was never bound");
-                    };
-                    letter.sender = (known.slot, 0);
-                }
-                if !no_wait {
-                    if let Some(slot) = self.slot(target)
-                        && !slot.extra().remote.used(link, size as u32)
-                    {
-                        return self.misbehaves(link, "a message came without credit");
-                    }
-                    letter.has_place = true;
-                }
-                if let Some(request) = request {
-                    let Some((id, _)) = self.open_for_peer(link, request, remaining) else {
-                        let failure = Failure::new(code::MAILBOX_FULL);
-                        return self.send_failure(link, request, failure, BodyRef::None);
-                    };
-                    letter.request = Some(id);
-                }
-                self.accept(target, letter, sink);
-                let Some(slot) = self.slot(target).filter(|slot| slot.state == State::Live) else { return };
-                let (room, capacity) = (slot.room(), slot.capacity);
-                if let Some((link, places, bytes)) = slot.extra().remote.refill(link, room, capacity) {
-                    self.tell_credit(link, target, places, bytes);
-                }
-            }
-            From::Caller { sender, is_send, callback } => {
-                letter.sender = match self.slots.get(sender as usize) {
-                    Some(slot) if slot.state != State::Free => (sender, slot.generation),
-                    _ => super::NOBODY,
-                };
-                self.next_callback += 1;
-                let key = self.next_callback;
-                self.callbacks.insert(key, callback);
-                if is_send {
-                    letter.report = Report::Callback(key);
-                } else {
-                    let Some((id, _)) = self.requests.open_inbound(Origin::Callback(key)) else {
-                        return self.call_back(key, Outcome::Failed(Failure::new(code::MAILBOX_FULL), Body::None));
-                    };
-                    self.wheel.insert(&mut self.requests, id, letter.deadline);
-                    letter.request = Some(id);
-                }
-                self.to_target(target, letter, sink);
-            }
-        }
-    }
-
-    fn asked_for_credit(&mut self, link: u32, target: Handle, messages: u32) {
-        let Some(slot) = self.slot(target) else {
-            self.push_frame(link, &Frame::Gone { handle: wire(target) });
-            return;
-        };
-        let is_open = !matches!(slot.state, State::Stopping | State::Ending);
-        slot.extra().remote.asked(link, messages);
-        if is_open {
-            self.admit(target.slot, &mut super::Closed);
-        } else {
-            self.feed_all(target.slot);
-        }
-    }
-
-    fn peer_worker_gone(&mut self, link: u32, handle: Handle) {
-        if let Some(place) = self.targets.place(link, handle) {
-            let line = std::mem::take(&mut self.targets.known(place.slot).line);
-            self.fail_line(line, Failure::new(code::NO_SUCH_WORKER), Reason::NoSuchWorker, link);
-            self.targets.remove(place.slot);
-        }
-    }
-
-    fn misbehaves(&mut self, link: u32, what: &'static str) {
-        if let Some(peer) = self.links.get(&link) {
-            log::warn!(target: "channel", "node {} broke the protocol: {what}; its link is closed", peer.link.peer().name);
-            peer.link.close(CloseReason::Violation);
-        }
-    }
 }
 
-fn wire(handle: Handle) -> troupe_proto::codec::Handle {
+pub(super) fn wire(handle: Handle) -> troupe_proto::codec::Handle {
     troupe_proto::codec::Handle { slot: handle.slot, generation: handle.generation }
 }
 

@@ -128,7 +128,8 @@ impl Port {
         if request.origin == Origin::Isolate && self.out.is_empty() && sink.has_room(&body) {
             // The common case, without a copy: asker and worker share the isolate.
             self.close(id);
-            let word = record::incoming::REPLY | if matches!(body, BodyRef::Slab(_)) { record::REF } else { 0 };
+            let word =
+                record::incoming::REPLY | if matches!(body, BodyRef::Slab(_)) { record::REF } else { 0 };
             let four = if let BodyRef::Slab(index) = body { index } else { NIL };
             sink.push([word, id, generation, 0, four, 0, 0, 0], body);
             return;
@@ -170,8 +171,12 @@ impl Port {
             return;
         }
         slot.bytes += letter.size;
-        let envelope =
-            Envelope::new(letter.sender, letter.request.unwrap_or(NIL), letter.size, letter.body.into_owned());
+        let envelope = Envelope::new(
+            letter.sender,
+            letter.request.unwrap_or(NIL),
+            letter.size,
+            letter.body.into_owned(),
+        );
         let at = self.envelopes.push(&mut slot.queue, envelope);
         if slot.can_lend() && !slot.is_ready {
             slot.is_ready = true;
@@ -224,7 +229,8 @@ impl Port {
             for _ in 0..QUANTUM {
                 let slot = &mut self.slots[index as usize];
                 let head = slot.queue.head();
-                if head == NIL || !slot.can_lend() || !sink.has_room(&self.envelopes.get(head).body.borrow()) {
+                if head == NIL || !slot.can_lend() || !sink.has_room(&self.envelopes.get(head).body.borrow())
+                {
                     break;
                 }
                 let envelope = self.envelopes.remove(&mut slot.queue, head);

@@ -129,7 +129,11 @@ impl Socket for MemorySocket {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut pipe = lock(&self.read);
         if pipe.bytes.is_empty() {
-            return if pipe.finished || pipe.abandoned { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+            return if pipe.finished || pipe.abandoned {
+                Ok(0)
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            };
         }
         let count = io::Read::read(&mut pipe.bytes, buffer)?;
         wake(&mut pipe.writer);

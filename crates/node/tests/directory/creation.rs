@@ -14,11 +14,7 @@ pub(crate) fn open_when_told(home: &Path) {
 }
 
 fn keys(directory: &Directory) -> String {
-    format!(
-        "{:?} {:?}",
-        directory.authority().public_key(),
-        directory.access_key().secret()
-    )
+    format!("{:?} {:?}", directory.authority().public_key(), directory.access_key().secret())
 }
 
 fn error(home: &Home) -> OpenError {
@@ -40,16 +36,7 @@ fn processes_that_create_a_zone_at_once_get_the_same_keys() {
         assert_eq!(*keys, made[0]);
     }
     assert_eq!(keys(&home.open()), made[0]);
-    assert_eq!(
-        files(&home.zone()),
-        [
-            "access.key",
-            "authority.key",
-            "drafts",
-            "nodes",
-            "zone.lock"
-        ]
-    );
+    assert_eq!(files(&home.zone()), ["access.key", "authority.key", "drafts", "nodes", "zone.lock"]);
 }
 
 #[test]
@@ -64,11 +51,7 @@ fn a_creation_that_was_cut_off_is_finished() {
     let home = Home::new();
     let access = *home.open().access_key().secret();
     fs::remove_file(home.zone().join("authority.key")).unwrap();
-    fs::write(
-        home.zone().join("authority.key.new"),
-        b"troupeA\x01half a ke",
-    )
-    .unwrap();
+    fs::write(home.zone().join("authority.key.new"), b"troupeA\x01half a ke").unwrap();
     let directory = home.open();
     assert_eq!(*directory.access_key().secret(), access);
     assert_eq!(keys(&directory), keys(&home.open()));
@@ -80,15 +63,9 @@ fn a_key_file_is_its_magic_its_version_and_the_secret() {
     let home = Home::new();
     let directory = home.open();
     let access = fs::read(home.zone().join("access.key")).unwrap();
-    assert_eq!(
-        access,
-        [b"troupeK\x01", &directory.access_key().secret()[..]].concat()
-    );
+    assert_eq!(access, [b"troupeK\x01", &directory.access_key().secret()[..]].concat());
     let authority = fs::read(home.zone().join("authority.key")).unwrap();
-    assert_eq!(
-        authority,
-        [b"troupeA\x01", &directory.authority().secret()[..]].concat()
-    );
+    assert_eq!(authority, [b"troupeA\x01", &directory.authority().secret()[..]].concat());
 }
 
 type Damage = fn(&mut Vec<u8>);
@@ -96,23 +73,11 @@ type Damage = fn(&mut Vec<u8>);
 #[test]
 fn a_damaged_key_is_named_and_never_replaced() {
     let cases: [(&str, Damage, &str); 5] = [
-        (
-            "authority.key",
-            |key| key.truncate(39),
-            "has not the length of a key",
-        ),
-        (
-            "authority.key",
-            |key| key.push(0),
-            "has not the length of a key",
-        ),
+        ("authority.key", |key| key.truncate(39), "has not the length of a key"),
+        ("authority.key", |key| key.push(0), "has not the length of a key"),
         ("authority.key", |key| key.truncate(3), "is cut off"),
         ("access.key", |key| key[6] = b'A', "is not such a key"),
-        (
-            "access.key",
-            |key| key[7] = 2,
-            "was written by another version",
-        ),
+        ("access.key", |key| key[7] = 2, "was written by another version"),
     ];
     for (file, damage, what) in cases {
         let home = Home::new();
@@ -123,14 +88,8 @@ fn a_damaged_key_is_named_and_never_replaced() {
         fs::write(&path, &key).unwrap();
 
         let error = error(&home).to_string();
-        assert!(
-            error.starts_with(&format!("{} {what}", path.display())),
-            "{error}"
-        );
-        assert!(
-            error.ends_with(&format!("rm -r '{}'", home.zone().display())),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("{} {what}", path.display())), "{error}");
+        assert!(error.ends_with(&format!("rm -r '{}'", home.zone().display())), "{error}");
         assert_eq!(fs::read(&path).unwrap(), key);
     }
 }
@@ -140,13 +99,7 @@ fn an_access_key_that_is_gone_is_not_made_anew_behind_the_members_backs() {
     let home = Home::new();
     drop(home.open());
     fs::remove_file(home.zone().join("access.key")).unwrap();
-    assert!(matches!(
-        error(&home),
-        OpenError::Damaged {
-            what: "is missing",
-            ..
-        }
-    ));
+    assert!(matches!(error(&home), OpenError::Damaged { what: "is missing", .. }));
 }
 
 #[test]

@@ -47,10 +47,7 @@ fn members_are_those_announced_sorted_by_name_with_what_they_said() {
 fn a_node_leaves_when_its_announcement_is_dropped_or_closed() {
     let home = Home::new();
     let directory = home.open();
-    let (dropped, closed) = (
-        announce(&directory, "dropped"),
-        announce(&directory, "closed"),
-    );
+    let (dropped, closed) = (announce(&directory, "dropped"), announce(&directory, "closed"));
     drop(dropped);
     assert_eq!(names(&directory), ["closed"]);
     closed.close_now();
@@ -74,36 +71,18 @@ fn the_second_node_of_a_live_name_is_told_who_has_it() {
     let home = Home::new();
     let directory = home.open();
     let other = Other::holding("runner", &home);
-    let error = directory
-        .announce(announce_of("runner"))
-        .expect_err("announced");
+    let error = directory.announce(announce_of("runner")).expect_err("announced");
     let said = error.to_string();
-    assert!(
-        said.contains("\"runner\"") && said.contains("\"default\""),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!(
-            "process {}, which listens on 127.0.0.1:4242",
-            other.id()
-        )),
-        "{said}"
-    );
-    let AnnounceError::NameTaken {
-        holder: Holder::Node { process, .. },
-        ..
-    } = error
-    else {
+    assert!(said.contains("\"runner\"") && said.contains("\"default\""), "{said}");
+    assert!(said.contains(&format!("process {}, which listens on 127.0.0.1:4242", other.id())), "{said}");
+    let AnnounceError::NameTaken { holder: Holder::Node { process, .. }, .. } = error else {
         panic!("{said}")
     };
     assert_eq!(process, other.id());
 
     // Within one process just as well; and nothing is left of the attempt.
     let _here = announce(&directory, "here");
-    assert!(matches!(
-        directory.announce(announce_of("here")),
-        Err(AnnounceError::NameTaken { .. })
-    ));
+    assert!(matches!(directory.announce(announce_of("here")), Err(AnnounceError::NameTaken { .. })));
     assert_eq!(names(&directory), ["here", "runner"]);
     assert_eq!(files(&home.zone().join("drafts")), [""; 0]);
 }
@@ -136,10 +115,7 @@ fn the_name_of_a_killed_node_is_free_at_once() {
     let directory = home.open();
     Other::holding("runner", &home).kill();
     let announcement = announce(&directory, "runner");
-    assert_eq!(
-        directory.members().unwrap(),
-        [announcement.member().clone()]
-    );
+    assert_eq!(directory.members().unwrap(), [announcement.member().clone()]);
 }
 
 #[test]
@@ -185,10 +161,7 @@ fn of_many_that_want_the_name_of_a_dead_node_one_gets_it_while_others_look() {
                                 winners.fetch_add(1, Ordering::Relaxed);
                                 Some(announcement)
                             }
-                            Err(AnnounceError::NameTaken {
-                                holder: Holder::Node { .. },
-                                ..
-                            }) => None,
+                            Err(AnnounceError::NameTaken { holder: Holder::Node { .. }, .. }) => None,
                             Err(error) => panic!("{error}"),
                         }
                     })
@@ -202,17 +175,10 @@ fn of_many_that_want_the_name_of_a_dead_node_one_gets_it_while_others_look() {
                     }
                 });
             }
-            nodes
-                .into_iter()
-                .filter_map(|node| node.join().unwrap())
-                .collect()
+            nodes.into_iter().filter_map(|node| node.join().unwrap()).collect()
         });
         assert_eq!(winners.load(Ordering::Relaxed), 1, "round {round}");
-        assert_eq!(
-            directory.members().unwrap(),
-            [kept[0].member().clone()],
-            "round {round}"
-        );
+        assert_eq!(directory.members().unwrap(), [kept[0].member().clone()], "round {round}");
     }
 }
 
@@ -253,14 +219,7 @@ fn what_is_no_record_of_a_node_here_is_skipped_with_one_warning_each() {
     fs::set_permissions(home.record("wide"), PermissionsExt::from_mode(0o644)).unwrap();
     fs::write(home.nodes().join("notes.txt"), "mine").unwrap();
     symlink(home.record("runner"), home.record("link")).unwrap();
-    assert!(
-        Command::new("mkfifo")
-            .arg(home.record("pipe"))
-            .args(["-m", "600"])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("mkfifo").arg(home.record("pipe")).args(["-m", "600"]).status().unwrap().success());
     fs::create_dir(home.record("folder")).unwrap();
 
     for _ in 0..3 {
@@ -269,20 +228,11 @@ fn what_is_no_record_of_a_node_here_is_skipped_with_one_warning_each() {
     let warned = warnings_about(&home.nodes());
     let about: HashSet<&str> = warned
         .iter()
-        .map(|line| {
-            line[home.nodes().as_os_str().len() + 1..]
-                .split(' ')
-                .next()
-                .unwrap()
-        })
+        .map(|line| line[home.nodes().as_os_str().len() + 1..].split(' ').next().unwrap())
         .collect();
     assert_eq!(warned.len(), 11, "{warned:#?}");
     assert_eq!(about.len(), 11);
-    let says = |file: &str, what: &str| {
-        warned
-            .iter()
-            .any(|line| line.contains(file) && line.contains(what))
-    };
+    let says = |file: &str, what: &str| warned.iter().any(|line| line.contains(file) && line.contains(what));
     assert!(says("half.node", "cut off"), "{warned:#?}");
     assert!(says("reboot.node", "another machine"), "{warned:#?}");
     assert!(says("docker.node", "network namespace"), "{warned:#?}");
@@ -308,16 +258,7 @@ fn a_name_held_by_a_record_of_another_version_is_taken() {
     let directory = home.open();
     let _held = held(&home, "runner", b"troupeN\x02");
     let taken = directory.announce(announce_of("runner"));
-    assert!(
-        matches!(
-            taken,
-            Err(AnnounceError::NameTaken {
-                holder: Holder::Unknown,
-                ..
-            })
-        ),
-        "{taken:?}"
-    );
+    assert!(matches!(taken, Err(AnnounceError::NameTaken { holder: Holder::Unknown, .. })), "{taken:?}");
 }
 
 #[test]

@@ -1,9 +1,5 @@
 //! The zone of one machine: its keys are made once, its border is the user, and its members are those that live.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod creation;
 // Linux alone tells a process of its descriptors and threads.

@@ -65,12 +65,7 @@ pub(crate) fn announce_of(name: &str) -> Announce {
     let mut id = [0; 32];
     getrandom::fill(&mut id).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 4242));
-    Announce {
-        id: NodeId(id),
-        name: name.to_owned(),
-        address,
-        incarnation: 7,
-    }
+    Announce { id: NodeId(id), name: name.to_owned(), address, incarnation: 7 }
 }
 
 pub(crate) fn announce(directory: &Directory, name: &str) -> Announcement {
@@ -78,12 +73,7 @@ pub(crate) fn announce(directory: &Directory, name: &str) -> Announcement {
 }
 
 pub(crate) fn names(directory: &Directory) -> Vec<String> {
-    directory
-        .members()
-        .unwrap()
-        .into_iter()
-        .map(|member: Member| member.name)
-        .collect()
+    directory.members().unwrap().into_iter().map(|member: Member| member.name).collect()
 }
 
 pub(crate) fn files(folder: &Path) -> Vec<String> {
@@ -102,19 +92,12 @@ pub(crate) async fn until(directory: &Directory, changes: &mut Receiver<u64>, ex
             changes.changed().await.unwrap();
         }
     };
-    assert!(
-        timeout(PATIENCE, wait).await.is_ok(),
-        "no word of {expected:?}: {:?}",
-        names(directory)
-    );
+    assert!(timeout(PATIENCE, wait).await.is_ok(), "no word of {expected:?}: {:?}", names(directory));
 }
 
 /// Waits until the watch tells of a change.
 pub(crate) async fn told(changes: &mut Receiver<u64>) {
-    assert!(
-        matches!(timeout(PATIENCE, changes.changed()).await, Ok(Ok(()))),
-        "not told"
-    );
+    assert!(matches!(timeout(PATIENCE, changes.changed()).await, Ok(Ok(()))), "not told");
 }
 
 /// Only so that a watch that says nothing fails its test instead of hanging it.
@@ -144,11 +127,7 @@ impl Other {
             .unwrap();
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap());
-        Self {
-            process,
-            input,
-            output,
-        }
+        Self { process, input, output }
     }
 
     /// A process that holds a record of this name.
@@ -211,13 +190,7 @@ pub(crate) fn wait_for_word() {
 /// The warnings logged about files in this folder, oldest first.
 pub(crate) fn warnings_about(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
-    WARNINGS
-        .lock()
-        .unwrap()
-        .iter()
-        .filter(|line| line.starts_with(&folder))
-        .cloned()
-        .collect()
+    WARNINGS.lock().unwrap().iter().filter(|line| line.starts_with(&folder)).cloned().collect()
 }
 
 pub(crate) fn listen_to_warnings() {

@@ -25,14 +25,7 @@ fn mode(path: &Path, mode: u32) {
 /// Does what the refusal says, in a shell.
 fn mend(untrusted: &Untrusted) {
     let (_, command) = untrusted.mend.split_once(": ").expect("a command");
-    assert!(
-        Command::new("sh")
-            .args(["-c", command])
-            .status()
-            .unwrap()
-            .success(),
-        "{command}"
-    );
+    assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
 }
 
 #[test]
@@ -48,11 +41,7 @@ fn all_that_is_made_is_closed_to_others() {
         assert_eq!(found.mode() & 0o777, wanted, "{}", path.display());
         seen += 1;
         if found.is_dir() {
-            open.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }
     }
     // home, zones, default, nodes, drafts, two keys, the lock, one record
@@ -63,10 +52,7 @@ fn all_that_is_made_is_closed_to_others() {
 fn each_folder_and_file_open_to_others_is_refused_until_its_mode_is_mended() {
     let home = Home::new();
     drop(home.open());
-    let (folders, files) = (
-        ["", "zones", "zones/default"],
-        ["authority.key", "access.key", "zone.lock"],
-    );
+    let (folders, files) = (["", "zones", "zones/default"], ["authority.key", "access.key", "zone.lock"]);
     let cases = folders
         .map(|folder| (home.path().join(folder), 0o700))
         .into_iter()
@@ -80,23 +66,9 @@ fn each_folder_and_file_open_to_others_is_refused_until_its_mode_is_mended() {
             }
             mode(&path, wanted | others);
             let untrusted = refusal(&home.path());
-            assert_eq!(
-                untrusted.path,
-                path.components().collect::<std::path::PathBuf>()
-            );
-            assert_eq!(
-                untrusted.fault,
-                Fault::Mode {
-                    mode: wanted | others,
-                    wanted
-                }
-            );
-            assert!(
-                untrusted
-                    .to_string()
-                    .contains(&format!("chmod {wanted:o} '")),
-                "{untrusted}"
-            );
+            assert_eq!(untrusted.path, path.components().collect::<std::path::PathBuf>());
+            assert_eq!(untrusted.fault, Fault::Mode { mode: wanted | others, wanted });
+            assert!(untrusted.to_string().contains(&format!("chmod {wanted:o} '")), "{untrusted}");
             mend(&untrusted);
             drop(home.open());
         }
@@ -122,19 +94,10 @@ fn a_folder_above_that_others_can_write_to_is_refused_unless_it_is_sticky() {
 
 #[test]
 fn a_symbolic_link_in_place_of_any_folder_or_file_of_the_zone_is_refused() {
-    for name in [
-        "",
-        "zones",
-        "zones/default",
-        "zones/default/nodes",
-        "zones/default/drafts",
-    ]
-    .into_iter()
-    .chain([
-        "zones/default/authority.key",
-        "zones/default/access.key",
-        "zones/default/zone.lock",
-    ]) {
+    for name in ["", "zones", "zones/default", "zones/default/nodes", "zones/default/drafts"]
+        .into_iter()
+        .chain(["zones/default/authority.key", "zones/default/access.key", "zones/default/zone.lock"])
+    {
         let home = Home::new();
         drop(home.open());
         let path: std::path::PathBuf = home.path().join(name).components().collect();
@@ -162,10 +125,7 @@ fn a_link_in_place_of_the_home_is_answered_with_the_folder_to_name() {
     symlink(&target, home.path()).unwrap();
     let untrusted = refusal(&home.path().join("")).to_string();
     let name = target.display().to_string().replace('\'', r"'\''");
-    assert!(
-        untrusted.ends_with(&format!("export TROUPE_HOME='{name}'")),
-        "{untrusted}"
-    );
+    assert!(untrusted.ends_with(&format!("export TROUPE_HOME='{name}'")), "{untrusted}");
     drop(Directory::open(&target, ZONE).unwrap());
 }
 
@@ -183,41 +143,24 @@ fn links_above_the_home_are_followed_and_what_they_lead_to_is_checked() {
 
     symlink("circle", home.above().join("circle")).unwrap();
     let circle = Directory::open(&home.above().join("circle/home"), ZONE);
-    assert!(
-        matches!(circle, Err(OpenError::Files(DiscoveryError::System { .. }))),
-        "{circle:?}"
-    );
+    assert!(matches!(circle, Err(OpenError::Files(DiscoveryError::System { .. }))), "{circle:?}");
 }
 
 #[test]
 fn what_belongs_to_somebody_else_is_refused() {
     if !rustix::process::geteuid().is_root() {
         // Only root can give a folder away; one of root's does for everybody else.
-        assert!(matches!(
-            refusal(Path::new("/usr")).fault,
-            Fault::Owner { owner: 0, .. }
-        ));
+        assert!(matches!(refusal(Path::new("/usr")).fault, Fault::Owner { owner: 0, .. }));
         return;
     }
-    for name in [
-        "",
-        "zones/default",
-        "zones/default/nodes",
-        "zones/default/access.key",
-    ] {
+    for name in ["", "zones/default", "zones/default/nodes", "zones/default/access.key"] {
         let home = Home::new();
         drop(home.open());
         let path: std::path::PathBuf = home.path().join(name).components().collect();
         chown(&path, Some(4711), None).unwrap();
         let untrusted = refusal(&home.path());
         assert_eq!(untrusted.path, path);
-        assert_eq!(
-            untrusted.fault,
-            Fault::Owner {
-                owner: 4711,
-                user: 0
-            }
-        );
+        assert_eq!(untrusted.fault, Fault::Owner { owner: 4711, user: 0 });
         let command = format!("sudo chown 0 '{}'", path.display());
         assert!(untrusted.mend.ends_with(&command), "{untrusted}");
     }
@@ -239,13 +182,8 @@ fn a_file_in_place_of_a_folder_and_a_folder_in_place_of_a_file_are_refused() {
     mend(&refusal(&home.path()));
     let directory = home.open();
     fs::create_dir(home.record("runner")).unwrap();
-    let refused = directory
-        .announce(announce_of("runner"))
-        .expect_err("announced");
-    assert!(
-        refused.to_string().contains("is not a plain file"),
-        "{refused}"
-    );
+    let refused = directory.announce(announce_of("runner")).expect_err("announced");
+    assert!(refused.to_string().contains("is not a plain file"), "{refused}");
 }
 
 #[test]
@@ -254,9 +192,6 @@ fn missing_folders_above_the_home_are_made_closed() {
     let deep = home.above().join("a/b/./c/../home");
     drop(Directory::open(&deep, ZONE).unwrap());
     for made in ["a", "a/b", "a/b/home"] {
-        assert_eq!(
-            fs::metadata(home.above().join(made)).unwrap().mode() & 0o777,
-            0o700
-        );
+        assert_eq!(fs::metadata(home.above().join(made)).unwrap().mode() & 0o777, 0o700);
     }
 }

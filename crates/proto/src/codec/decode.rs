@@ -2,8 +2,8 @@
 
 use super::kind::{self, HEADER_LEN, IGNORE_BIT, NUMBERED_BIT};
 use super::{
-    Body, CloseReason, CodecError, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Handle, Hello, Message,
-    NAME_MAX, Pieces, Pong, Reply, ResetReason, Resume, Target,
+    Body, CloseReason, CodecError, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Handle, Hello,
+    Message, NAME_MAX, Pieces, Pong, Reply, ResetReason, Resume, Target,
 };
 use crate::text::Text;
 
@@ -285,7 +285,11 @@ impl<'a> Reader<'a> {
     }
 
     fn end(&self) -> Result<(), CodecError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(CodecError::Malformed("a frame is longer than its content")) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(CodecError::Malformed("a frame is longer than its content"))
+        }
     }
 
     fn u8(&mut self) -> Result<u8, CodecError> {

@@ -1,7 +1,9 @@
 //! Frames to bytes.
 
 use super::kind::{self, HEADER_LEN};
-use super::{Body, CloseReason, Correlation, CreditKind, Flow, Frame, Handle, Hello, Message, Pieces, Resume, Target};
+use super::{
+    Body, CloseReason, Correlation, CreditKind, Flow, Frame, Handle, Hello, Message, Pieces, Resume, Target,
+};
 
 /// Appends one whole frame. The caller keeps it within [`super::FRAME_MAX`]: only a body can be longer, see [`encode_head`].
 pub fn encode(frame: &Frame<'_>, out: &mut Vec<u8>) {

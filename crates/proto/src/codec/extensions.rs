@@ -26,7 +26,11 @@ impl<'a> Extensions<'a> {
         while let Some((_, tail)) = split(rest) {
             rest = tail;
         }
-        if rest.is_empty() { Ok(Self(bytes)) } else { Err(CodecError::Malformed("an extension of a message is cut off")) }
+        if rest.is_empty() {
+            Ok(Self(bytes))
+        } else {
+            Err(CodecError::Malformed("an extension of a message is cut off"))
+        }
     }
 
     /// The fields as bytes.

@@ -113,7 +113,8 @@ fn a_frame_cut_anywhere_is_refused_or_shorter_but_never_more() {
 
 #[test]
 fn a_body_in_pieces_is_its_head_and_its_fragments() {
-    let frame = Frame::Message(Message { request: Some(CORRELATION), body: text("abc"), ..message(Target::Control) });
+    let frame =
+        Frame::Message(Message { request: Some(CORRELATION), body: text("abc"), ..message(Target::Control) });
     let pieces = Pieces { id: 5, total: 3 };
     let mut bytes = Vec::new();
     encode_head(&frame, pieces, &mut bytes);
@@ -173,7 +174,8 @@ fn text_that_is_none_is_refused_and_bytes_are_not() {
 fn waiting_is_taken_off_the_remaining_time() {
     for request in [None, Some(CORRELATION)] {
         for (before, after) in [(250, 150), (99, 0), (u32::MAX, u32::MAX)] {
-            let frame = |remaining_ms| Frame::Message(Message { request, remaining_ms, ..message(Target::Control) });
+            let frame =
+                |remaining_ms| Frame::Message(Message { request, remaining_ms, ..message(Target::Control) });
             let mut bytes = bytes_of(&frame(before));
             age(&mut bytes, 100);
             assert_eq!(decode(&bytes).unwrap().0, Decoded::Whole(frame(after)));

@@ -69,7 +69,11 @@ impl Terms {
             && terms.max_reassembly >= terms.max_message
             && terms.max_pieces > 0
             && terms.windows.iter().all(|size| *size > 0);
-        if usable { Ok(terms) } else { Err(SessionError::OutOfPlace("its HELLO leaves no room for a message")) }
+        if usable {
+            Ok(terms)
+        } else {
+            Err(SessionError::OutOfPlace("its HELLO leaves no room for a message"))
+        }
     }
 }
 
@@ -100,7 +104,9 @@ impl Opening {
             }
             (Frame::Resume(resume), Some(terms)) => {
                 if resume.incarnation != incarnation {
-                    return Err(SessionError::OutOfPlace("its RESUME names another incarnation than its handshake"));
+                    return Err(SessionError::OutOfPlace(
+                        "its RESUME names another incarnation than its handshake",
+                    ));
                 }
                 if resume.session == 0 {
                     return Err(SessionError::OutOfPlace("its RESUME names session 0"));

@@ -41,7 +41,12 @@ impl Received {
 
     /// A frame of this flow and cost begins. `announced` tells where the window ends now; asked only when the last
     /// answer does not suffice.
-    pub fn admit(&mut self, flow: Flow, cost: u32, announced: impl FnOnce() -> u64) -> Result<(), SessionError> {
+    pub fn admit(
+        &mut self,
+        flow: Flow,
+        cost: u32,
+        announced: impl FnOnce() -> u64,
+    ) -> Result<(), SessionError> {
         let started = &mut self.started[flow.index()];
         let limit = &mut self.limits[flow.index()];
         if *started >= *limit {

@@ -10,7 +10,7 @@ import { native } from './native.ts';
 import type { Node } from './node.ts';
 import type { StartWorkerSettings } from './options.ts';
 import { order } from './port/requests.ts';
-import { bundle, decodeData, encodeData, fieldsOf, has, keep, load, revive, type AnyClass, type Bundle } from './ship/index.ts';
+import { bundle, decodeData, encodeData, fieldsOf, has, keep, load, revive, type Bundle } from './ship/index.ts';
 import type { Worker, WorkerClass } from './worker.ts';
 import { Listed, type WorkerFields } from './worker-info.ts';
 
@@ -199,7 +199,7 @@ async function startHere(node: Node, peer: string, request: StartRequest): Promi
       detail: `it takes no code from node ${peer} (acceptCode is false), and of the classes it offers (workers: ${names || 'none'}) none is called ${request.type}`,
     });
   }
-  let cls: AnyClass;
+  let cls: WorkerClass;
   if (own !== undefined) cls = own;
   else {
     if (request.hash === '' || !(await has(request.hash, codeFolder(node)))) return 'code';
@@ -207,7 +207,7 @@ async function startHere(node: Node, peer: string, request: StartRequest): Promi
   }
   const args = decodeData(request.args) as unknown[];
   const settings = { ...request.settings, args };
-  if (request.fields === undefined) await node.startHere(request.name, cls as WorkerClass, settings);
+  if (request.fields === undefined) await node.startHere(request.name, cls, settings);
   else await node.startHere(request.name, revive(cls, request.fields) as Worker, settings);
   return 'started';
 }

@@ -61,7 +61,6 @@ pub fn open_node(options: OpenNode, request: u32, generation: u32) -> Result<u32
                 node_name: options.name.clone(),
                 listen,
                 accept_code: options.accept_code,
-                capabilities: troupe_proto::noise::Capabilities::ALL,
             })
         }
     };

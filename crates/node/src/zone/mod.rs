@@ -169,6 +169,12 @@ impl Zone {
         self.shared.id
     }
 
+    /// Signs `parts` under `domain` as this node.
+    #[must_use]
+    pub fn sign(&self, domain: &[u8], parts: &[&[u8]]) -> [u8; 64] {
+        self.shared.credentials.membership().identity().sign(domain, parts)
+    }
+
     /// Which life of the node this is.
     #[must_use]
     pub fn incarnation(&self) -> u64 {

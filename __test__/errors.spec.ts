@@ -1,5 +1,6 @@
 // Errors: told apart by code and by instanceof, also across copies; messages that say what to do.
 import test from 'ava';
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import * as errors from '../lib/errors.ts';
 import { decodeCause, encodeCause, fromCode, rejection } from '../lib/failures.ts';
@@ -23,6 +24,15 @@ test('every code has a number, and every number a class of its own', (t) => {
     t.is(error.worker, 'w');
     t.is(error.node, 'n');
   }
+});
+
+test("Rust's numbers and codes are the same as TypeScript's", (t) => {
+  const rust = readFileSync(new URL('../crates/node/src/code.rs', import.meta.url), 'utf8');
+  const numbers = new Map(
+    [...rust.matchAll(/^pub const (\w+): u8 = (\d+);$/gm)].map(([, name, number]) => [name, number]),
+  );
+  const named = [...rust.matchAll(/^ {4}\((\w+), "(\w+)"\),$/gm)].map(([, name, code]) => [numbers.get(name), code]);
+  t.deepEqual(named, Object.entries(ERROR_CODES));
 });
 
 test('instanceof tells the classes apart, and knows the base', (t) => {

@@ -76,6 +76,11 @@ export function emit(record: LogRecord): void {
   }
 }
 
+/** A failure that nobody else may hear of, from a part of the runtime. */
+export function emitError(name: string, message: string, fields: object): void {
+  emit({ time: new Date(), level: 'error', name, message, fields });
+}
+
 /** Whether a record of that level from that part would go anywhere, for those who would have to work to make one. */
 export function wanted(level: LogLevel, name: string): boolean {
   filter ??= parseFilter(process.env['TROUPE_LOG']);

@@ -7,7 +7,15 @@ import { fileURLToPath } from 'node:url';
 import type * as Bindings from '../bindings/native.d.ts';
 
 /** What the add-on exports. */
-export type Native = typeof Bindings;
+export type Native = typeof Bindings & {
+  /** Opens the port of this isolate, once; returns its `flush(text, records, deliver)`. Raw, for it is the one hot call. */
+  openPort(
+    outgoing: Uint32Array,
+    incoming: Uint32Array,
+    stash: (...texts: string[]) => void,
+    wake: () => void,
+  ): (text: string, records: number, deliver: boolean) => void;
+};
 
 const require = createRequire(import.meta.url);
 

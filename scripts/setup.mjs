@@ -12,7 +12,7 @@ function requireNode() {
 }
 
 async function installPackages() {
-  const hash = hashOf('package.json', 'package-lock.json');
+  const hash = hashOf('package-lock.json');
   if (existsSync(join(root, 'node_modules', '.bin')) && isFresh('packages', hash)) return false;
   say('installing the development packages (npm ci; they run no scripts) …');
   await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);

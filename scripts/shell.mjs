@@ -53,31 +53,33 @@ export function toolEnv(extra = {}) {
 }
 
 /**
- * Runs a program and resolves with its status and, with `capture`, what it printed (both streams, in order).
- * A program that can't be started has the status 127, as in a shell.
+ * Runs a program and resolves with its status and, with `quiet`, what it printed: `output` holds both streams in order, `stdout` the
+ * one. A program that can't be started has the status 127, as in a shell.
  */
-export function attempt(command, args = [], { cwd = root, env = toolEnv(), capture = false } = {}) {
+export function attempt(command, args = [], { cwd = root, env = toolEnv(), quiet = false } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd,
-      env,
-      stdio: ['ignore', capture ? 'pipe' : 'inherit', capture ? 'pipe' : 'inherit'],
-    });
+    const channel = quiet ? 'pipe' : 'inherit';
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', channel, channel] });
     let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream?.setEncoding('utf8').on('data', (text) => (output += text));
-    child.once('error', (error) => resolve({ status: 127, output: error.message }));
-    child.once('close', (status, signal) => resolve({ status: status ?? `signal ${signal}`, output }));
+    let stdout = '';
+    child.stdout?.setEncoding('utf8').on('data', (text) => ((output += text), (stdout += text)));
+    child.stderr?.setEncoding('utf8').on('data', (text) => (output += text));
+    child.once('error', (error) => resolve({ status: 127, output: error.message, stdout }));
+    child.once('close', (status, signal) => resolve({ status: status ?? signal, output, stdout }));
   });
 }
 
 /** As `attempt`, but a status other than 0 is a failure that says what was run. */
 export async function run(command, args = [], options = {}) {
-  const { status, output } = await attempt(command, args, options);
-  if (status !== 0)
-    throw new Failure(`\`${[command, ...args].join(' ')}\` ended with ${status}${output ? `\n${output}` : ''}`);
-  return output;
+  const result = await attempt(command, args, options);
+  if (result.status === 0) return result;
+  const printed = result.output ? `\n${result.output}` : '';
+  throw new Failure(`\`${[command, ...args].join(' ')}\` ended with ${result.status}${printed}`);
 }
+
+/** Runs a program to its end and resolves with what it printed to standard output. */
+export const capture = async (command, args = [], options = {}) =>
+  (await run(command, args, { ...options, quiet: true })).stdout;
 
 /** A JSON file of the project. */
 export const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));

@@ -51,6 +51,12 @@ export interface End {
   signal: NodeJS.Signals | null;
 }
 
+/** Programs in groups of their own do not end with the test run by themselves, e.g. when a test timed out. */
+const running = new Set<Program>();
+process.on('exit', () => {
+  for (const program of running) program.signal('SIGKILL');
+});
+
 /** A program under way. */
 export class Program {
   /** All it has written to standard output. */
@@ -72,7 +78,13 @@ export class Program {
         process.env[name] === undefined ? [] : [[name, process.env[name]]],
       ),
     );
-    this.#process = spawn(node, args, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    // A process group of its own: `tsx` runs the program as a child, and a signal must reach both, as from a terminal.
+    this.#process = spawn(node, args, {
+      env: { ...inherited, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    running.add(this);
     this.ended = new Promise((resolve, reject) => {
       this.#process.on('error', reject);
       this.#process.on('close', (code, signal) => resolve({ code, signal }));
@@ -86,8 +98,9 @@ export class Program {
     collect('stdout');
     collect('stderr');
     t.teardown(async () => {
-      this.#process.kill('SIGKILL');
+      this.signal('SIGKILL');
       await this.ended;
+      running.delete(this);
     });
   }
 
@@ -104,9 +117,16 @@ export class Program {
     if (!inTime) throw new Error(`${this.#title} ended too early:\n${this.stdout}${this.stderr}`);
   }
 
-  /** Sends it a signal, as a terminal or a service manager does. */
+  /** Sends it a signal as a terminal does: to all of its processes. */
   signal(signal: NodeJS.Signals): void {
-    this.#process.kill(signal);
+    const { pid } = this.#process;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      // It has ended: that is what teardown wants.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 
   /** What it printed, line by line, after it ended; fails the test unless it ended by itself with status 0. */

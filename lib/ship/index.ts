@@ -7,3 +7,4 @@ export { decodeData, encodeData } from './data.ts';
 export { fieldsOf, revive, type Fields } from './fields.ts';
 export { has, load, type Shipment } from './load.ts';
 export { installRuntime } from './runtime.ts';
+export { keepCode as keep } from './store.ts';

@@ -4,3 +4,5 @@
 pub mod address;
 pub mod codec;
 pub mod noise;
+pub mod session;
+pub mod text;

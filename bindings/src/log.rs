@@ -1,0 +1,119 @@
+//! Records of the Rust core's log on their way to JavaScript, where levels and formats are decided.
+
+use napi_derive::napi;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
+use troupe_node::port::Inbox;
+
+/// Records kept until JavaScript takes them; beyond it the oldest go, and are counted.
+const KEPT: usize = 1024;
+
+/// One record.
+#[napi(object)]
+pub struct LogEntry {
+    /// Milliseconds since 1970.
+    pub time: f64,
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    /// Which part speaks.
+    pub name: String,
+    /// What happened.
+    pub message: String,
+}
+
+#[derive(Default)]
+struct Records {
+    entries: VecDeque<LogEntry>,
+    lost: u32,
+}
+
+static RECORDS: Mutex<Option<Records>> = Mutex::new(None);
+
+static HAS_RECORDS: AtomicBool = AtomicBool::new(false);
+static INBOX: Mutex<Weak<Inbox>> = Mutex::new(Weak::new());
+
+/// Which isolate is woken when there are records.
+pub(crate) fn wake_with(inbox: &Arc<Inbox>) {
+    *INBOX.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(inbox);
+}
+
+/// Whether there are records to take.
+pub(crate) fn has_records() -> bool {
+    HAS_RECORDS.load(Ordering::Acquire)
+}
+
+struct Collector;
+
+impl log::Log for Collector {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let level = match record.level() {
+            log::Level::Error => "error",
+            log::Level::Warn => "warn",
+            log::Level::Info => "info",
+            log::Level::Debug | log::Level::Trace => "debug",
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let entry = LogEntry {
+            time: now.as_millis() as f64,
+            level: level.to_owned(),
+            name: record.target().to_owned(),
+            message: record.args().to_string(),
+        };
+        {
+            let mut records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
+            let records = records.get_or_insert_default();
+            if records.entries.len() == KEPT {
+                records.entries.pop_front();
+                records.lost += 1;
+            }
+            records.entries.push_back(entry);
+        }
+        HAS_RECORDS.store(true, Ordering::Release);
+        // The isolate that opened last takes them; one that has ended is not woken.
+        if let Some(inbox) = INBOX.lock().unwrap_or_else(PoisonError::into_inner).upgrade() {
+            inbox.wake();
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Starts to collect records of a level and those above it: `debug`, `info`, `warn`, `error`, else none.
+#[napi(catch_unwind)]
+pub fn collect_logs(level: String) {
+    let level = match level.as_str() {
+        "debug" => log::LevelFilter::Debug,
+        "info" => log::LevelFilter::Info,
+        "warn" => log::LevelFilter::Warn,
+        "error" => log::LevelFilter::Error,
+        _ => log::LevelFilter::Off,
+    };
+    // Set by the first isolate; later ones share it.
+    let _ = log::set_logger(&Collector);
+    log::set_max_level(level);
+}
+
+/// Takes the records that have come, oldest first.
+#[napi(catch_unwind)]
+pub fn take_logs() -> Vec<LogEntry> {
+    HAS_RECORDS.store(false, Ordering::Release);
+    let mut records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(records) = records.as_mut() else { return Vec::new() };
+    let mut entries: Vec<_> = records.entries.drain(..).collect();
+    let lost = std::mem::take(&mut records.lost);
+    if lost > 0 {
+        entries.push(LogEntry {
+            time: entries.last().map_or(0.0, |entry| entry.time),
+            level: "warn".to_owned(),
+            name: "log".to_owned(),
+            message: format!("{lost} older records were dropped: they came faster than they were taken"),
+        });
+    }
+    entries
+}

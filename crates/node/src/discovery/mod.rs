@@ -1,0 +1,59 @@
+//! Who is in the zone: one trait, and its implementation for the nodes of one user on one machine.
+//!
+//! What a discovery says is a hint about where to dial. Who answers there proves itself by its credential in the
+//! handshake; nothing here is trusted for that.
+
+mod announcement;
+mod directory;
+mod error;
+mod home;
+mod keys;
+mod lock;
+mod network;
+mod record;
+mod records;
+mod trust;
+mod watch;
+
+use std::net::SocketAddr;
+
+use tokio::sync::watch::Receiver;
+use troupe_proto::noise::NodeId;
+
+pub use announcement::{Announce, Announcement};
+pub use directory::{Directory, zone_folder};
+pub use error::{AnnounceError, DiscoveryError, Holder, OpenError};
+pub use home::default_home;
+pub use trust::{Fault, Untrusted};
+
+/// A live node of the zone, as it announced itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Identifier of its identity. A dial expects this one and no other to answer.
+    pub id: NodeId,
+    /// Its name, unique among the live nodes of the zone.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Tells two lives of one name apart; never zero.
+    pub incarnation: u64,
+    /// When it announced itself: milliseconds since 1970 by its own clock. For people, not for ordering.
+    pub since_unix_ms: u64,
+}
+
+/// Where a node learns who else is in its zone.
+pub trait Discovery: Send + Sync {
+    /// The members alive at this moment, sorted by name, the asking node among them once it is announced.
+    /// Looks anew at every call.
+    fn members(&self) -> Result<Vec<Member>, DiscoveryError>;
+
+    /// Whether this node is known to be alive at this moment. A node that is stalled, or can't be reached, is alive.
+    /// What can't be looked up counts as alive: only a death that was seen ends a link.
+    fn is_live(&self, id: &NodeId) -> bool {
+        self.members().map_or(true, |members| members.iter().any(|member| member.id == *id))
+    }
+
+    /// A counter that moves when members may have joined or left, once for several; look at [`members`](Self::members)
+    /// then. Watching goes on while a receiver lives.
+    fn changes(&self) -> Receiver<u64>;
+}

@@ -1,0 +1,388 @@
+//! A link: one channel to one peer, from the router's side. Frames go in by batches from any thread and come out on the
+//! I/O thread.
+//!
+//! Two locks: the queue's, under which frames are laid out and counted, and the writer's, under which they are sealed
+//! and written. Who holds the queue never seals or calls the system; nobody waits for the writer: whoever finds it taken
+//! leaves a mark, and its holder goes on.
+
+mod assembly;
+mod events;
+mod held;
+mod lanes;
+mod queue;
+mod reader;
+pub(crate) mod records;
+mod run;
+mod writer;
+
+use std::{
+    fmt,
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+use troupe_proto::{
+    codec::{CloseReason, Flow, Frame, Pong},
+    noise::Peer,
+    session::{SessionError, Terms},
+};
+
+pub use events::{ClosedReason, LinkEvents};
+pub use run::{LinkTask, open};
+
+use crate::transport::Socket;
+use queue::Queue;
+use writer::{Pumped, Writer};
+
+/// What a caller's flush seals and writes itself. More of it and a small message waits for the bulk before it: 2 MiB
+/// cost it 3.5 ms, 64 KiB 0.85 ms.
+const INLINE_BYTES: usize = 64 * 1024;
+/// What a process that ends still writes to one peer: a few milliseconds' worth.
+const CLOSE_BYTES: usize = 1 << 20;
+/// Times that one call goes on with what other threads add meanwhile.
+const DRIVES: usize = 4;
+/// Senders should wait from here on, until half of it is left.
+const FULL_BYTES: usize = 32 << 20;
+
+/// One open channel to a peer. Never used again after it closed; a new dial makes a new one.
+pub struct Link {
+    peer: Peer,
+    terms: Terms,
+    index: u32,
+    began: Instant,
+    socket: Arc<dyn Socket>,
+    queue: Mutex<Queue>,
+    writer: Mutex<Writer>,
+    open: AtomicBool,
+    /// Something was added since the writer's holder last looked.
+    dirty: AtomicBool,
+    /// Bytes in the queue, and bytes the writer took from it.
+    queued: AtomicUsize,
+    unsent: AtomicUsize,
+    /// Somebody saw the link full; says that [`LinkEvents::room`] is owed.
+    was_full: AtomicBool,
+    has_room: AtomicBool,
+    /// Numbered frames this process owns, and what the peer was told.
+    owned: AtomicU64,
+    acknowledged: AtomicU64,
+    round_trip_micros: AtomicU64,
+    /// How this side ended the link, for the task that runs it.
+    ended: Mutex<Option<ClosedReason>>,
+    /// Wakes the task to write, to attend to the link's state.
+    kick: Notify,
+    attend: Notify,
+    drained: Notify,
+}
+
+/// A body that the peer does not take in. Nothing was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message has {len} bytes, the other node takes {limit} at most")]
+pub struct MessageTooLong {
+    /// Bytes of the body on the wire.
+    pub len: usize,
+    /// What the peer takes.
+    pub limit: usize,
+}
+
+impl Link {
+    /// The node at the other end.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Number of the link, never used again while the node lives.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Longest body the peer takes in, in bytes.
+    #[must_use]
+    pub fn max_message(&self) -> usize {
+        self.terms.max_message as usize
+    }
+
+    /// Whether the peer starts code it does not have.
+    #[must_use]
+    pub fn accepts_code(&self) -> bool {
+        self.terms.accept_code
+    }
+
+    /// Time of one round trip, measured when the link opened; zero before.
+    #[must_use]
+    pub fn round_trip(&self) -> Duration {
+        Duration::from_micros(self.round_trip_micros.load(Ordering::Relaxed))
+    }
+
+    /// Whether frames can still be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Holds the queue for several frames; `None` when the link is closed. Drop it, then call [`Link::flush`].
+    pub fn batch(&self) -> Option<Batch<'_>> {
+        let queue = self.queue();
+        queue.is_open().then(|| Batch { now_ms: self.now_ms(), link: self, queue })
+    }
+
+    /// Seals and writes up to 64 KiB on this thread; never waits. The I/O thread does the rest.
+    pub fn flush(&self) {
+        if !matches!(self.drive(INLINE_BYTES), Drive::Idle) {
+            self.kick.notify_one();
+        }
+    }
+
+    /// Bytes pushed and not yet written to the socket.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.queued.load(Ordering::Relaxed) + self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much is queued (32 MiB) that senders should wait. When it was, [`LinkEvents::room`] says when to go on.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        if self.queued_bytes() < FULL_BYTES {
+            return false;
+        }
+        self.was_full.store(true, Ordering::SeqCst);
+        // It may have emptied between the two lines.
+        self.note_room();
+        true
+    }
+
+    /// Hands back the cost of received frames that were taken in or dropped; lets the peer send as much again.
+    pub fn consumed(&self, flow: Flow, bytes: u64) {
+        let announce = self.queue().consume(flow, bytes);
+        if announce {
+            self.flush();
+        }
+    }
+
+    /// Closes with an authenticated CLOSE behind what is ready to be sent; what waits for a window, and bodies half
+    /// sent, are given up. Again: nothing.
+    pub fn close(&self, reason: CloseReason) {
+        self.close_as(reason, ClosedReason::Here(reason));
+    }
+
+    /// Resolves when the peer owns all that was pushed, or the link is closed.
+    pub async fn drained(&self) {
+        let mut asked = false;
+        loop {
+            let mut notified = pin!(self.drained.notified());
+            notified.as_mut().enable();
+            {
+                let mut queue = self.queue();
+                if !queue.is_open() || queue.is_drained() {
+                    return;
+                }
+                if !asked {
+                    queue.push_ping(Instant::now());
+                }
+            }
+            if !std::mem::replace(&mut asked, true) {
+                self.flush();
+            }
+            notified.await;
+        }
+    }
+
+    /// Closes and writes what the socket takes at once, for a process that ends. Waits for a thread that is just writing,
+    /// which takes less than a millisecond.
+    pub fn close_now(&self, reason: CloseReason) {
+        self.close(reason);
+        let mut writer = lock(&self.writer);
+        writer.pump(&self.socket, CLOSE_BYTES, |out| self.queue().take(out, 0, 0));
+        self.socket.shut_down();
+    }
+
+    fn close_as(&self, reason: CloseReason, ended: ClosedReason) {
+        {
+            let mut queue = self.queue();
+            if !queue.is_open() {
+                return;
+            }
+            queue.close(reason, self.owned.load(Ordering::Relaxed));
+            self.open.store(false, Ordering::Release);
+        }
+        self.note_end(ended);
+        self.flush();
+    }
+
+    /// Ends the link without a word.
+    fn abandon(&self, ended: ClosedReason) {
+        self.open.store(false, Ordering::Release);
+        self.queue().end();
+        self.note_end(ended);
+        self.socket.shut_down();
+    }
+
+    fn note_end(&self, ended: ClosedReason) {
+        lock(&self.ended).get_or_insert(ended);
+        self.drained.notify_waiters();
+        self.attend.notify_one();
+        self.kick.notify_one();
+    }
+
+    /// Writes what there is, up to `budget`, unless another thread is at it: then that one goes on.
+    fn drive(&self, budget: usize) -> Drive {
+        self.dirty.store(true, Ordering::SeqCst);
+        for _ in 0..DRIVES {
+            let mut writer = match self.writer.try_lock() {
+                Ok(writer) => writer,
+                Err(TryLockError::WouldBlock) => return Drive::Idle,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            };
+            self.dirty.store(false, Ordering::SeqCst);
+            let pumped = writer.pump(&self.socket, budget, |out| {
+                let mut queue = self.queue();
+                let any = queue.take(out, self.owned.load(Ordering::Relaxed), self.now_ms());
+                self.acknowledged.store(queue.acknowledged(), Ordering::Relaxed);
+                self.queued.store(queue.bytes(), Ordering::Relaxed);
+                any
+            });
+            self.unsent.store(writer.pending(), Ordering::Relaxed);
+            if matches!(pumped, Pumped::Done) && !self.is_open() {
+                writer.finish(&self.socket);
+            }
+            drop(writer);
+            self.note_room();
+            match pumped {
+                Pumped::Done if self.dirty.load(Ordering::SeqCst) => {}
+                Pumped::Done => return Drive::Idle,
+                Pumped::Budget => return Drive::More,
+                Pumped::Blocked => return Drive::Blocked,
+                Pumped::Failed(what) => return Drive::Failed(what),
+            }
+        }
+        Drive::More
+    }
+
+    fn note_room(&self) {
+        if self.was_full.load(Ordering::SeqCst)
+            && self.queued_bytes() < FULL_BYTES / 2
+            && self.was_full.swap(false, Ordering::SeqCst)
+        {
+            self.has_room.store(true, Ordering::SeqCst);
+            self.attend.notify_one();
+        }
+    }
+
+    fn set_owned(&self, owned: u64) {
+        self.owned.store(owned, Ordering::Relaxed);
+    }
+
+    fn announced(&self, flow: Flow) -> u64 {
+        self.queue().announced(flow)
+    }
+
+    fn on_ack(&self, count: u64) -> Result<(), SessionError> {
+        let drained = {
+            let mut queue = self.queue();
+            queue.on_ack(count)?;
+            queue.is_drained()
+        };
+        if drained {
+            self.drained.notify_waiters();
+        }
+        Ok(())
+    }
+
+    fn on_window(&self, flow: Flow, offset: u64) -> Result<(), SessionError> {
+        let waits = {
+            let mut queue = self.queue();
+            queue.on_window(flow, offset, self.now_ms())?;
+            queue.bytes() > 0
+        };
+        if waits {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    fn on_ping(&self, token: u64, owned: u64) {
+        if let Some(mut batch) = self.batch() {
+            let pong = Frame::Pong(Pong { token, turns: &[] });
+            batch.queue.push_control(&pong);
+            batch.queue.push_ack(owned);
+            drop(batch);
+            self.flush();
+        }
+    }
+
+    fn on_pong(&self, token: u64) {
+        let sent = self.queue().on_pong(token);
+        if let Some(sent) = sent {
+            let micros = sent.elapsed().as_micros() as u64;
+            self.round_trip_micros.store(micros.max(1), Ordering::Relaxed);
+        }
+    }
+
+    fn send_ack(&self) {
+        if let Some(mut batch) = self.batch() {
+            batch.queue.push_ack(self.owned.load(Ordering::Relaxed));
+            drop(batch);
+            self.flush();
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
+    }
+
+    /// Milliseconds since the link opened. Wraps after 49 days; only differences count.
+    fn now_ms(&self) -> u32 {
+        self.began.elapsed().as_millis() as u32
+    }
+}
+
+/// How far [`Link::drive`] came.
+enum Drive {
+    /// Nothing is left, or another thread goes on.
+    Idle,
+    More,
+    Blocked,
+    Failed(String),
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("index", &self.index)
+            .field("peer", &self.peer.name)
+            .field("open", &self.is_open())
+            .field("queued_bytes", &self.queued_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The queue of a link, held for several frames. Keep it for no longer than it takes to push them.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    link: &'a Link,
+    queue: MutexGuard<'a, Queue>,
+    now_ms: u32,
+}
+
+impl Batch<'_> {
+    /// Adds a frame, whose body is copied. Of one pair of sender and receiver, frames arrive in the order pushed.
+    pub fn push(&mut self, frame: &Frame<'_>) -> Result<(), MessageTooLong> {
+        self.queue.push(frame, self.now_ms)
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.link.queued.store(self.queue.bytes(), Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,204 @@
+//! What links and the zone tell the node: passed on to the isolate's inbox, or answered here, on the I/O thread.
+
+use super::Shared;
+use crate::code;
+use crate::discovery::Member;
+use crate::link::{ClosedReason, Link, LinkEvents};
+use crate::port::{Failure, From, Handle, Post, link_key};
+use std::sync::Arc;
+use troupe_proto::codec::{Body, CloseReason, CreditKind, Fail, Frame, Message, Target, cost_of};
+use troupe_proto::noise::{Capabilities, NodeId};
+use troupe_proto::text::Text;
+
+/// What the receiver of [`LinkEvents`] is: the node, counted.
+pub(super) struct Events(pub(super) Arc<Shared>);
+
+impl Shared {
+    fn key(&self, link: &Link) -> u32 {
+        link_key(self.number(), link.index())
+    }
+
+    /// Puts something into the isolate's inbox, which `read_done` wakes.
+    fn put(&self, post: Post) {
+        // A closed port has nobody to tell.
+        let _ = self.inbox.put(post);
+    }
+
+    fn message(&self, link: &Arc<Link>, message: &Message<'_>) {
+        let request = message.request.map(|at| Handle { slot: at.slot, generation: at.generation });
+        let target = match message.target {
+            Target::Control => return self.control(link, message, request),
+            Target::Slot(at) => Handle { slot: at.slot, generation: at.generation },
+            // A name that nobody has becomes a handle that nobody has.
+            Target::Name(name) => self.look_up(name).unwrap_or(Handle { slot: u32::MAX, generation: 0 }),
+        };
+        let key = self.key(link);
+        let sender = message.sender.map(|at| Handle { slot: at.slot, generation: at.generation });
+        let from = From::Link { link: key, sender, request };
+        let remaining = message.remaining_ms;
+        let no_wait = request.is_none() && remaining == crate::port::NO_WAIT;
+        self.inbox.put_text(text(&message.body), |body| Post::Message {
+            from,
+            target,
+            remaining,
+            no_wait,
+            body,
+        });
+    }
+
+    /// A control request: what the credential does not allow is answered here, and the isolate never sees it.
+    fn control(&self, link: &Arc<Link>, message: &Message<'_>, request: Option<Handle>) {
+        let (Some(request), Body::Bytes(bytes)) = (request, message.body) else {
+            log::warn!(target: "channel", "node {} broke the protocol: a control request without a number", link.peer().name);
+            return link.close(CloseReason::Violation);
+        };
+        if !message.control {
+            link.consumed(troupe_proto::codec::Flow::Messages, u64::from(cost_of(bytes.len())));
+        }
+        if let Some(needed) = needs(bytes).filter(|needed| !link.peer().capabilities.contains(*needed)) {
+            log::warn!(target: "node", "node {} asked for what its credential does not allow ({needed})", link.peer().name);
+            if let Some(mut batch) = link.batch() {
+                let correlation =
+                    troupe_proto::codec::Correlation { slot: request.slot, generation: request.generation };
+                let detail =
+                    format!("{{\"message\":\"the credential of node {} lacks {needed}\"}}", link.peer().name);
+                let body = Body::Text(Text::from_utf8(&detail));
+                // Short by construction: it fits any peer.
+                let _ = batch.push(&Frame::Fail(Fail {
+                    correlation,
+                    code: code::NOT_PERMITTED,
+                    maybe_executed: false,
+                    body,
+                }));
+            }
+            return link.flush();
+        }
+        self.put(Post::Control {
+            link: self.key(link),
+            node: self.number(),
+            request,
+            remaining: message.remaining_ms,
+            body: bytes.into(),
+        });
+    }
+}
+
+/// What a control request takes. Its first byte says what it is; see `lib/control.ts`.
+fn needs(request: &[u8]) -> Option<Capabilities> {
+    match request.first() {
+        Some(b'S') => Some(Capabilities::WORKER_START),
+        Some(b'C') => Some(Capabilities::CODE_SHIP),
+        Some(b'X') => Some(Capabilities::WORKER_STOP),
+        _ => None,
+    }
+}
+
+fn text<'a>(body: &Body<'a>) -> Text<'a> {
+    match body {
+        Body::Text(text) => *text,
+        Body::Bytes(_) => Text::EMPTY,
+    }
+}
+
+impl LinkEvents for Events {
+    fn opened(&self, link: &Arc<Link>) {
+        let Self(node) = self;
+        node.put(Post::Opened { link: link.clone(), node: node.number() });
+        node.inbox.wake();
+        node.dialled(&link.peer().id, Some(link));
+    }
+
+    fn frame(&self, link: &Arc<Link>, frame: Frame<'_>) {
+        let Self(node) = self;
+        let key = node.key(link);
+        match frame {
+            Frame::Message(message) => node.message(link, &message),
+            Frame::Reply(reply) => {
+                let at = reply.correlation;
+                let request = Handle { slot: at.slot, generation: at.generation };
+                match reply.body {
+                    Body::Text(text) => {
+                        node.inbox.put_text(text, |body| Post::Reply { link: key, request, body });
+                    }
+                    Body::Bytes(bytes) => {
+                        node.put(Post::Controlled { link: key, request, body: bytes.into() })
+                    }
+                }
+            }
+            Frame::Fail(fail) => {
+                let request = Handle { slot: fail.correlation.slot, generation: fail.correlation.generation };
+                let failure = Failure { code: fail.code, stage: 0, maybe_executed: fail.maybe_executed };
+                node.inbox.put_text(text(&fail.body), |cause| Post::Fail {
+                    request,
+                    failure,
+                    cause,
+                    link: key,
+                });
+            }
+            Frame::Cancel { correlation: at, .. } => {
+                node.put(Post::Cancel {
+                    link: key,
+                    request: Handle { slot: at.slot, generation: at.generation },
+                });
+            }
+            Frame::Stage { correlation: at, stage } => {
+                node.put(Post::Stage { request: Handle { slot: at.slot, generation: at.generation }, stage });
+            }
+            Frame::Where { name } => node.answer_where(link, name),
+            Frame::Here { name, at } => {
+                let at = at.map(|at| Handle { slot: at.slot, generation: at.generation });
+                node.heard_here(link, name, at);
+            }
+            Frame::Gone { handle } => {
+                let handle = Handle { slot: handle.slot, generation: handle.generation };
+                node.put(Post::Gone { link: key, handle });
+            }
+            Frame::Bind { handle, name } => {
+                let handle = Handle { slot: handle.slot, generation: handle.generation };
+                node.put(Post::Bind { link: key, handle, name: name.into() });
+            }
+            Frame::Credit { kind, target, messages, bytes, .. } => {
+                let target = Handle { slot: target.slot, generation: target.generation };
+                node.put(match kind {
+                    CreditKind::Grant => Post::Credit { link: key, target, messages, bytes },
+                    CreditKind::Ask => Post::Ask { link: key, target, messages },
+                    CreditKind::Return => Post::Return { link: key, target, messages },
+                });
+            }
+            // The session's own frames stay in the link.
+            _ => {}
+        }
+    }
+
+    fn read_done(&self, _: &Arc<Link>) {
+        self.0.inbox.wake();
+    }
+
+    fn room(&self, link: &Arc<Link>) {
+        self.0.put(Post::Room { link: self.0.key(link) });
+        self.0.inbox.wake();
+    }
+
+    fn closed(&self, link: &Arc<Link>, reason: &ClosedReason) {
+        let Self(node) = self;
+        log::debug!(target: "channel", "the channel to node {} is gone: {reason}", link.peer().name);
+        node.put(Post::Closed { link: node.key(link) });
+        node.inbox.wake();
+        node.forget_link(link.index());
+    }
+
+    fn unreachable(&self, id: NodeId, reason: &str) {
+        log::debug!(target: "channel", "node {id:?} can't be reached: {reason}");
+        self.0.dialled(&id, None);
+    }
+
+    fn member_joined(&self, _: &Member) {
+        self.0.put(Post::Members { node: self.0.number() });
+        self.0.inbox.wake();
+    }
+
+    fn member_left(&self, _: &Member) {
+        self.0.put(Post::Members { node: self.0.number() });
+        self.0.inbox.wake();
+    }
+}

@@ -1,0 +1,208 @@
+//! Opening and closing a node: its I/O thread, its zone.
+
+use super::Shared;
+use super::events::Events;
+use crate::code;
+use crate::discovery::{AnnounceError, Member};
+use crate::link::Link;
+use crate::port::{Inbox, Resolution};
+use crate::zone::{JoinError, Zone, ZoneOptions};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+use troupe_proto::noise::{Identity, verify};
+
+/// What a node is to be.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Unique among the live nodes of its zone.
+    pub name: String,
+    /// `None`: a node by itself, that opens no socket, touches no file and has no thread.
+    pub zone: Option<ZoneOptions>,
+}
+
+/// Why a node could not be opened. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It could not join its zone.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// The system gave no thread or no entropy.
+    #[error("the system refused a thread or random bytes: {0}")]
+    System(String),
+}
+
+impl OpenError {
+    /// The code by which a user matches it, or 0 where there is none for it.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            OpenError::Join(JoinError::Announce(AnnounceError::NameTaken { .. })) => code::NAME_TAKEN,
+            OpenError::Join(JoinError::Open(_)) => code::NOT_PERMITTED,
+            _ => 0,
+        }
+    }
+}
+
+/// An open node and its I/O thread.
+#[derive(Debug)]
+pub struct Opened {
+    shared: Arc<Shared>,
+    thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Opened {
+    /// Opens a node for the isolate of an inbox; joining a zone blocks for some file operations, on the I/O thread.
+    /// `done` is called once, there or (without a zone) here, when the node is open or has failed to.
+    pub fn open(
+        options: NodeOptions,
+        inbox: Arc<Inbox>,
+        done: impl FnOnce(Result<(), OpenError>) + Send + 'static,
+    ) -> Self {
+        let shared = Shared::new(&options.name, inbox);
+        let Some(zone) = options.zone else {
+            let made = Identity::generate().map_err(|error| OpenError::System(error.to_string()));
+            done(made.map(|identity| shared.set_id(identity.id().to_string())));
+            return Self { shared, thread: None };
+        };
+        let (stop, stopped) = oneshot::channel();
+        let node = shared.clone();
+        let run = move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return done(Err(OpenError::System(error.to_string()))),
+            };
+            runtime.block_on(async move {
+                let events = Arc::new(Events(node.clone()));
+                let handle = tokio::runtime::Handle::current();
+                done(match Zone::join(zone, events, &handle) {
+                    Ok(zone) => {
+                        node.set_id(zone.id().to_string());
+                        node.set_zone(zone, handle);
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                });
+                // Ends when the node is closed or dropped.
+                let _ = stopped.await;
+                if let Some(zone) = node.zone() {
+                    zone.leave().await;
+                }
+            });
+        };
+        match std::thread::Builder::new().name("troupe-io".into()).spawn(run) {
+            Ok(thread) => Self { shared, thread: Some((stop, thread)) },
+            Err(error) => {
+                // `done` went with the closure; the name says what happened when the isolate asks.
+                log::error!(target: "node", "no I/O thread for node {}: {error}", shared.name());
+                Self { shared, thread: None }
+            }
+        }
+    }
+
+    /// What the node's threads share.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Leaves the zone, closes the links, ends the I/O thread; then calls `done`, from another thread.
+    pub fn close(mut self, done: impl FnOnce() + Send + 'static) {
+        let Some((stop, thread)) = self.thread.take() else { return done() };
+        // The thread may have ended by itself.
+        let _ = stop.send(());
+        let wait = std::thread::Builder::new().name("troupe-close".into()).spawn(move || {
+            // A panic there was reported when it happened.
+            let _ = thread.join();
+            done();
+        });
+        if let Err(error) = wait {
+            log::error!(target: "node", "the end of the I/O thread can't be waited for: {error}");
+        }
+    }
+
+    /// For the end of the process: closes channels and takes the record away, within 100 ms.
+    pub fn close_now(&self) {
+        if let Some(zone) = self.shared.zone() {
+            zone.close_now();
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some((stop, _)) = self.thread.take() {
+            // The thread ends on its own.
+            let _ = stop.send(());
+        }
+    }
+}
+
+/// What keeps a signature under code from being taken for one under anything else.
+const CODE: &[u8] = b"troupe code 1";
+
+/// Whether the node with this public key signed a bundle of code, by its hash.
+#[must_use]
+pub fn verify_code(public_key: &[u8], hash: &[u8], signature: &[u8]) -> bool {
+    let (Ok(public_key), Ok(signature)) = (public_key.try_into(), signature.try_into()) else { return false };
+    verify(public_key, CODE, &[hash], signature)
+}
+
+impl Shared {
+    fn set_zone(&self, zone: Zone, io: tokio::runtime::Handle) {
+        // Set once, by the thread that joined.
+        let _ = self.zone.set((zone, io));
+    }
+
+    /// The live members but this node, looked up now. Blocks for some file operations. Empty without a zone.
+    pub fn members(&self) -> Result<Vec<Member>, String> {
+        self.zone().map_or_else(|| Ok(Vec::new()), |zone| zone.members().map_err(|error| error.to_string()))
+    }
+
+    /// Signs a bundle of code, by its hash, as this node. `None` without a zone.
+    #[must_use]
+    pub fn sign_code(&self, hash: &[u8]) -> Option<[u8; 64]> {
+        self.zone().map(|zone| zone.sign(CODE, &[hash]))
+    }
+
+    /// Waits until every link has handed over what it holds, then calls `done` on the I/O thread.
+    pub fn drained(self: &Arc<Self>, links: Vec<Arc<Link>>, done: impl FnOnce() + Send + 'static) {
+        let Some((_, io)) = self.zone.get() else { return done() };
+        io.spawn(async move {
+            for link in links {
+                // A peer that stands still must not hold up the end of this node.
+                let _ = tokio::time::timeout(std::time::Duration::from_secs(1), link.drained()).await;
+            }
+            done();
+        });
+    }
+
+    /// Connects to a member by its name; calls `done` on the I/O thread.
+    pub fn connect_by_name(
+        self: &Arc<Self>,
+        name: &str,
+        done: impl FnOnce(Option<Arc<Link>>) + Send + 'static,
+    ) {
+        let Some((zone, io)) = self.zone.get() else { return done(None) };
+        let id = zone
+            .members()
+            .ok()
+            .and_then(|all| all.into_iter().find(|member| member.name == name))
+            .map(|m| m.id);
+        let node = self.clone();
+        io.spawn(async move {
+            let link = match id {
+                Some(id) => node.connect(id).await,
+                None => None,
+            };
+            done(link);
+        });
+    }
+
+    /// Looks for an address in the zone; calls `done` on the I/O thread.
+    pub(crate) fn find_then(self: &Arc<Self>, address: &str, done: impl FnOnce(Resolution) + Send + 'static) {
+        let (node, address) = (self.clone(), address.to_owned());
+        let Some((_, io)) = self.zone.get() else { return };
+        io.spawn(async move { done(node.find(&address).await) });
+    }
+}

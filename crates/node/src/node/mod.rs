@@ -1,0 +1,121 @@
+//! A node: a name, an identity, the names of its workers, and, in a zone, the links to other nodes.
+//!
+//! [`Shared`] is what the isolate's thread and the I/O thread both see; it holds no message. [`Opened`] runs the I/O thread.
+
+mod events;
+mod io;
+mod search;
+
+pub use io::{NodeOptions, OpenError, Opened, verify_code};
+
+use crate::link::Link;
+use crate::port::{Handle, Inbox};
+use crate::zone::Zone;
+use search::Searches;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// What the threads of one node share.
+pub struct Shared {
+    name: String,
+    /// Identifier of the node's identity, in hexadecimal.
+    id: OnceLock<String>,
+    /// Number of the node in its port.
+    number: OnceLock<u16>,
+    inbox: Arc<Inbox>,
+    names: Mutex<HashMap<Box<str>, Handle>>,
+    /// Links whose peers were told where a worker is, and hear when it goes.
+    told: Mutex<HashMap<Handle, Vec<Arc<Link>>>>,
+    zone: OnceLock<(Zone, tokio::runtime::Handle)>,
+    searches: Mutex<Searches>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A panic elsewhere leaves these maps whole: each change is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// A node whose isolate has this inbox.
+    #[must_use]
+    pub fn new(name: &str, inbox: Arc<Inbox>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            id: OnceLock::new(),
+            number: OnceLock::new(),
+            inbox,
+            names: Mutex::default(),
+            told: Mutex::default(),
+            zone: OnceLock::new(),
+            searches: Mutex::default(),
+        })
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Identifier of the node's identity, in hexadecimal.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.id.get().map_or("", String::as_str)
+    }
+
+    /// Number of the node in its port.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.number.get().copied().unwrap_or(u16::MAX)
+    }
+
+    /// Tells the node its number in its port; once.
+    pub(crate) fn set_number(&self, number: u16) {
+        // Set once, when the node is added to its port.
+        let _ = self.number.set(number);
+    }
+
+    pub(crate) fn set_id(&self, id: String) {
+        let _ = self.id.set(id);
+    }
+
+    fn zone(&self) -> Option<&Zone> {
+        self.zone.get().map(|(zone, _)| zone)
+    }
+
+    /// Takes a name. `false`: it is in use.
+    pub(crate) fn register(&self, name: &str, handle: Handle) -> bool {
+        {
+            let mut names = lock(&self.names);
+            if names.contains_key(name) {
+                return false;
+            }
+            names.insert(name.into(), handle);
+        }
+        self.announce(name, handle);
+        true
+    }
+
+    /// Gives a name back and tells the nodes that knew it.
+    pub(crate) fn unregister(&self, name: &str, handle: Handle) {
+        {
+            let mut names = lock(&self.names);
+            if names.get(name) == Some(&handle) {
+                names.remove(name);
+            }
+        }
+        self.tell_gone(handle);
+    }
+
+    /// A worker of this node.
+    #[must_use]
+    pub fn look_up(&self, name: &str) -> Option<Handle> {
+        lock(&self.names).get(name).copied()
+    }
+}

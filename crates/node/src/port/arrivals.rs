@@ -1,0 +1,282 @@
+//! What comes to a port from other threads: messages and answers of peers, the ends of links, callers in Rust.
+
+use super::dead_letter::Reason;
+use super::inbox::Mail;
+use super::mailbox::State;
+use super::peers::wire;
+use super::record::{NIL, incoming};
+use super::request::{Origin, Place};
+use super::route::{Letter, Report};
+use super::target::Whereabouts;
+use super::{Body, BodyRef, Failure, From, Handle, Outcome, Port, Post, Sink, deadline};
+use crate::code;
+use troupe_proto::codec::{CloseReason, Flow, Frame, cost_of};
+
+impl Port {
+    /// What came over a link has left the inbox: its peer may send as much again.
+    fn consumed(&self, link: u32, flow: Flow, size: usize) {
+        if let Some(peer) = self.links.get(&link) {
+            peer.link.consumed(flow, u64::from(cost_of(size)));
+        }
+    }
+
+    /// A link is gone: everything outstanding on it has its outcome now.
+    pub(super) fn link_closed(&mut self, index: u32) {
+        let unreachable = Failure { maybe_executed: true, ..Failure::new(code::NODE_UNREACHABLE) };
+        for (id, _) in self.requests.matching(|request| request.place == Place::Away { link: index }) {
+            self.complete(id, Outcome::Failed(unreachable, Body::None), index);
+        }
+        for place in self.targets.at(|t| matches!(t.at, Whereabouts::There { link, .. } if link == index)) {
+            let line = std::mem::take(&mut self.targets.known(place).line);
+            self.fail_line(line, Failure::new(code::NODE_UNREACHABLE), Reason::NodeUnreachable, index);
+            self.targets.remove(place);
+        }
+        // Nobody waits for the answers to what the peer had asked.
+        let asked =
+            self.requests.matching(|r| matches!(r.origin, Origin::Link { link, .. } if link == index));
+        for (id, generation) in asked {
+            self.give_up(id, generation);
+        }
+        for slot in &mut self.slots {
+            if let Some(extra) = &mut slot.extra {
+                extra.remote.forget(index);
+            }
+        }
+        if let Some(peer) = self.links.remove(&index) {
+            const REMEMBERED: usize = 64;
+            self.gone_peers.truncate(REMEMBERED - 1);
+            self.gone_peers.push_front((index, peer.link.peer().name.clone()));
+        }
+    }
+
+    /// Takes in what has come from other threads, as far as there is room for it.
+    pub(super) fn drain_inbox<S: Sink>(&mut self, sink: &mut S) {
+        let mut mail = std::mem::take(&mut self.mail);
+        loop {
+            if self.mail_index == mail.posts.len() {
+                mail.clear();
+                self.mail_index = 0;
+                if !self.inbox.has_mail() {
+                    break;
+                }
+                self.inbox.take(&mut mail);
+                if mail.posts.is_empty() {
+                    break;
+                }
+            }
+            if !sink.has_room(&BodyRef::None) {
+                break;
+            }
+            if let Post::Reply { body, .. } = &mail.posts[self.mail_index]
+                && !sink.has_room(&mail.text(*body))
+            {
+                break;
+            }
+            let post = std::mem::replace(&mut mail.posts[self.mail_index], Post::Closed { link: NIL });
+            self.mail_index += 1;
+            self.take_post(post, &mail, sink);
+        }
+        self.mail = mail;
+    }
+
+    fn take_post<S: Sink>(&mut self, post: Post, mail: &Mail, sink: &mut S) {
+        match post {
+            Post::Opened { link, node } => self.link_opened(link, node),
+            Post::Closed { link } => self.link_closed(link),
+            Post::Message { from, target, remaining, no_wait, body } => {
+                let size = body.len();
+                self.message(from, target, remaining, no_wait, (mail.text(body), size), sink);
+            }
+            Post::Reply { link, request, body } => {
+                self.consumed(link, Flow::Replies, body.len());
+                if self.requests.get(request.slot, request.generation).is_some() {
+                    let body = mail.text(body);
+                    self.close(request.slot);
+                    let words = [incoming::REPLY, request.slot, request.generation, 0, NIL, 0, 0, 0];
+                    sink.push(words, body);
+                } else {
+                    self.dead_letter(Reason::LateReply, NIL);
+                }
+            }
+            Post::Fail { request, failure, cause, link } => {
+                self.consumed(link, Flow::Replies, cause.len());
+                if self.requests.get(request.slot, request.generation).is_some() {
+                    let cause = if cause.len() == 0 { Body::None } else { mail.text(cause).into_owned() };
+                    self.complete(request.slot, Outcome::Failed(failure, cause), link);
+                }
+            }
+            Post::Cancel { link, request } => {
+                let known = self.links.get(&link).and_then(|peer| peer.inbound.get(&request.slot).copied());
+                if let Some((id, generation)) = known {
+                    self.give_up(id, generation);
+                }
+            }
+            Post::Stage { request, stage } => self.stage_reported(request, stage),
+            Post::Credit { link, target, messages, bytes } => {
+                if let Some(place) = self.targets.place(link, target) {
+                    let target = self.targets.known(place.slot);
+                    target.credit += messages;
+                    target.credit_bytes += i64::from(bytes);
+                    target.is_asking = false;
+                    self.drain_place(place.slot);
+                }
+            }
+            Post::Ask { link, target, messages } => self.asked_for_credit(link, target, messages),
+            Post::Return { link, target, messages } => {
+                if let Some(slot) = self.slot(target) {
+                    slot.extra().remote.returned(link, messages);
+                    self.admit(target.slot, sink);
+                }
+            }
+            Post::Gone { link, handle } => self.peer_worker_gone(link, handle),
+            Post::Bind { link, handle, name } => {
+                if let Some(peer) = self.links.get(&link) {
+                    let address = format!("{}/{name}", peer.link.peer().name);
+                    self.targets.intern_place(peer.node, &address, link, handle);
+                }
+            }
+            Post::Room { link } => {
+                for index in self.targets.at(|target| target.is_held_up) {
+                    if matches!(self.targets.known(index).at, Whereabouts::There { link: at, .. } if at == link)
+                    {
+                        self.drain_place(index);
+                    }
+                }
+            }
+            Post::Resolved { target, result } => self.resolved(target, result, sink),
+            Post::Control { link, node, request, remaining, body } => {
+                if let Some((id, generation)) = self.open_for_peer(link, request, remaining) {
+                    self.keep_control(id, link, body);
+                    self.emit(incoming::CONTROL, [u32::from(node), id, generation, NIL, 0, 0, 0]);
+                }
+            }
+            Post::Controlled { link, request, body } => {
+                self.consumed(link, Flow::Replies, body.len());
+                if self.requests.get(request.slot, request.generation).is_some() {
+                    self.close(request.slot);
+                    self.keep_control(request.slot, link, body);
+                    let words = [request.slot, request.generation, 0, NIL, 0, 0, 0];
+                    self.emit(incoming::CONTROLLED, words);
+                }
+            }
+            Post::Members { node } => self.emit(incoming::MEMBERS, [u32::from(node), 0, 0, NIL, 0, 0, 0]),
+            Post::Run(run) => run(self),
+        }
+    }
+
+    fn open_for_peer(&mut self, link: u32, request: Handle, remaining: u32) -> Option<(u32, u32)> {
+        let origin = Origin::Link { link, slot: request.slot, generation: request.generation };
+        let limit = deadline(remaining, self.now);
+        let peer = self.links.get_mut(&link)?;
+        let (id, generation) = self.requests.open_inbound(origin)?;
+        peer.inbound.insert(request.slot, (id, generation));
+        self.wheel.insert(&mut self.requests, id, limit);
+        Some((id, generation))
+    }
+
+    fn message<S: Sink>(
+        &mut self,
+        from: From,
+        target: Handle,
+        remaining: u32,
+        no_wait: bool,
+        (body, size): (BodyRef<'_>, usize),
+        sink: &mut S,
+    ) {
+        let mut letter = Letter {
+            sender: super::NOBODY,
+            request: None,
+            body,
+            size: body.size(0),
+            no_wait,
+            has_place: false,
+            report: Report::Nobody,
+            deadline: deadline(remaining, self.now),
+        };
+        match from {
+            From::Link { link, sender, request } => {
+                if !self.links.contains_key(&link) {
+                    return;
+                }
+                self.consumed(link, Flow::Messages, size);
+                if let Some(sender) = sender {
+                    let Some(known) = self.targets.place(link, sender) else {
+                        // Its name comes before its first message, or the peer has gone astray.
+                        return self.misbehaves(link, "a message came from a sender that was never bound");
+                    };
+                    letter.sender = (known.slot, 0);
+                }
+                if !no_wait {
+                    if let Some(slot) = self.slot(target)
+                        && !slot.extra().remote.used(link, size as u32)
+                    {
+                        return self.misbehaves(link, "a message came without credit");
+                    }
+                    letter.has_place = true;
+                }
+                if let Some(request) = request {
+                    let Some((id, _)) = self.open_for_peer(link, request, remaining) else {
+                        let failure = Failure::new(code::MAILBOX_FULL);
+                        return self.send_failure(link, request, failure, BodyRef::None);
+                    };
+                    letter.request = Some(id);
+                }
+                self.accept(target, letter, sink);
+                let Some(slot) = self.slot(target).filter(|slot| slot.state == State::Live) else { return };
+                let (room, capacity) = (slot.room(), slot.capacity);
+                if let Some((link, places, bytes)) = slot.extra().remote.refill(link, room, capacity) {
+                    self.tell_credit(link, target, places, bytes);
+                }
+            }
+            From::Caller { sender, is_send, callback } => {
+                letter.sender = match self.slots.get(sender as usize) {
+                    Some(slot) if slot.state != State::Free => (sender, slot.generation),
+                    _ => super::NOBODY,
+                };
+                self.next_callback += 1;
+                let key = self.next_callback;
+                self.callbacks.insert(key, callback);
+                if is_send {
+                    letter.report = Report::Callback(key);
+                } else {
+                    let Some((id, _)) = self.requests.open_inbound(Origin::Callback(key)) else {
+                        return self
+                            .call_back(key, Outcome::Failed(Failure::new(code::MAILBOX_FULL), Body::None));
+                    };
+                    self.wheel.insert(&mut self.requests, id, letter.deadline);
+                    letter.request = Some(id);
+                }
+                self.to_target(target, letter, sink);
+            }
+        }
+    }
+
+    fn asked_for_credit(&mut self, link: u32, target: Handle, messages: u32) {
+        let Some(slot) = self.slot(target) else {
+            self.push_frame(link, &Frame::Gone { handle: wire(target) });
+            return;
+        };
+        let is_open = !matches!(slot.state, State::Stopping | State::Ending);
+        slot.extra().remote.asked(link, messages);
+        if is_open {
+            self.admit(target.slot, &mut super::Closed);
+        } else {
+            self.feed_all(target.slot);
+        }
+    }
+
+    fn peer_worker_gone(&mut self, link: u32, handle: Handle) {
+        if let Some(place) = self.targets.place(link, handle) {
+            let line = std::mem::take(&mut self.targets.known(place.slot).line);
+            self.fail_line(line, Failure::new(code::NO_SUCH_WORKER), Reason::NoSuchWorker, link);
+            self.targets.remove(place.slot);
+        }
+    }
+
+    fn misbehaves(&mut self, link: u32, what: &'static str) {
+        if let Some(peer) = self.links.get(&link) {
+            log::warn!(target: "channel", "node {} broke the protocol: {what}; its link is closed", peer.link.peer().name);
+            peer.link.close(CloseReason::Violation);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Bodies of messages on their way through a port.
+
+use troupe_proto::text::Text;
+
+/// A body that somebody else holds.
+#[derive(Clone, Copy, Debug)]
+pub enum BodyRef<'a> {
+    /// There is none.
+    None,
+    /// It never left the isolate: an index into its slab.
+    Slab(u32),
+    /// Text.
+    Text(Text<'a>),
+}
+
+/// A body that waits in the port.
+#[derive(Debug, Default)]
+pub enum Body {
+    /// There is none.
+    #[default]
+    None,
+    /// It never left the isolate: an index into its slab.
+    Slab(u32),
+    /// Text, bytes below 128 only.
+    Ascii(Box<[u8]>),
+    /// Text as JavaScript holds it.
+    Utf16(Box<[u16]>),
+    /// Text as the wire carries it.
+    Wtf8(Box<[u8]>),
+}
+
+impl BodyRef<'_> {
+    /// Copies text that only lives as long as the batch it came in.
+    #[must_use]
+    pub fn into_owned(self) -> Body {
+        match self {
+            BodyRef::None => Body::None,
+            BodyRef::Slab(index) => Body::Slab(index),
+            BodyRef::Text(Text::Ascii(bytes)) => Body::Ascii(bytes.into()),
+            BodyRef::Text(Text::Utf16(units)) => Body::Utf16(units.into()),
+            BodyRef::Text(Text::Wtf8(bytes)) => Body::Wtf8(bytes.into()),
+        }
+    }
+
+    /// Bytes that the body counts in a bound: two for each UTF-16 unit. `slab_size` is that of a body in the slab.
+    #[must_use]
+    pub fn size(&self, slab_size: u32) -> u32 {
+        match self {
+            BodyRef::None => 0,
+            BodyRef::Slab(_) => slab_size,
+            BodyRef::Text(Text::Ascii(bytes)) => bytes.len() as u32 * 2,
+            BodyRef::Text(Text::Utf16(units)) => units.len() as u32 * 2,
+            // Between one unit and three bytes a unit: the bound errs on the side of the memory held.
+            BodyRef::Text(Text::Wtf8(bytes)) => bytes.len() as u32 * 2,
+        }
+    }
+}
+
+impl Body {
+    /// Lends the body.
+    #[must_use]
+    pub fn borrow(&self) -> BodyRef<'_> {
+        match self {
+            Body::None => BodyRef::None,
+            Body::Slab(index) => BodyRef::Slab(*index),
+            Body::Ascii(bytes) => BodyRef::Text(Text::Ascii(bytes)),
+            Body::Utf16(units) => BodyRef::Text(Text::Utf16(units)),
+            Body::Wtf8(bytes) => BodyRef::Text(Text::Wtf8(bytes)),
+        }
+    }
+}

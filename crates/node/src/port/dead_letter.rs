@@ -1,0 +1,79 @@
+//! Messages that reached nobody: counted by reason, and logged, a few a second at most.
+
+use super::Port;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why a message reached nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No worker of that name.
+    NoSuchWorker,
+    /// The worker was stopping, or stopped while the message waited.
+    WorkerStopped,
+    /// No room, and none to wait in.
+    MailboxFull,
+    /// No room within the sender's timeout.
+    Expired,
+    /// No channel to the node, or it was lost.
+    NodeUnreachable,
+    /// The node was stopping.
+    NodeStopped,
+    /// The other node takes no message of that length.
+    TooLarge,
+    /// A reply whose asker no longer waits, or has had one.
+    LateReply,
+}
+
+impl Reason {
+    /// All reasons, in the order in which they are counted.
+    pub const ALL: [Reason; 8] = [
+        Reason::NoSuchWorker,
+        Reason::WorkerStopped,
+        Reason::MailboxFull,
+        Reason::Expired,
+        Reason::NodeUnreachable,
+        Reason::NodeStopped,
+        Reason::TooLarge,
+        Reason::LateReply,
+    ];
+
+    fn words(self) -> &'static str {
+        match self {
+            Reason::NoSuchWorker => "no such worker",
+            Reason::WorkerStopped => "the worker was stopped",
+            Reason::MailboxFull => "the mailbox is full",
+            Reason::Expired => "no room within the sender's timeout",
+            Reason::NodeUnreachable => "the node can't be reached",
+            Reason::NodeStopped => "the node was stopped",
+            Reason::TooLarge => "the other node takes no message of that length",
+            Reason::LateReply => "nobody waits for this reply",
+        }
+    }
+}
+
+/// Dead letters of this process.
+static COUNTS: [AtomicU64; Reason::ALL.len()] = [const { AtomicU64::new(0) }; Reason::ALL.len()];
+/// Per reason, the second of the last log line and the count that it reported.
+static LOGGED: [AtomicU64; Reason::ALL.len()] = [const { AtomicU64::new(u64::MAX) }; Reason::ALL.len()];
+
+/// Dead letters of this process so far, in the order of [`Reason::ALL`].
+#[must_use]
+pub fn counts() -> [u64; Reason::ALL.len()] {
+    std::array::from_fn(|index| COUNTS[index].load(Ordering::Relaxed))
+}
+
+impl Port {
+    /// Counts a dead letter. `worker`: the slot it came from (or, for a reply, whose it is), as far as it is known.
+    pub(super) fn dead_letter(&mut self, reason: Reason, worker: u32) {
+        let index = reason as usize;
+        let count = COUNTS[index].fetch_add(1, Ordering::Relaxed) + 1;
+        let level = if reason == Reason::LateReply { log::Level::Debug } else { log::Level::Warn };
+        // One line a second and reason: a flood of losses does not become a flood of lines.
+        let second = self.now / 1000;
+        if LOGGED[index].swap(second, Ordering::Relaxed) == second {
+            return;
+        }
+        let name = self.slots.get(worker as usize).map_or("unknown", |slot| &*slot.name);
+        log::log!(target: "dead-letter", level, "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
+    }
+}

@@ -1,0 +1,276 @@
+//! The way into a port from other threads: a list under a lock, and one wake-up however much arrives.
+
+use crate::link::Link;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::body::{Body, BodyRef};
+use troupe_proto::text::Text;
+
+/// A number with the generation that makes it good for one life only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Handle {
+    /// The number.
+    pub slot: u32,
+    /// Its generation; never 0.
+    pub generation: u32,
+}
+
+/// How a request fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Code of the error; see [`crate::code`].
+    pub code: u8,
+    /// How far the message came; see [`super::record::stage`].
+    pub stage: u8,
+    /// The worker may have begun to handle it.
+    pub maybe_executed: bool,
+}
+
+impl Failure {
+    /// A failure of a message that surely was not handled.
+    #[must_use]
+    pub fn new(code: u8) -> Self {
+        Self { code, stage: 0, maybe_executed: false }
+    }
+}
+
+/// The outcome of a request, for a caller in Rust.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The reply.
+    Reply(Body),
+    /// It failed; the body is the cause, if there is one.
+    Failed(Failure, Body),
+}
+
+/// Called once with the outcome, on the thread of the port.
+pub type Callback = Box<dyn FnOnce(Outcome) + Send>;
+
+/// Who sent a message that comes through the inbox.
+pub(crate) enum From {
+    Link { link: u32, sender: Option<Handle>, request: Option<Handle> },
+    Caller { sender: u32, is_send: bool, callback: Callback },
+}
+
+/// Where text of a post stands in the inbox's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    start: usize,
+    end: usize,
+    ascii: bool,
+}
+
+impl Span {
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// One thing that another thread tells a port.
+pub(crate) enum Post {
+    Opened {
+        link: Arc<Link>,
+        node: u16,
+    },
+    Closed {
+        link: u32,
+    },
+    Message {
+        from: From,
+        target: Handle,
+        remaining: u32,
+        no_wait: bool,
+        body: Span,
+    },
+    Reply {
+        link: u32,
+        request: Handle,
+        body: Span,
+    },
+    Fail {
+        request: Handle,
+        failure: Failure,
+        cause: Span,
+        link: u32,
+    },
+    Cancel {
+        link: u32,
+        request: Handle,
+    },
+    Stage {
+        request: Handle,
+        stage: u8,
+    },
+    Credit {
+        link: u32,
+        target: Handle,
+        messages: u32,
+        bytes: u32,
+    },
+    Ask {
+        link: u32,
+        target: Handle,
+        messages: u32,
+    },
+    Return {
+        link: u32,
+        target: Handle,
+        messages: u32,
+    },
+    Gone {
+        link: u32,
+        handle: Handle,
+    },
+    Bind {
+        link: u32,
+        handle: Handle,
+        name: Box<str>,
+    },
+    Room {
+        link: u32,
+    },
+    Resolved {
+        target: Handle,
+        result: Resolution,
+    },
+    Control {
+        link: u32,
+        node: u16,
+        request: Handle,
+        remaining: u32,
+        body: Box<[u8]>,
+    },
+    Controlled {
+        link: u32,
+        request: Handle,
+        body: Box<[u8]>,
+    },
+    Members {
+        node: u16,
+    },
+    /// Anything else that has to run on the port's thread.
+    Run(Box<dyn FnOnce(&mut super::Port) + Send>),
+}
+
+/// What looking for a name found.
+#[derive(Clone)]
+pub(crate) enum Resolution {
+    Local(Handle),
+    Remote(Arc<Link>, Handle),
+    Failed(Failure),
+}
+
+#[derive(Default)]
+pub(crate) struct Mail {
+    pub(crate) posts: Vec<Post>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Mail {
+    /// The text of a post, without copying it.
+    pub(crate) fn text(&self, span: Span) -> BodyRef<'_> {
+        let bytes = &self.bytes[span.start..span.end];
+        BodyRef::Text(if span.ascii { Text::Ascii(bytes) } else { Text::Wtf8(bytes) })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.posts.clear();
+        // One large burst does not hold its memory for ever.
+        if self.bytes.capacity() > 1 << 20 {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.clear();
+        }
+    }
+}
+
+#[derive(Default)]
+struct State {
+    mail: Mail,
+    closed: bool,
+    waker: Option<Box<dyn Fn() + Send>>,
+}
+
+/// The inbox of one port.
+#[derive(Default)]
+pub struct Inbox {
+    state: Mutex<State>,
+    has_mail: AtomicBool,
+}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inbox").field("has_mail", &self.has_mail()).finish_non_exhaustive()
+    }
+}
+
+impl Inbox {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // A panic elsewhere leaves a list of whole posts: it is still good.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets what wakes the isolate. It is called at most once until the isolate has looked, under a lock:
+    /// after [`Inbox::close`] returned it is never called again.
+    pub fn set_waker(&self, waker: Box<dyn Fn() + Send>) {
+        self.lock().waker = Some(waker);
+    }
+
+    /// Puts a post in and wakes the isolate. Gives the post back when the port is closed.
+    pub(crate) fn post(&self, post: Post) -> Result<(), Post> {
+        self.put(post)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Puts a post in; the caller wakes later.
+    pub(crate) fn put(&self, post: Post) -> Result<(), Post> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(post);
+        }
+        state.mail.posts.push(post);
+        Ok(())
+    }
+
+    /// Puts a post with text in, which is copied once; the caller wakes later. `false`: the port is closed.
+    pub(crate) fn put_text(&self, text: Text<'_>, post: impl FnOnce(Span) -> Post) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        let start = state.mail.bytes.len();
+        text.write_wtf8(&mut state.mail.bytes);
+        let span = Span { start, end: state.mail.bytes.len(), ascii: matches!(text, Text::Ascii(_)) };
+        state.mail.posts.push(post(span));
+        true
+    }
+
+    /// Wakes the isolate if it has not been woken since it last looked.
+    pub fn wake(&self) {
+        if !self.has_mail.swap(true, Ordering::AcqRel)
+            && let Some(waker) = &self.lock().waker
+        {
+            waker();
+        }
+    }
+
+    pub(crate) fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// Exchanges what has come for an empty list.
+    pub(crate) fn take(&self, mail: &mut Mail) {
+        self.has_mail.store(false, Ordering::Release);
+        std::mem::swap(&mut self.lock().mail, mail);
+    }
+
+    /// No more posts are taken and the waker is dropped.
+    pub(crate) fn close(&self) -> Mail {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waker = None;
+        std::mem::take(&mut state.mail)
+    }
+}

@@ -1,0 +1,362 @@
+//! The life of a worker: start, failure, restart, stop. What is decided here holds for JavaScript and Rust alike.
+
+use super::dead_letter::Reason;
+use super::mailbox::{OnFailure, Restarts, Slot, State, WorkerOptions};
+use super::record::{NIL, incoming};
+use super::request::Place;
+use super::{Body, BodyRef, Failure, Handle, Outcome, Port, Sink};
+use crate::code;
+use crate::node::Shared;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How long a handler or `shutdown` may outlive the drain time before it is abandoned, in ms.
+const ABANDON_AFTER: u64 = 250;
+
+/// Why a worker was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The caller chose a name in use on this node. Nothing was changed.
+    #[error("the name is in use on this node")]
+    NameTaken,
+    /// The node is stopping or was never here.
+    #[error("the node is stopped")]
+    NodeStopped,
+}
+
+impl Port {
+    /// Makes room for a node; its number is used in all later calls.
+    pub fn add_node(&mut self, shared: Arc<Shared>) -> u16 {
+        let index = self.nodes.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.nodes.push(None);
+            self.nodes.len() - 1
+        });
+        shared.set_number(index as u16);
+        self.nodes[index] = Some(shared);
+        index as u16
+    }
+
+    /// Forgets a node: its workers, targets and links are gone.
+    pub fn remove_node(&mut self, node: u16) {
+        let workers: Vec<_> = (0..self.slots.len() as u32)
+            .filter(|slot| {
+                let slot = &self.slots[*slot as usize];
+                slot.node == node && slot.state != State::Free
+            })
+            .collect();
+        for slot in workers {
+            self.stop_now(slot);
+            self.gone(slot, true);
+        }
+        let links: Vec<_> =
+            self.links.iter().filter(|(_, link)| link.node == node).map(|(index, _)| *index).collect();
+        for link in links {
+            self.link_closed(link);
+        }
+        for target in self.targets.at(|target| target.node == node) {
+            let line = std::mem::take(&mut self.targets.known(target).line);
+            self.fail_line(line, Failure::new(code::NODE_STOPPED), Reason::NodeStopped, NIL);
+            self.targets.remove(target);
+        }
+        if let Some(node) = self.nodes.get_mut(usize::from(node)) {
+            *node = None;
+        }
+    }
+
+    /// Reserves a name and a mailbox. Messages wait until [`super::record::outgoing::READY`] says that `initialize` has ended.
+    pub fn start(&mut self, node: u16, name: &str, options: &WorkerOptions) -> Result<Handle, StartError> {
+        let shared = self.shared(node).ok_or(StartError::NodeStopped)?.clone();
+        let index = self.free_slots.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::free(1));
+            (self.slots.len() - 1) as u32
+        });
+        let handle = self.handle(index);
+        if !shared.register(name, handle) {
+            self.free_slots.push(index);
+            return Err(StartError::NameTaken);
+        }
+        let slot = &mut self.slots[index as usize];
+        *slot = Slot {
+            state: State::Starting,
+            overflow: options.overflow,
+            node,
+            capacity: options.mailbox.max(1),
+            name: name.into(),
+            ..Slot::free(handle.generation)
+        };
+        if options.on_failure != OnFailure::Resume {
+            slot.extra().restarts = Some(Restarts {
+                policy: options.on_failure,
+                max: options.max_restarts,
+                within: options.within,
+                history: VecDeque::new(),
+            });
+        }
+        Ok(handle)
+    }
+
+    /// `initialize` of a start or restart has ended.
+    pub fn ready(&mut self, handle: Handle, is_good: bool) {
+        let Some(slot) = self.slot(handle) else { return };
+        match (slot.state, is_good) {
+            (State::Starting | State::Restarting, true) => {
+                slot.state = State::Live;
+                if !slot.queue.is_empty() && !slot.is_ready {
+                    slot.is_ready = true;
+                    self.ready.push_back(handle.slot);
+                }
+                self.release_held(handle.slot);
+                let slot = &mut self.slots[handle.slot as usize];
+                if let Some(extra) = &slot.extra
+                    && !extra.stop_waiters.is_empty()
+                {
+                    let until = extra.drain_until;
+                    self.begin_stop(handle.slot, until);
+                }
+            }
+            (State::Starting, false) => {
+                self.fail_waiting(handle.slot);
+                self.gone(handle.slot, true);
+            }
+            (State::Restarting, false) => self.restart_or_stop(handle.slot),
+            _ => {}
+        }
+    }
+
+    /// Messages were done with; room for as many is there.
+    pub(super) fn acknowledge<S: Sink>(&mut self, handle: Handle, count: u32, credit: u32, sink: &mut S) {
+        let Some(slot) = self.slot(handle) else { return };
+        slot.lent = slot.lent.saturating_sub(count);
+        slot.handled += u64::from(count);
+        slot.credit = credit;
+        self.room_made(handle.slot, sink);
+    }
+
+    fn room_made<S: Sink>(&mut self, index: u32, sink: &mut S) {
+        let slot = &mut self.slots[index as usize];
+        if !slot.queue.is_empty() && slot.can_lend() && !slot.is_ready {
+            slot.is_ready = true;
+            self.ready.push_back(index);
+        }
+        if slot.extra.is_some() {
+            self.admit(index, sink);
+        }
+        if self.slots[index as usize].state == State::Stopping {
+            self.check_drained(index);
+        }
+    }
+
+    /// A handler failed: the policy decides; the asker hears of it when that has been done.
+    pub(super) fn failed(&mut self, handle: Handle, request: Option<(u32, u32)>, cause: BodyRef<'_>) {
+        let Some(slot) = self.slot(handle) else {
+            self.drop_body(cause);
+            return;
+        };
+        slot.lent = slot.lent.saturating_sub(1);
+        slot.handled += 1;
+        slot.failed += 1;
+        let is_live = slot.state == State::Live;
+        let policy = slot
+            .extra
+            .as_ref()
+            .and_then(|extra| extra.restarts.as_ref())
+            .map_or(OnFailure::Resume, |restarts| restarts.policy);
+        let asker = request.filter(|(id, generation)| self.requests.get(*id, *generation).is_some());
+        if asker.is_none() {
+            self.drop_body(cause);
+        }
+        if policy == OnFailure::Resume || !is_live {
+            if let Some((id, _)) = asker {
+                self.complete(id, worker_failed(cause.into_owned()), NIL);
+            }
+            self.room_made(handle.slot, &mut super::Closed);
+            return;
+        }
+        let slot = &mut self.slots[handle.slot as usize];
+        slot.extra().held = asker.map(|(id, generation)| (id, generation, cause.into_owned()));
+        if policy == OnFailure::Restart {
+            self.restart_or_stop(handle.slot);
+        } else {
+            self.stop_now(handle.slot);
+        }
+    }
+
+    fn restart_or_stop(&mut self, index: u32) {
+        let now = self.now;
+        let slot = &mut self.slots[index as usize];
+        let handle = Handle { slot: index, generation: slot.generation };
+        let may = slot.extra().restarts.as_mut().is_some_and(|restarts| {
+            let within = u64::from(restarts.within);
+            while restarts.history.front().is_some_and(|at| at + within <= now) {
+                restarts.history.pop_front();
+            }
+            let may = restarts.history.len() < restarts.max as usize;
+            restarts.history.push_back(now);
+            may
+        });
+        if may {
+            slot.state = State::Restarting;
+            self.emit(incoming::RESTART, [handle.slot, handle.generation, 0, NIL, 0, 0, 0]);
+        } else {
+            log::warn!(target: "worker", "worker {} is stopped: it failed too often for its limit of restarts", slot.name);
+            self.stop_now(index);
+        }
+    }
+
+    fn release_held(&mut self, index: u32) {
+        let held = self.slots[index as usize].extra.as_mut().and_then(|extra| extra.held.take());
+        if let Some((id, generation, cause)) = held {
+            if self.requests.get(id, generation).is_some() {
+                self.complete(id, worker_failed(cause), NIL);
+            } else {
+                self.drop_body(cause.borrow());
+            }
+        }
+    }
+
+    /// Stops a worker; `waiter` (an open order of this isolate) is answered when it is gone.
+    /// `timeout`: how long it may drain, in ms. `false`: there is no such worker.
+    pub fn stop(&mut self, handle: Handle, timeout: u32, waiter: Handle) -> bool {
+        let until = super::deadline(timeout, self.now);
+        let Some(slot) = self.slot(handle) else { return false };
+        let state = slot.state;
+        let extra = slot.extra();
+        let is_first = extra.stop_waiters.is_empty();
+        extra.stop_waiters.push((waiter.slot, waiter.generation));
+        extra.drain_until = if is_first { until } else { extra.drain_until.min(until) };
+        match state {
+            State::Live => self.begin_stop(handle.slot, until),
+            // It begins when `initialize` has ended; if that takes too long it is abandoned.
+            State::Starting | State::Restarting => self.stopping.push((until, handle)),
+            _ => self.stopping.push((until, handle)),
+        }
+        true
+    }
+
+    fn begin_stop(&mut self, index: u32, until: u64) {
+        let handle = self.handle(index);
+        self.slots[index as usize].state = State::Stopping;
+        let line = std::mem::take(&mut self.slots[index as usize].extra().line);
+        self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
+        self.feed_all(index);
+        self.stopping.push((until, handle));
+        self.check_drained(index);
+    }
+
+    /// Stops without draining: what waits fails, what runs is called off.
+    fn stop_now(&mut self, index: u32) {
+        let until = self.now + ABANDON_AFTER;
+        let extra = self.slots[index as usize].extra();
+        extra.drain_until = self.now;
+        extra.aborted = true;
+        let handle = self.handle(index);
+        self.fail_waiting(index);
+        self.emit(incoming::ABORT, [index, handle.generation, 0, NIL, 0, 0, 0]);
+        self.begin_stop(index, until);
+    }
+
+    /// What waits in the mailbox fails; what was begun goes on.
+    fn fail_waiting(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        let mut queue = std::mem::take(&mut slot.queue);
+        slot.bytes = 0;
+        while let Some(envelope) = self.envelopes.pop(&mut queue) {
+            self.drop_body(envelope.body.borrow());
+            if envelope.request == NIL {
+                self.dead_letter(Reason::WorkerStopped, index);
+            } else {
+                let failure = Failure::new(code::WORKER_STOPPED);
+                self.complete(envelope.request, Outcome::Failed(failure, Body::None), NIL);
+            }
+        }
+    }
+
+    /// A message that had been lent but not begun came back.
+    pub(super) fn refuse_lent(&mut self, handle: Handle, request: Option<(u32, u32)>) {
+        let Some(slot) = self.slot(handle) else { return };
+        slot.lent = slot.lent.saturating_sub(1);
+        match request {
+            None => self.dead_letter(Reason::WorkerStopped, handle.slot),
+            Some((id, generation)) if self.requests.get(id, generation).is_some() => {
+                let failure = Failure::new(code::WORKER_STOPPED);
+                self.complete(id, Outcome::Failed(failure, Body::None), NIL);
+            }
+            Some(_) => {}
+        }
+        self.room_made(handle.slot, &mut super::Closed);
+    }
+
+    fn check_drained(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        if slot.state == State::Stopping && slot.held() == 0 {
+            slot.state = State::Ending;
+            let generation = slot.generation;
+            self.emit(incoming::SHUTDOWN, [index, generation, 0, NIL, 0, 0, 0]);
+        }
+    }
+
+    /// `shutdown` has ended: the worker is gone.
+    pub(super) fn ended(&mut self, handle: Handle) {
+        if self.slot(handle).is_some_and(|slot| slot.state == State::Ending) {
+            self.gone(handle.slot, false);
+        }
+    }
+
+    pub(super) fn expire_stops(&mut self) {
+        let now = self.now;
+        while let Some(index) = self.stopping.iter().position(|(at, _)| *at <= now) {
+            let (_, handle) = self.stopping.swap_remove(index);
+            let Some(slot) = self.slot(handle) else { continue };
+            let is_stopping = slot.state == State::Stopping;
+            let extra = slot.extra();
+            if std::mem::replace(&mut extra.aborted, true) {
+                self.fail_waiting(handle.slot);
+                self.gone(handle.slot, true);
+                continue;
+            }
+            if is_stopping {
+                self.fail_waiting(handle.slot);
+            }
+            self.emit(incoming::ABORT, [handle.slot, handle.generation, 0, NIL, 0, 0, 0]);
+            self.stopping.push((now + ABANDON_AFTER, handle));
+            if is_stopping {
+                self.check_drained(handle.slot);
+            }
+        }
+    }
+
+    /// Frees the slot and the name; everyone who knows the worker hears of it.
+    fn gone(&mut self, index: u32, is_abandoned: bool) {
+        let handle = self.handle(index);
+        if self.slots[index as usize].asked > 0 {
+            // Whoever still waits for an answer of this worker will get none.
+            for (id, _) in self.requests.matching(|r| r.place == Place::Lent { slot: index }) {
+                let failure = Failure { maybe_executed: true, ..Failure::new(code::WORKER_STOPPED) };
+                self.complete(id, Outcome::Failed(failure, Body::None), NIL);
+            }
+        }
+        self.release_held(index);
+        let line = std::mem::take(&mut self.slots[index as usize].extra().line);
+        self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
+        let slot = &mut self.slots[index as usize];
+        let waiters = slot.extra.take().map_or_else(Vec::new, |extra| extra.stop_waiters);
+        let (node, name) = (slot.node, std::mem::take(&mut slot.name));
+        *slot = Slot::free(handle.generation.wrapping_add(1).max(1));
+        self.free_slots.push(index);
+        self.stopping.retain(|(_, stopping)| *stopping != handle);
+        if let Some(shared) = self.shared(node).cloned() {
+            shared.unregister(&name, handle);
+        }
+        self.tell_gone(handle);
+        self.emit(incoming::GONE, [index, handle.generation, u32::from(is_abandoned), NIL, 0, 0, 0]);
+        for (id, generation) in waiters {
+            if self.requests.get(id, generation).is_some() {
+                self.complete(id, Outcome::Reply(Body::None), NIL);
+            }
+        }
+    }
+}
+
+fn worker_failed(cause: Body) -> Outcome {
+    Outcome::Failed(Failure { maybe_executed: true, ..Failure::new(code::WORKER_FAILED) }, cause)
+}

@@ -1,0 +1,164 @@
+//! Messages that wait for room: in line at a full mailbox, or at a target for credit or for an answer where it is.
+//!
+//! Lines keep order, hold each message under its own timeout, and are bounded for the whole isolate.
+
+use super::dead_letter::Reason;
+use super::mailbox::{Envelope, List};
+use super::record::{self, NIL};
+use super::request::{Origin, Place};
+use super::route::{Letter, Report};
+use super::{Body, Failure, Outcome, Port, Sink};
+use crate::code;
+
+/// Messages that may wait in all lines of an isolate.
+pub(super) const LINE_MESSAGES: usize = 65_536;
+/// Bytes that may wait in all lines of an isolate.
+pub(super) const LINE_BYTES: usize = 64 << 20;
+
+/// Whether the lines take no more. One message always fits, however large.
+pub(super) fn is_full(waiting: (usize, usize), size: u32) -> bool {
+    waiting.0 >= LINE_MESSAGES || waiting.0 > 0 && waiting.1 + size as usize > LINE_BYTES
+}
+
+impl Port {
+    pub(super) fn wait_in_line(&mut self, slot: u32, letter: Letter<'_>) {
+        let Some((id, envelope)) = self.start_waiting(letter) else { return };
+        let line = &mut self.slots[slot as usize].extra().line;
+        let envelope = self.envelopes.push(line, envelope);
+        self.requests.known(id).place = Place::Line { slot, envelope };
+    }
+
+    pub(super) fn wait_at_target(&mut self, target: u32, letter: Letter<'_>) {
+        if is_full(self.waiting, letter.size) {
+            return self.refuse(letter, code::MAILBOX_FULL, Reason::MailboxFull);
+        }
+        let Some((id, envelope)) = self.start_waiting(letter) else { return };
+        let line = &mut self.targets.known(target).line;
+        let envelope = self.envelopes.push(line, envelope);
+        self.requests.known(id).place = Place::TargetLine { target, envelope };
+        self.ask_for_credit(target);
+    }
+
+    /// The envelope of a message that waits; a send gets a number by which its sender hears of it.
+    fn start_waiting(&mut self, letter: Letter<'_>) -> Option<(u32, Envelope)> {
+        let id = if let Some(id) = letter.request {
+            id
+        } else {
+            let origin = match letter.report {
+                Report::Callback(key) => Origin::Callback(key),
+                Report::Record(_) | Report::Nobody => Origin::Isolate,
+            };
+            let Some((id, generation)) = self.requests.open_inbound(origin) else {
+                self.refuse(letter, code::MAILBOX_FULL, Reason::MailboxFull);
+                return None;
+            };
+            self.requests.known(id).is_send = true;
+            self.wheel.insert(&mut self.requests, id, letter.deadline);
+            if let Report::Record(number) = letter.report {
+                self.sends.push([record::incoming::WAITING, number, id, generation, NIL, 0, 0, 0]);
+            }
+            id
+        };
+        self.waiting.0 += 1;
+        self.waiting.1 += letter.size as usize;
+        Some((id, Envelope::new(letter.sender, id, letter.size, letter.body.into_owned())))
+    }
+
+    fn line_of(&mut self, place: Place) -> Option<(&mut List, u32)> {
+        match place {
+            Place::Line { slot, envelope } => Some((&mut self.slots[slot as usize].extra().line, envelope)),
+            Place::TargetLine { target, envelope } => Some((&mut self.targets.known(target).line, envelope)),
+            _ => None,
+        }
+    }
+
+    /// Takes the message of a request out of wherever it waits; gives room to the next. Returns its body.
+    pub(super) fn withdraw(&mut self, place: Place) -> Body {
+        if let Place::Queue { slot: index, envelope } = place {
+            let slot = &mut self.slots[index as usize];
+            let envelope = self.envelopes.remove(&mut slot.queue, envelope);
+            slot.bytes -= envelope.size;
+            self.admit(index, &mut super::Closed);
+            return envelope.body;
+        }
+        // The borrow of the list ends before the envelopes are touched: lists are small and copied.
+        let Some((list, envelope)) = self.line_of(place).map(|(list, envelope)| (*list, envelope)) else {
+            return Body::None;
+        };
+        let mut list = list;
+        let envelope = self.envelopes.remove(&mut list, envelope);
+        if let Some((kept, _)) = self.line_of(place) {
+            *kept = list;
+        }
+        self.leave_line(envelope.size);
+        match place {
+            Place::Line { slot, .. } => self.admit(slot, &mut super::Closed),
+            Place::TargetLine { target, .. } => self.return_idle_credit(target),
+            _ => {}
+        }
+        envelope.body
+    }
+
+    pub(super) fn leave_line(&mut self, size: u32) {
+        self.waiting.0 -= 1;
+        self.waiting.1 -= size as usize;
+    }
+
+    /// Room was made in a mailbox: who waits longest gets it, here and at peers in turn.
+    pub(super) fn admit<S: Sink>(&mut self, index: u32, sink: &mut S) {
+        loop {
+            let slot = &mut self.slots[index as usize];
+            let (capacity, room, takes_turns) = (slot.capacity, slot.room(), slot.handled % 2 == 0);
+            let Some(extra) = &mut slot.extra else { return };
+            if extra.remote.is_hungry() && room > 0 && (extra.line.is_empty() || takes_turns) {
+                let share = if extra.line.is_empty() { room } else { 1 };
+                if let Some((link, places, bytes)) = extra.remote.feed(share, capacity) {
+                    let handle = self.handle(index);
+                    self.tell_credit(link, handle, places, bytes);
+                }
+            }
+            let slot = &mut self.slots[index as usize];
+            let head = slot.line().head();
+            if head == NIL || !slot.has_room_for(self.envelopes.get(head).size) {
+                return;
+            }
+            let envelope = self.envelopes.remove(&mut slot.extra().line, head);
+            let letter = self.leave_for(&envelope);
+            self.take(index, letter, sink);
+        }
+    }
+
+    /// A message leaves its line for good: whoever sent it without a request hears that it was handed over.
+    pub(super) fn leave_for<'a>(&mut self, envelope: &'a Envelope) -> Letter<'a> {
+        self.leave_line(envelope.size);
+        let mut request = Some(envelope.request);
+        let waiting = self.requests.known(envelope.request);
+        waiting.place = Place::None;
+        if waiting.is_send {
+            self.complete(envelope.request, Outcome::Reply(Body::None), NIL);
+            request = None;
+        }
+        Letter {
+            sender: (envelope.sender, envelope.sender_generation),
+            request,
+            body: envelope.body.borrow(),
+            size: envelope.size,
+            no_wait: false,
+            has_place: false,
+            report: Report::Nobody,
+            deadline: u64::MAX,
+        }
+    }
+
+    /// Everything that waits in a line fails.
+    pub(super) fn fail_line(&mut self, mut line: List, failure: Failure, reason: Reason, link: u32) {
+        while let Some(envelope) = self.envelopes.pop(&mut line) {
+            self.leave_line(envelope.size);
+            self.drop_body(envelope.body.borrow());
+            if self.requests.known(envelope.request).is_send {
+                self.dead_letter(reason, envelope.sender);
+            }
+            self.complete(envelope.request, Outcome::Failed(failure, Body::None), link);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What a port hands to the nodes it has links to: messages under credit, answers, names of senders.
+
+use super::dead_letter::Reason;
+use super::record::NIL;
+use super::request::Place;
+use super::route::Letter;
+use super::target::Whereabouts;
+use super::{Body, BodyRef, Failure, Handle, Outcome, Port, remaining};
+use crate::code;
+use crate::link::Link;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use troupe_proto::codec::{
+    Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target,
+};
+
+/// Time that a reply to a mailbox or worker waits for room, on the wire.
+pub(crate) const NO_WAIT: u32 = 0;
+
+/// The number of a link in its port, from those of its node and of the link on that node.
+pub(crate) fn link_key(node: u16, index: u32) -> u32 {
+    u32::from(node) << 24 | (index & 0x00ff_ffff)
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It is in the link's queue.
+    Taken,
+    /// The link is closed.
+    Closed,
+    /// The peer takes no body of this length.
+    TooLong,
+}
+
+/// What a port keeps of one link.
+pub(super) struct PeerLink {
+    pub(super) link: Arc<Link>,
+    pub(super) node: u16,
+    /// Workers of this isolate whose names the peer knows.
+    bound: HashSet<Handle>,
+    /// Open requests of the peer, by its number.
+    pub(super) inbound: HashMap<u32, (u32, u32)>,
+    is_touched: bool,
+}
+
+impl Port {
+    /// Puts a frame into a link; this flush's end writes it.
+    pub(super) fn push_frame(&mut self, link: u32, frame: &Frame<'_>) -> Pushed {
+        let Some(peer) = self.links.get_mut(&link) else { return Pushed::Closed };
+        let Some(mut batch) = peer.link.batch() else { return Pushed::Closed };
+        let pushed = batch.push(frame);
+        drop(batch);
+        if !std::mem::replace(&mut peer.is_touched, true) {
+            self.touched.push(link);
+        }
+        if pushed.is_ok() { Pushed::Taken } else { Pushed::TooLong }
+    }
+
+    /// Seals and writes what this flush has put into links.
+    pub(super) fn flush_links(&mut self) {
+        for index in std::mem::take(&mut self.touched) {
+            if let Some(peer) = self.links.get_mut(&index) {
+                peer.is_touched = false;
+                peer.link.flush();
+            }
+        }
+    }
+
+    pub(super) fn link_has_room(&mut self, link: u32, target: u32) -> bool {
+        let Some(peer) = self.links.get(&link) else { return true };
+        let has_room = !peer.link.is_full();
+        self.targets.known(target).is_held_up = !has_room;
+        has_room
+    }
+
+    /// Hands a message to the link; from here on it is the peer's or lost with the link.
+    pub(super) fn send_away(&mut self, target: u32, link: u32, there: Handle, letter: Letter<'_>) {
+        let sender = self.bind_sender(link, letter.sender);
+        let BodyRef::Text(text) = letter.body else {
+            return self.refuse(letter, code::NO_SUCH_WORKER, Reason::NoSuchWorker);
+        };
+        let asked = letter.request.map(|id| {
+            let request = self.requests.known(id);
+            request.place = Place::Away { link };
+            (Correlation { slot: id, generation: request.generation }, request.timer.deadline)
+        });
+        let now = self.now;
+        let remaining_ms = match &asked {
+            Some((_, at)) => remaining(*at, now),
+            None if letter.no_wait => NO_WAIT,
+            None => super::record::NO_LIMIT,
+        };
+        let frame = Frame::Message(Message {
+            request: asked.map(|(correlation, _)| correlation),
+            control: false,
+            remaining_ms,
+            sender,
+            target: Target::Slot(wire(there)),
+            extensions: Extensions::default(),
+            body: WireBody::Text(text),
+        });
+        let size = text.wtf8_len();
+        match self.push_frame(link, &frame) {
+            Pushed::Taken => {}
+            Pushed::Closed => return self.refuse_unreachable(letter, link),
+            Pushed::TooLong => return self.refuse(letter, code::MESSAGE_TOO_LARGE, Reason::TooLarge),
+        }
+        self.report_sent(letter.report);
+        if !letter.no_wait {
+            let target = self.targets.known(target);
+            target.credit = target.credit.saturating_sub(1);
+            target.credit_bytes -= size as i64;
+        }
+    }
+
+    fn refuse_unreachable(&mut self, letter: Letter<'_>, link: u32) {
+        if let Some(id) = letter.request {
+            let failure = Failure::new(code::NODE_UNREACHABLE);
+            self.complete(id, Outcome::Failed(failure, Body::None), link);
+        } else {
+            self.refuse(letter, code::NODE_UNREACHABLE, Reason::NodeUnreachable);
+        }
+    }
+
+    /// The peer learns a sender's name before its first message.
+    fn bind_sender(&mut self, link: u32, sender: (u32, u32)) -> Option<troupe_proto::codec::Handle> {
+        let (slot, generation) = sender;
+        let handle = Handle { slot, generation };
+        self.slot(handle)?;
+        if self.links.get_mut(&link)?.bound.insert(handle) {
+            let name = self.slots[slot as usize].name.clone();
+            self.push_frame(link, &Frame::Bind { handle: wire(handle), name: &name });
+        }
+        Some(wire(handle))
+    }
+
+    pub(super) fn send_reply(&mut self, link: u32, request: Handle, body: BodyRef<'_>) {
+        let reply = Reply { correlation: correlation(request), body: text(body) };
+        if self.push_frame(link, &Frame::Reply(reply)) == Pushed::TooLong {
+            let failure = Failure { maybe_executed: true, ..Failure::new(code::MESSAGE_TOO_LARGE) };
+            self.send_failure(link, request, failure, BodyRef::None);
+        }
+    }
+
+    /// Answers a control request.
+    pub(super) fn send_bytes(&mut self, link: u32, request: Handle, bytes: &[u8]) {
+        let reply = Reply { correlation: correlation(request), body: WireBody::Bytes(bytes) };
+        self.push_frame(link, &Frame::Reply(reply));
+    }
+
+    pub(super) fn send_failure(&mut self, link: u32, request: Handle, failure: Failure, cause: BodyRef<'_>) {
+        let Failure { code, maybe_executed, .. } = failure;
+        let fail = Fail { correlation: correlation(request), code, maybe_executed, body: text(cause) };
+        self.push_frame(link, &Frame::Fail(fail));
+    }
+
+    pub(super) fn send_stage(&mut self, link: u32, request: Handle, stage: u8) {
+        self.push_frame(link, &Frame::Stage { correlation: correlation(request), stage });
+    }
+
+    pub(super) fn send_cancel(&mut self, link: u32, request: Handle) {
+        self.push_frame(link, &Frame::Cancel { correlation: correlation(request), deadline: false });
+    }
+
+    fn send_credit(&mut self, link: u32, kind: CreditKind, target: Handle, messages: u32, bytes: u32) {
+        let target = wire(target);
+        self.push_frame(link, &Frame::Credit { kind, target, port: 0, messages, bytes });
+    }
+
+    pub(super) fn tell_credit(&mut self, link: u32, target: Handle, messages: u32, bytes: u32) {
+        self.send_credit(link, CreditKind::Grant, target, messages, bytes);
+    }
+
+    /// Asks the peer for places for what waits at a target.
+    pub(super) fn ask_for_credit(&mut self, index: u32) {
+        let target = self.targets.known(index);
+        let Whereabouts::There { link, handle } = target.at else { return };
+        if target.line.is_empty() || target.has_credit() || std::mem::replace(&mut target.is_asking, true) {
+            return;
+        }
+        let messages = target.line.len();
+        self.send_credit(link, CreditKind::Ask, handle, messages, 0);
+    }
+
+    /// Gives places back that were asked for by messages which have gone since.
+    pub(super) fn return_idle_credit(&mut self, index: u32) {
+        let target = self.targets.known(index);
+        let Whereabouts::There { link, handle } = target.at else { return };
+        if target.line.is_empty() && target.credit > 0 && target.credit < super::remote::GRANT / 2 {
+            let messages = std::mem::take(&mut target.credit);
+            self.send_credit(link, CreditKind::Return, handle, messages, 0);
+        }
+    }
+
+    /// Hands over what waits at a place, as far as credit and the link go.
+    pub(super) fn drain_place(&mut self, index: u32) {
+        loop {
+            let target = self.targets.known(index);
+            let Whereabouts::There { link, handle } = target.at else { return };
+            let head = target.line.head();
+            if head == NIL {
+                return self.return_idle_credit(index);
+            }
+            if !target.has_credit() {
+                return self.ask_for_credit(index);
+            }
+            if !self.link_has_room(link, index) {
+                return;
+            }
+            let envelope = self.envelopes.remove(&mut self.targets.known(index).line, head);
+            let letter = self.leave_for(&envelope);
+            self.send_away(index, link, handle, letter);
+        }
+    }
+
+    /// A stopping worker takes nothing more: who waits for places is let in, to be refused by name.
+    pub(super) fn feed_all(&mut self, index: u32) {
+        let handle = self.handle(index);
+        while let Some((link, places, bytes)) = self.slots[index as usize].extra().remote.feed(u32::MAX, 0) {
+            self.tell_credit(link, handle, places, bytes);
+        }
+    }
+
+    /// A worker is gone: the peers that know its name or place hear of it.
+    pub(super) fn tell_gone(&mut self, handle: Handle) {
+        let knowing: Vec<u32> = self
+            .links
+            .iter_mut()
+            .filter_map(|(index, peer)| peer.bound.remove(&handle).then_some(*index))
+            .collect();
+        for link in knowing {
+            self.push_frame(link, &Frame::Gone { handle: wire(handle) });
+        }
+    }
+
+    pub(super) fn forget_inbound(&mut self, link: u32, correlation: u32) {
+        if let Some(peer) = self.links.get_mut(&link) {
+            peer.inbound.remove(&correlation);
+        }
+    }
+
+    pub(super) fn link_opened(&mut self, link: Arc<Link>, node: u16) {
+        self.links.entry(link_key(node, link.index())).or_insert_with(|| PeerLink {
+            link,
+            node,
+            bound: HashSet::new(),
+            inbound: HashMap::new(),
+            is_touched: false,
+        });
+    }
+}
+
+pub(super) fn wire(handle: Handle) -> troupe_proto::codec::Handle {
+    troupe_proto::codec::Handle { slot: handle.slot, generation: handle.generation }
+}
+
+fn correlation(handle: Handle) -> Correlation {
+    Correlation { slot: handle.slot, generation: handle.generation }
+}
+
+fn text(body: BodyRef<'_>) -> WireBody<'_> {
+    if let BodyRef::Text(text) = body { WireBody::Text(text) } else { WireBody::EMPTY }
+}

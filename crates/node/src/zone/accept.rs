@@ -1,0 +1,100 @@
+//! Lets other nodes in: handshakes with those who connect, bounded in number and time.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{sync::oneshot, time};
+use troupe_proto::noise::HandshakeError;
+
+use super::{Shared, lock, peers::Verdict};
+use crate::{
+    channel::{self, ChannelError, OPENING_LIMIT},
+    transport::{Listener, Socket},
+};
+use troupe_proto::codec::CloseReason;
+
+/// Connections taken before the links get their turn.
+const A_TURN: usize = 4;
+/// Out of file descriptors, most likely: it gets no better at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until it is aborted.
+pub(super) async fn run(shared: Arc<Shared>, listener: Box<dyn Listener>) {
+    loop {
+        for _ in 0..A_TURN {
+            match listener.accept().await {
+                Ok((socket, from)) => begin(&shared, socket, from),
+                Err(error) => {
+                    log::warn!(target: "channel", "can't accept connections on {}: {error}", shared.address);
+                    time::sleep(PAUSE).await;
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn begin(shared: &Arc<Shared>, socket: Arc<dyn Socket>, from: SocketAddr) {
+    let (tell, told) = oneshot::channel();
+    let task = shared.runtime.spawn({
+        let shared = Arc::clone(shared);
+        async move {
+            // It has a place among the half open before it begins.
+            let Ok(number) = told.await else { return };
+            let result = time::timeout(OPENING_LIMIT, let_in(&shared, socket)).await;
+            lock(&shared.half_open).remove(number);
+            report(result.unwrap_or(Err(ChannelError::Slow)), from);
+        }
+    });
+    let (number, turned_out) = lock(&shared.half_open).add(from.ip(), task.abort_handle());
+    if let Some(oldest) = turned_out {
+        log::debug!(target: "channel", "too many connections that do not open a channel; the oldest has to go");
+        oldest.abort();
+    }
+    // Nobody listens when the task was aborted meanwhile.
+    let _ = tell.send(number);
+}
+
+async fn let_in(shared: &Arc<Shared>, socket: Arc<dyn Socket>) -> Result<(), ChannelError> {
+    let membership = shared.credentials.membership();
+    let knock = channel::answer(socket, &membership, shared.credentials.now(), shared.terms).await?;
+    let verdict = {
+        let mut peers = shared.peers();
+        match peers.knocked(knock.peer(), knock.resume()) {
+            Verdict::Accept { resume, index, replaced } => {
+                shared.install(&mut peers, knock.accept(resume), index);
+                Ok(replaced)
+            }
+            Verdict::Refuse(reason) => Err((knock, reason)),
+        }
+    };
+    match verdict {
+        Ok(None) => Ok(()),
+        Ok(Some(replaced)) => {
+            replaced.close(CloseReason::Replaced);
+            Ok(())
+        }
+        Err((knock, reason)) => {
+            log::debug!(target: "channel", "told node {} no: {reason:?}", knock.peer().name);
+            knock.refuse(reason).await
+        }
+    }
+}
+
+fn report(result: Result<(), ChannelError>, from: SocketAddr) {
+    let Err(error) = result else { return };
+    match error {
+        // Whoever holds the zone's access key is no passer-by: the operator should hear of it.
+        ChannelError::Handshake(
+            HandshakeError::Credential { .. }
+            | HandshakeError::Unreadable(_)
+            | HandshakeError::Payload(_)
+            | HandshakeError::Binding { .. }
+            | HandshakeError::BindingExpired { .. }
+            | HandshakeError::OwnCredential(_),
+        )
+        | ChannelError::Session(_) => {
+            log::warn!(target: "channel", "a connection from {from} was refused: {error}");
+        }
+        _ => log::debug!(target: "channel", "a connection from {from} came to nothing: {error}"),
+    }
+}

@@ -1,0 +1,119 @@
+//! Dials a member when it is asked for, a few times if it has to be, until a link stands or the node is out of reach.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::time;
+use troupe_proto::{
+    codec::CloseReason,
+    noise::{HandshakeError, NodeId},
+};
+
+use super::Shared;
+use crate::channel::{self, Channel, ChannelError, OPENING_LIMIT};
+use crate::discovery::{DiscoveryError, Member};
+
+/// Pauses between attempts, in milliseconds, each doubled at random. What mends by itself (a dial from the other side,
+/// a burst of handshakes, a node that is just being replaced) has mended by then.
+const PAUSES_MS: [u64; 4] = [25, 50, 100, 200];
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+enum DialError {
+    #[error("it is not in the zone")]
+    NoSuchMember,
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error("this node's I/O ends")]
+    Ending,
+}
+
+impl DialError {
+    /// Whether another attempt may do better.
+    fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Channel(
+                ChannelError::Connection(_)
+                    | ChannelError::Handshake(HandshakeError::Closed { .. })
+                    | ChannelError::Refused(CloseReason::Duplicate)
+            )
+        )
+    }
+}
+
+/// Begins a dial, unless there is a link or a dial already.
+pub(super) fn begin(shared: &Arc<Shared>, id: NodeId) {
+    let Some(dial) = shared.peers().begin_dial(id) else { return };
+    let shared = Arc::clone(shared);
+    let runtime = shared.runtime.clone();
+    runtime.spawn(async move {
+        if let Err(error) = attempts(&shared, id, dial).await
+            && shared.peers().end_dial(id, dial)
+        {
+            shared.events.unreachable(id, &error.to_string());
+        }
+    });
+}
+
+/// Ends well also when a channel of the other side takes the place of the dial.
+async fn attempts(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Result<(), DialError> {
+    let mut pauses = PAUSES_MS.into_iter();
+    loop {
+        let attempt = async {
+            let member = find(shared, id).await?;
+            let opened = time::timeout(OPENING_LIMIT, open(shared, &member)).await;
+            Ok(opened.unwrap_or(Err(ChannelError::Slow))?)
+        };
+        let error: DialError = match attempt.await {
+            Ok(channel) => {
+                let mut peers = shared.peers();
+                let established = &channel.established;
+                if let Some(index) = peers.dialled(&established.peer, &channel.opened.resume, dial) {
+                    shared.install(&mut peers, channel, index);
+                }
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        log::debug!(target: "channel", "dial to node {id:?}: {error}");
+        if !shared.peers().is_dialling(&id, dial) {
+            return Ok(());
+        }
+        match pauses.next() {
+            Some(pause) if error.may_pass() => time::sleep(Duration::from_millis(jittered(pause))).await,
+            _ => return Err(error),
+        }
+    }
+}
+
+async fn open(shared: &Arc<Shared>, member: &Member) -> Result<Channel, ChannelError> {
+    let socket = shared.transport.dial(member.address).await?;
+    let membership = shared.credentials.membership();
+    let proposal = shared.peers().propose(&member.id);
+    channel::dial(socket, &membership, member.id, shared.credentials.now(), shared.terms, proposal).await
+}
+
+/// Where the member is, looked up now: a record of a dead node is never dialled.
+async fn find(shared: &Arc<Shared>, id: NodeId) -> Result<Member, DialError> {
+    let members = off_the_io_thread(shared, |shared| shared.others()).await.map_err(|_| DialError::Ending)??;
+    members.into_iter().find(|member| member.id == id).ok_or(DialError::NoSuchMember)
+}
+
+/// File operations do not hold up the links.
+pub(super) async fn off_the_io_thread<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) -> T + Send + 'static,
+) -> io::Result<T> {
+    let for_work = Arc::clone(shared);
+    Ok(shared.runtime.spawn_blocking(move || work(&for_work)).await?)
+}
+
+/// Between `pause` and twice as much, so that two nodes do not run into each other again and again.
+fn jittered(pause: u64) -> u64 {
+    let mut byte = [0];
+    // Without randomness the pause is just not jittered.
+    let _ = getrandom::fill(&mut byte);
+    pause + pause * u64::from(byte[0]) / 255
+}

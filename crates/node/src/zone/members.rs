@@ -1,0 +1,73 @@
+//! Tells who joins and who leaves: from what the discovery says, and at once when a link is lost.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::{self, Instant};
+use troupe_proto::noise::NodeId;
+
+use super::{Shared, dial::off_the_io_thread};
+use crate::discovery::Member;
+
+/// After a lost link the discovery is asked again so much later: the connection of a process that dies ends a moment
+/// before its lock is free, and a machine under load stretches the moment.
+const LOOKS_AFTER_LOSS: [Duration; 6] = [
+    Duration::from_millis(1),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_millis(750),
+    Duration::from_millis(1500),
+];
+
+/// Watches until it is aborted.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut changes = shared.discovery.changes();
+    let mut known = HashMap::new();
+    let mut watching = true;
+    // When to look again, the next one last.
+    let mut looks: Vec<Instant> = Vec::new();
+    loop {
+        changes.borrow_and_update();
+        look(&shared, &mut known).await;
+        let next = looks.last().copied();
+        tokio::select! {
+            changed = changes.changed(), if watching => watching = changed.is_ok(),
+            () = shared.look.notified() => {
+                let now = Instant::now();
+                looks = LOOKS_AFTER_LOSS.iter().rev().map(|pause| now + *pause).collect();
+            }
+            () = time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                looks.pop();
+            }
+        }
+    }
+}
+
+/// Compares who is there with who was.
+async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
+    let found = match off_the_io_thread(shared, |shared| shared.others()).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => {
+            log::warn!(target: "zone", "can't tell who is in the zone: {error}");
+            return;
+        }
+        Err(_) => return,
+    };
+    let mut left: Vec<Member> =
+        known.extract_if(|id, _| !found.iter().any(|member| member.id == *id)).map(|(_, member)| member).collect();
+    left.sort_by(|one, other| one.name.cmp(&other.name));
+    for member in &left {
+        shared.peers().forget(member.id);
+        shared.events.member_left(member);
+    }
+    for member in found {
+        if !known.contains_key(&member.id) {
+            shared.events.member_joined(&member);
+            known.insert(member.id, member);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Nodes of one directory zone find each other, keep one channel a pair, and notice at once who is gone.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use tokio::runtime::Handle;
+use troupe_node::{
+    discovery::AnnounceError,
+    link::ClosedReason,
+    transport::{MemoryNetwork, Tcp, Transport},
+    zone::{JoinError, Zone, ZoneOptions},
+};
+use troupe_proto::codec::CloseReason;
+use troupe_testkit::{Event, FaultyNetwork, Recorder, text_message};
+
+/// A folder of the test's own, removed in the end.
+struct Home(PathBuf);
+
+impl Home {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("troupe-zone-{}-{number}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+struct TestNode {
+    zone: Zone,
+    events: Arc<Recorder>,
+}
+
+fn options(home: &Path, name: &str) -> ZoneOptions {
+    ZoneOptions {
+        home: home.to_owned(),
+        zone: "test".into(),
+        node_name: name.into(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        accept_code: true,
+    }
+}
+
+fn join(home: &Home, transport: impl Transport + 'static, name: &str) -> TestNode {
+    let events = Recorder::new();
+    let options = options(&home.0, name);
+    let zone = Zone::join_over(Arc::new(transport), options, Arc::clone(&events) as _, &Handle::current()).unwrap();
+    TestNode { zone, events }
+}
+
+impl TestNode {
+    fn names(&self) -> Vec<String> {
+        self.zone.members().unwrap().into_iter().map(|member| member.name).collect()
+    }
+
+    async fn linked(&self, other: &TestNode) {
+        self.events.until("a link", |_| self.zone.link(&other.zone.id()).is_some()).await;
+    }
+
+    fn say(&self, other: &TestNode, text: &str) {
+        let link = self.zone.link(&other.zone.id()).expect("a link");
+        link.batch().expect("an open link").push(&text_message(1, 2, text)).unwrap();
+        link.flush();
+    }
+
+    fn opened(&self) -> usize {
+        self.events.events().iter().filter(|event| matches!(event, Event::Opened(_))).count()
+    }
+}
+
+async fn nodes_meet_and_talk(one: &TestNode, two: &TestNode) {
+    assert_eq!(one.names(), ["two"]);
+    assert_eq!(two.names(), ["one"]);
+    one.events.until_event(Event::Joined("two".into())).await;
+    two.events.until_event(Event::Joined("one".into())).await;
+    one.zone.dial(two.zone.id());
+    one.linked(two).await;
+    two.linked(one).await;
+    one.say(two, "there");
+    two.say(one, "and back");
+    two.events.until("the message", |events| events.bodies() == [b"there"]).await;
+    one.events.until("the answer", |events| events.bodies() == [b"and back"]).await;
+    let link = one.zone.link(&two.zone.id()).unwrap();
+    assert!(link.accepts_code());
+    assert_eq!((link.peer().name.as_str(), link.peer().id), ("two", two.zone.id()));
+}
+
+#[tokio::test]
+async fn nodes_meet_and_talk_over_tcp() {
+    let home = Home::new();
+    nodes_meet_and_talk(&join(&home, Tcp, "one"), &join(&home, Tcp, "two")).await;
+}
+
+#[tokio::test]
+async fn nodes_meet_and_talk_in_memory() {
+    let home = Home::new();
+    let network = MemoryNetwork::default();
+    nodes_meet_and_talk(&join(&home, network.clone(), "one"), &join(&home, network, "two")).await;
+}
+
+#[tokio::test]
+async fn nobody_is_dialled_unasked() {
+    let home = Home::new();
+    let (one, two) = (join(&home, Tcp, "one"), join(&home, Tcp, "two"));
+    one.events.until_event(Event::Joined("two".into())).await;
+    two.events.until_event(Event::Joined("one".into())).await;
+    assert_eq!((one.opened(), two.opened()), (0, 0));
+}
+
+#[tokio::test]
+async fn simultaneous_dials_leave_one_channel_and_lose_nothing() {
+    let home = Home::new();
+    let network = MemoryNetwork::default();
+    for round in 0..50 {
+        let one = join(&home, network.clone(), &format!("one-{round}"));
+        let two = join(&home, network.clone(), &format!("two-{round}"));
+        one.zone.dial(two.zone.id());
+        two.zone.dial(one.zone.id());
+        one.linked(&two).await;
+        one.say(&two, "from one");
+        two.linked(&one).await;
+        two.say(&one, "from two");
+        two.events.until("one's message", |events| events.frames() == 1).await;
+        one.events.until("two's message", |events| events.frames() == 1).await;
+        assert_eq!((one.opened(), two.opened()), (1, 1), "round {round}");
+        one.zone.leave().await;
+        two.zone.leave().await;
+    }
+}
+
+#[tokio::test]
+async fn dialling_again_while_there_is_a_link_does_nothing() {
+    let home = Home::new();
+    let (one, two) = (join(&home, Tcp, "one"), join(&home, Tcp, "two"));
+    for _ in 0..3 {
+        one.zone.dial(two.zone.id());
+    }
+    one.linked(&two).await;
+    one.zone.dial(two.zone.id());
+    two.linked(&one).await;
+    two.zone.dial(one.zone.id());
+    one.say(&two, "x");
+    two.events.until("the message", |events| events.frames() == 1).await;
+    assert_eq!((one.opened(), two.opened()), (1, 1));
+}
+
+#[tokio::test]
+async fn who_leaves_says_so_and_is_gone() {
+    let home = Home::new();
+    let (one, two) = (join(&home, Tcp, "one"), join(&home, Tcp, "two"));
+    one.zone.dial(two.zone.id());
+    one.linked(&two).await;
+    two.linked(&one).await;
+    two.zone.leave().await;
+    assert!(one.names().is_empty());
+    assert_eq!(one.events.until_closed(0).await, ClosedReason::Gracefully(CloseReason::NodeStops));
+    one.events.until_event(Event::Left("two".into())).await;
+    assert!(one.zone.link(&two.zone.id()).is_none());
+    one.zone.dial(two.zone.id());
+    one.events.until_event(Event::Unreachable(two.zone.id())).await;
+}
+
+#[tokio::test]
+async fn a_lost_link_is_dialled_anew_on_demand() {
+    let home = Home::new();
+    let network = FaultyNetwork::new(Tcp);
+    let faults = network.faults();
+    let (one, two) = (join(&home, network, "one"), join(&home, Tcp, "two"));
+    one.zone.dial(two.zone.id());
+    one.linked(&two).await;
+    two.linked(&one).await;
+    faults.cut();
+    for node in [&one, &two] {
+        let ended = node.events.until_closed(0).await;
+        assert!(matches!(ended, ClosedReason::Lost(_)), "{ended:?}");
+    }
+    one.zone.dial(two.zone.id());
+    one.linked(&two).await;
+    one.say(&two, "again");
+    two.events.until("the message", |events| events.bodies() == [b"again"]).await;
+    let left = Event::Left("two".into());
+    assert!(!one.events.events().contains(&left), "a node that lives has not left");
+}
+
+#[tokio::test]
+async fn an_unknown_node_is_unreachable() {
+    let home = Home::new();
+    let one = join(&home, Tcp, "one");
+    let nobody = troupe_proto::noise::NodeId([7; 32]);
+    one.zone.dial(nobody);
+    one.events.until_event(Event::Unreachable(nobody)).await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_joins_nothing() {
+    let home = Home::new();
+    let _one = join(&home, Tcp, "one");
+    let error = Zone::join(options(&home.0, "one"), Recorder::new(), &Handle::current()).unwrap_err();
+    assert!(matches!(error, JoinError::Announce(AnnounceError::NameTaken { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn another_zone_of_the_same_user_is_not_let_in() {
+    let (home, other_home) = (Home::new(), Home::new());
+    let one = join(&home, Tcp, "one");
+    let stranger = join(&other_home, Tcp, "stranger");
+    let socket = Tcp.dial(one.zone.address()).await.unwrap();
+    drop(stranger);
+    // Not even the header of another version gets an answer.
+    socket.write_all(b"troupe\x02\0\x01\0\0\0\0\0\0\0").await.unwrap();
+    assert_eq!(socket.read(&mut [0; 64]).await.unwrap_or(0), 0);
+    assert_eq!(one.opened(), 0);
+}
+
+#[tokio::test]
+async fn members_get_in_while_strangers_stall() {
+    let home = Home::new();
+    let (one, two) = (join(&home, Tcp, "one"), join(&home, Tcp, "two"));
+    let mut strangers = Vec::new();
+    for _ in 0..100 {
+        strangers.push(Tcp.dial(one.zone.address()).await.unwrap());
+    }
+    two.zone.dial(one.zone.id());
+    two.linked(&one).await;
+    let mut turned_out = 0;
+    for stranger in &strangers[..30] {
+        assert_eq!(stranger.read(&mut [0; 64]).await.unwrap_or(0), 0, "it gets no answer");
+        turned_out += 1;
+    }
+    assert_eq!(turned_out, 30, "the oldest had to make room");
+}
+
+#[tokio::test]
+async fn many_nodes_dial_one_at_once() {
+    let home = Home::new();
+    let network = MemoryNetwork::default();
+    let one = join(&home, network.clone(), "one");
+    let others: Vec<_> = (0..30).map(|number| join(&home, network.clone(), &format!("other-{number}"))).collect();
+    for other in &others {
+        other.zone.dial(one.zone.id());
+        one.zone.dial(other.zone.id());
+    }
+    for other in &others {
+        other.linked(&one).await;
+        other.say(&one, "hello");
+    }
+    one.events.until("all messages", |events| events.frames() == others.len()).await;
+    assert_eq!(one.opened(), others.len());
+}
+
+#[tokio::test]
+async fn leaving_at_the_end_of_a_process_is_read_by_the_others() {
+    let home = Home::new();
+    let (one, two) = (join(&home, Tcp, "one"), join(&home, Tcp, "two"));
+    one.zone.dial(two.zone.id());
+    one.linked(&two).await;
+    two.linked(&one).await;
+    two.zone.close_now();
+    assert_eq!(one.events.until_closed(0).await, ClosedReason::Gracefully(CloseReason::NodeStops));
+    assert!(one.names().is_empty());
+    two.zone.close_now();
+}

@@ -1,0 +1,141 @@
+//! A session counts, holds back and refuses as promised. No clock is waited for.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::codec::{CloseReason, Frame, Resume};
+
+fn terms(window: u32) -> Terms {
+    Terms { windows: [window; 2], ..Terms::default() }
+}
+
+fn resume(session: u64) -> Frame<'static> {
+    Frame::Resume(Resume { incarnation: 7, known_incarnation: 0, session, next_expected: 0 })
+}
+
+#[test]
+fn a_full_window_holds_the_next_message_until_it_moves() {
+    let mut session = Session::new(&terms(100), &terms(100));
+    session.start(Flow::Messages, 99);
+    assert!(session.may_start(Flow::Messages));
+    session.start(Flow::Messages, 1_000_000);
+    assert!(!session.may_start(Flow::Messages));
+    assert!(session.may_start(Flow::Replies), "replies have a window of their own");
+    session.on_window(Flow::Messages, 1_000_099).unwrap();
+    assert!(!session.may_start(Flow::Messages));
+    session.on_window(Flow::Messages, 1_000_100).unwrap();
+    assert!(session.may_start(Flow::Messages));
+}
+
+#[test]
+fn a_window_never_moves_back() {
+    let mut session = Session::new(&terms(100), &terms(100));
+    assert_eq!(
+        session.on_window(Flow::Replies, 99),
+        Err(SessionError::WindowBack { before: 100, offset: 99 })
+    );
+}
+
+#[test]
+fn the_peer_hears_of_free_room_a_quarter_of_the_window_at_a_time() {
+    let mut session = Session::new(&terms(100), &terms(100));
+    assert!(!session.consume(Flow::Messages, 24));
+    assert_eq!(session.window_to_announce(Flow::Messages), None);
+    assert!(session.consume(Flow::Messages, 1));
+    assert_eq!(session.window_to_announce(Flow::Messages), Some(125));
+    assert_eq!(session.window_to_announce(Flow::Messages), None);
+    assert_eq!(session.announced(Flow::Messages), 125);
+}
+
+#[test]
+fn what_starts_beyond_the_window_is_a_violation() {
+    let mut received = Received::new(&terms(100));
+    received.admit(Flow::Messages, 5_000, || 100).unwrap();
+    assert_eq!(
+        received.admit(Flow::Messages, 1, || 100),
+        Err(SessionError::Overrun { offset: 5_000, limit: 100 })
+    );
+    received.admit(Flow::Replies, 1, || unreachable!("the window is not used up")).unwrap();
+    received.admit(Flow::Messages, 1, || 5_001).unwrap();
+}
+
+#[test]
+fn acknowledgements_only_grow_and_never_pass_what_was_sent() {
+    let mut session = Session::new(&terms(100), &terms(100));
+    assert!(session.is_acknowledged());
+    session.number();
+    session.number();
+    session.on_ack(1).unwrap();
+    assert!(!session.is_acknowledged());
+    assert!(matches!(session.on_ack(0), Err(SessionError::Acknowledged { .. })));
+    assert!(matches!(session.on_ack(3), Err(SessionError::Acknowledged { .. })));
+    session.on_ack(2).unwrap();
+    assert!(session.is_acknowledged());
+}
+
+#[test]
+fn an_acknowledgement_is_sent_once() {
+    let mut session = Session::new(&terms(100), &terms(100));
+    assert_eq!(session.ack_to_send(0), None);
+    assert_eq!(session.ack_to_send(3), Some(3));
+    assert_eq!(session.ack_to_send(3), None);
+}
+
+#[test]
+fn an_acknowledgement_waits_for_company_but_not_for_long() {
+    let start = Instant::now();
+    let mut received = Received::new(&terms(100));
+    assert_eq!(received.ack_urgency(0, start), AckUrgency::Nothing);
+    received.own();
+    let AckUrgency::By(due) = received.ack_urgency(0, start) else { panic!("it may wait") };
+    assert_eq!(received.ack_urgency(0, start + Duration::from_millis(1)), AckUrgency::By(due));
+    assert_eq!(received.ack_urgency(0, due), AckUrgency::Now);
+    assert_eq!(received.ack_urgency(1, due), AckUrgency::Nothing);
+    for _ in 0..300 {
+        received.own();
+    }
+    assert_eq!(received.ack_urgency(1, due), AckUrgency::Now);
+}
+
+#[test]
+fn a_close_after_a_gap_is_no_end() {
+    let mut received = Received::new(&terms(100));
+    received.own();
+    assert_eq!(received.on_close(1), Ok(()));
+    assert_eq!(received.on_close(2), Err(SessionError::CloseNumber { last: 2, received: 1 }));
+}
+
+#[test]
+fn nothing_comes_before_hello_and_resume() {
+    let hello = terms(100).hello();
+    let mut opening = Opening::default();
+    assert!(opening.read(&resume(1), 7).is_err());
+    assert!(opening.read(&Frame::Empty, 7).is_err());
+    assert_eq!(opening.read(&hello, 7), Ok(None));
+    assert!(opening.read(&hello, 7).is_err());
+    assert!(opening.read(&Frame::Close { reason: CloseReason::NodeStops, last: 0 }, 7).is_err());
+    let opened = opening.read(&resume(1), 7).unwrap().unwrap();
+    assert_eq!(opened.terms, terms(100));
+    assert_eq!(opened.resume.session, 1);
+}
+
+#[test]
+fn a_resume_that_contradicts_the_handshake_is_refused() {
+    for (frame, incarnation) in [(resume(1), 8), (resume(0), 7)] {
+        let mut opening = Opening::default();
+        opening.read(&terms(100).hello(), incarnation).unwrap();
+        assert!(opening.read(&frame, incarnation).is_err());
+    }
+}
+
+#[test]
+fn terms_without_room_are_refused() {
+    for unusable in [
+        Terms { max_message: 0, ..terms(1) },
+        Terms { max_reassembly: 1, ..terms(1) },
+        Terms { max_pieces: 0, ..terms(1) },
+        terms(0),
+    ] {
+        assert!(Opening::default().read(&unusable.hello(), 7).is_err(), "{unusable:?}");
+    }
+}

@@ -1,0 +1,143 @@
+//! A transport that does what networks do: cuts, stalls, changes bytes; and remembers what it carried.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use troupe_node::transport::{Dialling, Listener, Socket, Transport};
+
+/// What goes wrong on the connections of a [`FaultyNetwork`], switched at any time.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<Switches>>);
+
+#[derive(Debug, Default)]
+struct Switches {
+    stalled: bool,
+    waiting: Vec<Waker>,
+    flip: bool,
+    sockets: Vec<Arc<dyn Socket>>,
+    written: Vec<u8>,
+}
+
+impl Faults {
+    fn switches(&self) -> MutexGuard<'_, Switches> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends every connection without a word, as the death of a process does.
+    pub fn cut(&self) {
+        let sockets = std::mem::take(&mut self.switches().sockets);
+        for socket in sockets {
+            socket.shut_down();
+        }
+    }
+
+    /// Nothing can be written from now on, or it can again. What was written arrives.
+    pub fn stall(&self, stalled: bool) {
+        let waiting = {
+            let mut switches = self.switches();
+            switches.stalled = stalled;
+            std::mem::take(&mut switches.waiting)
+        };
+        for waker in waiting {
+            waker.wake();
+        }
+    }
+
+    /// Changes one bit of the next write.
+    pub fn flip_a_bit(&self) {
+        self.switches().flip = true;
+    }
+
+    /// All that was written on the connections that were dialled.
+    #[must_use]
+    pub fn carried(&self) -> Vec<u8> {
+        self.switches().written.clone()
+    }
+}
+
+/// Wraps another transport; faults hit the side that dials.
+#[derive(Debug)]
+pub struct FaultyNetwork<T> {
+    inner: T,
+    faults: Faults,
+}
+
+impl<T: Transport> FaultyNetwork<T> {
+    /// A network without faults yet.
+    pub fn new(inner: T) -> Self {
+        Self { inner, faults: Faults::default() }
+    }
+
+    /// The switches.
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+}
+
+impl<T: Transport> Transport for FaultyNetwork<T> {
+    fn listen(&self, address: SocketAddr) -> io::Result<Box<dyn Listener>> {
+        self.inner.listen(address)
+    }
+
+    fn dial(&self, address: SocketAddr) -> Dialling<'_> {
+        Box::pin(async move {
+            let inner = self.inner.dial(address).await?;
+            self.faults.switches().sockets.push(Arc::clone(&inner));
+            Ok(Arc::new(FaultySocket { inner, faults: self.faults.clone() }) as Arc<dyn Socket>)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct FaultySocket {
+    inner: Arc<dyn Socket>,
+    faults: Faults,
+}
+
+impl Socket for FaultySocket {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.try_read(buffer)
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut switches = self.faults.switches();
+        if switches.stalled {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let written = match bytes.split_last() {
+            Some((last, rest)) if switches.flip => {
+                switches.flip = false;
+                self.inner.try_write(&[rest, &[last ^ 1]].concat())?
+            }
+            _ => self.inner.try_write(bytes)?,
+        };
+        switches.written.extend_from_slice(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.poll_readable(context)
+    }
+
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut switches = self.faults.switches();
+        if switches.stalled {
+            switches.waiting.push(context.waker().clone());
+            return Poll::Pending;
+        }
+        drop(switches);
+        self.inner.poll_writable(context)
+    }
+
+    fn finish(&self) {
+        self.inner.finish();
+    }
+
+    fn shut_down(&self) {
+        self.inner.shut_down();
+    }
+}

@@ -1,0 +1,232 @@
+/**
+ * What nodes ask of each other beside messages: start, stop and list workers, and the code of a class.
+ *
+ * A request is one byte that says what it is, which the Rust core holds against the asker's credential, and data behind it.
+ */
+import { join } from 'node:path';
+import { ERROR_CODES, NotPermittedError, TroupeError } from './errors.ts';
+import { decodeCause, encodeCause, fromCode } from './failures.ts';
+import { native } from './native.ts';
+import type { Node } from './node.ts';
+import type { StartWorkerSettings } from './options.ts';
+import { order } from './port/requests.ts';
+import { bundle, decodeData, encodeData, fieldsOf, has, keep, load, revive, type Bundle } from './ship/index.ts';
+import type { Worker, WorkerClass } from './worker.ts';
+import { Listed, type WorkerFields } from './worker-info.ts';
+
+/** Start, list and stop on another node wait this long; a stop its own timeout besides. Milliseconds. */
+const TIMEOUT = 30_000;
+const NO_LIMIT = 0xffff_ffff;
+
+/** The kinds of requests; `crates/node/src/node/events.rs` knows which take a capability. */
+const START = 'S';
+const CODE = 'C';
+const STOP = 'X';
+const LIST = 'L';
+
+interface StartRequest {
+  name: string;
+  settings: Omit<StartWorkerSettings, 'args'>;
+  /** The class by the name under which the receiver offers it. */
+  type: string;
+  hash: string;
+  label: string;
+  args: Uint8Array;
+  /** Own fields of an instance; absent when a class was given. */
+  fields?: Uint8Array | undefined;
+}
+
+function message(kind: string, data: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(data.length + 1);
+  bytes[0] = kind.charCodeAt(0);
+  bytes.set(data, 1);
+  return bytes;
+}
+
+/** Asks another node; what it answers, as data. */
+async function ask(node: Node, peer: string, bytes: Uint8Array, timeout: number, worker: string): Promise<unknown> {
+  const answer = await order<{ bytes: Uint8Array }>(`${peer}/${worker}`, timeout, (id, generation) => {
+    native.control(node.number, peer, bytes, timeout, id, generation);
+  });
+  return unwrap(decodeData(answer.bytes), peer, worker);
+}
+
+/** An answer says how it went: a failure is data too, so that everything known of it travels. */
+function unwrap(answer: unknown, node: string, worker: string): unknown {
+  const { code, detail, cause, stack, value } = answer as Answer;
+  if (code === undefined) return value;
+  let reason: Error | undefined;
+  if (cause !== undefined) {
+    reason = decodeCause(cause);
+    if (stack !== undefined) Object.defineProperty(reason, 'stack', { value: stack, configurable: true, writable: true });
+  }
+  throw fromCode(code, { worker: worker === '' ? undefined : worker, node, detail, cause: reason });
+}
+
+interface Answer {
+  code?: number;
+  detail?: string;
+  cause?: string;
+  stack?: string;
+  value?: unknown;
+}
+
+/** Starts a worker on another node, sending its code when that has never seen it. */
+export async function startThere(
+  node: Node,
+  peer: string,
+  name: string,
+  worker: Worker | WorkerClass,
+  settings: StartWorkerSettings,
+): Promise<void> {
+  const isClass = typeof worker === 'function';
+  const cls = isClass ? worker : ((worker as object).constructor as WorkerClass);
+  const fields = isClass ? undefined : await fieldsOf(worker);
+  const { args, ...rest } = settings;
+  const request: StartRequest = {
+    name,
+    settings: rest,
+    type: cls.name,
+    hash: '',
+    label: '',
+    args: encodeData(args, 'args'),
+    fields: fields?.fields,
+  };
+  const start = () => ask(node, peer, message(START, encodeData({ ...request }, 'request')), TIMEOUT, name);
+  let made: Bundle | undefined;
+  let notPortable: unknown;
+  try {
+    made = await bundle(cls);
+    request.hash = made.hash;
+    request.label = made.label;
+  } catch (error) {
+    // The receiver may have the class itself, by its `workers` option.
+    notPortable = error;
+  }
+  let answer = await start();
+  if (answer === 'code') {
+    if (made === undefined) throw notPortable;
+    await sendCode(node, peer, name, made);
+    answer = await start();
+  }
+  await order<void>(name, TIMEOUT, (id, generation) => {
+    native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);
+  });
+}
+
+async function sendCode(node: Node, peer: string, name: string, { hash, code }: Bundle): Promise<void> {
+  const digest = Buffer.from(hash, 'hex');
+  const signature = native.signCode(node.number, digest);
+  if (signature === null) throw fromCode(8, { node: node.name });
+  await ask(node, peer, message(CODE, Buffer.concat([digest, signature, code])), TIMEOUT, name);
+}
+
+/** Stops a worker of another node. */
+export async function stopThere(node: Node, peer: string, name: string, timeout: number): Promise<void> {
+  const wait = timeout === NO_LIMIT ? NO_LIMIT : timeout + TIMEOUT;
+  await ask(node, peer, message(STOP, encodeData({ name, timeout }, 'request')), wait, name);
+}
+
+/** Lists workers of another node. */
+export async function listThere(node: Node, peer: string, prefix: string, limit: number): Promise<Listed[]> {
+  const data = encodeData({ prefix, limit }, 'request');
+  const entries = (await ask(node, peer, message(LIST, data), TIMEOUT, '')) as WorkerFields[];
+  return entries.map((entry) => new Listed({ ...entry, node: peer }));
+}
+
+/** Answers a control request of another node. */
+export async function answer(node: Node, request: number, generation: number): Promise<void> {
+  const asked = native.takeControl(request);
+  if (asked === null) return;
+  let result: Answer;
+  try {
+    result = { value: await perform(node, asked) };
+  } catch (error) {
+    result = describe(error);
+  }
+  native.answerControl(request, generation, encodeData({ ...result }, 'answer'), 0, '');
+}
+
+function describe(error: unknown): Answer {
+  if (!(error instanceof TroupeError)) {
+    return { code: 5, detail: (error as Error)?.message ?? String(error), cause: encodeCause(error), ...stackOf(error) };
+  }
+  const code = Number(Object.entries(ERROR_CODES).find(([, name]) => name === error.code)?.[0]);
+  const cause = error.cause === undefined ? {} : { cause: encodeCause(error.cause), ...stackOf(error.cause) };
+  // A name or permission says enough by its code; what failed says more by its own words.
+  return { code, detail: error.message, ...cause };
+}
+
+function stackOf(error: unknown): { stack?: string } {
+  return error instanceof Error && typeof error.stack === 'string' ? { stack: error.stack } : {};
+}
+
+interface Asked {
+  peer: string;
+  peerId: string;
+  publicKey: Uint8Array;
+  bytes: Uint8Array;
+}
+
+async function perform(node: Node, { peer, publicKey, bytes }: Asked): Promise<unknown> {
+  const data = bytes.subarray(1);
+  switch (String.fromCharCode(bytes[0] as number)) {
+    case LIST: {
+      const { prefix, limit } = decodeData(data) as { prefix: string; limit: number };
+      return (await node.listWorkers({ prefix, limit })).map((info) => ({ ...info }));
+    }
+    case STOP: {
+      const { name, timeout } = decodeData(data) as { name: string; timeout: number };
+      await node.stopWorker(name, { timeout: timeout === NO_LIMIT ? Infinity : timeout });
+      return null;
+    }
+    case START:
+      return startHere(node, peer, decodeData(data) as unknown as StartRequest);
+    case CODE:
+      return keepCode(node, peer, publicKey, data);
+    default:
+      throw new NotPermittedError(`node ${peer} asked for what this version does not know; run the same version on both`);
+  }
+}
+
+/** Starts a worker for another node; asks for its code when that is needed and allowed. */
+async function startHere(node: Node, peer: string, request: StartRequest): Promise<string> {
+  const own = node.offered.get(request.type);
+  if (own === undefined && !node.acceptsCode) {
+    const names = [...node.offered.keys()].join(', ');
+    throw fromCode(9, {
+      node: node.name,
+      detail: `it takes no code from node ${peer} (acceptCode is false), and of the classes it offers (workers: ${names || 'none'}) none is called ${request.type}`,
+    });
+  }
+  let cls: WorkerClass;
+  if (own !== undefined) cls = own;
+  else {
+    if (request.hash === '' || !(await has(request.hash, codeFolder(node)))) return 'code';
+    cls = await load({ hash: request.hash, label: request.label }, codeFolder(node));
+  }
+  const args = decodeData(request.args) as unknown[];
+  const settings = { ...request.settings, args };
+  if (request.fields === undefined) await node.startHere(request.name, cls, settings);
+  else await node.startHere(request.name, revive(cls, request.fields) as Worker, settings);
+  return 'started';
+}
+
+const DIGEST = 32;
+const SIGNATURE = 64;
+
+async function keepCode(node: Node, peer: string, publicKey: Uint8Array, data: Uint8Array): Promise<null> {
+  if (!node.acceptsCode) throw fromCode(9, { node: node.name, detail: 'it takes no code (acceptCode is false)' });
+  const digest = data.subarray(0, DIGEST);
+  const signature = data.subarray(DIGEST, DIGEST + SIGNATURE);
+  if (!native.verifyCode(publicKey, digest, signature)) {
+    throw new NotPermittedError(`the code from node ${peer} is not signed by it, and was not kept`);
+  }
+  await keep(Buffer.from(digest).toString('hex'), data.subarray(DIGEST + SIGNATURE), codeFolder(node));
+  return null;
+}
+
+/** Where code that came from other nodes lies: beside the zone's other files, for this user alone. */
+function codeFolder(node: Node): string {
+  return join(native.zoneFolder(node.zone as string), 'code');
+}

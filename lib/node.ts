@@ -1,0 +1,298 @@
+/** A node of this process. */
+import { isIP } from 'node:net';
+import { lookup } from 'node:dns/promises';
+import type { Address } from './address.ts';
+import { checkName } from './address.ts';
+import { makeContext } from './context.ts';
+import { answer } from './control.ts';
+import { NO_LIMIT } from './duration.ts';
+import { invalidArgument, invalidType, TroupeError } from './errors.ts';
+import { fromCode } from './failures.ts';
+import * as log from './log.ts';
+import { Mailbox } from './mailbox.ts';
+import { native } from './native.ts';
+import type { NodeHandle } from './node-handle.ts';
+import {
+  listSettings,
+  mailboxCapacity,
+  nodeSettings,
+  startWorkerSettings,
+  staysUp,
+  stopTimeout,
+  type NodeOptions,
+  type NodeSettings,
+  type RequestOptions,
+  type SendOptions,
+  type StartOptions,
+  type StartWorkerSettings,
+  type StopOptions,
+} from './options.ts';
+import { type Behind, cells } from './port/cell.ts';
+import { initialize, openCell, type Place } from './port/life.ts';
+import { order } from './port/requests.ts';
+import { AddressBook, request, send } from './port/send.ts';
+import { onNodeEvents, routeNow } from './port/turn.ts';
+import { runUntilInterrupted } from './start.ts';
+import type { StartWorkerOptions, Worker, WorkerClass, WorkerInfo } from './worker.ts';
+import { Listed } from './worker-info.ts';
+
+/** The nodes of this isolate, by number. */
+const nodes: (Node | undefined)[] = [];
+/** Instances that run or have run: an instance is started once. */
+const started = new WeakSet<object>();
+const RESUME = 0;
+const WAIT = 0;
+
+onNodeEvents({
+  control: (number, id, generation) => {
+    const node = nodes[number];
+    if (node !== undefined) void answer(node, id, generation);
+  },
+  members: (number) => nodes[number]?.membersChanged.dispatchEvent(new Event('change')),
+});
+
+/** Channels and the zone's record are closed also when the process ends without `stop`. */
+process.on('exit', () => {
+  for (const node of nodes) if (node !== undefined) native.closeNodeNow(node.number);
+});
+
+/** One runtime with one identity: workers of this process, and the way to those of the zone. */
+export class Node implements NodeHandle, Place {
+  readonly #settings: NodeSettings;
+  readonly #stopping = new AbortController();
+  /** Holds the event loop while the node is up. */
+  readonly #alive: NodeJS.Timeout;
+  #stopped: Promise<void> | undefined;
+  /** Unique among the live nodes of the zone. */
+  readonly name: string;
+  /** Identifier of the node's identity: derived from its public key, so it can't be claimed by another node. */
+  readonly id: string;
+  /** The mailbox of `main`. Every node has one. `stopWorker('main')` is NOT_PERMITTED. */
+  readonly mailbox: Mailbox;
+  /** @internal */
+  readonly number: number;
+  /** @internal */
+  readonly book: AddressBook;
+  /** @internal */
+  readonly membersChanged = new EventTarget();
+
+  /** @internal */
+  private constructor(settings: NodeSettings, number: number, alive: NodeJS.Timeout) {
+    this.#settings = settings;
+    this.#alive = alive;
+    this.name = settings.name;
+    this.number = number;
+    this.id = native.nodeId(number);
+    this.book = new AddressBook(number, settings.name);
+    nodes[number] = this;
+    this.mailbox = this.#openMailbox('main', { mailbox: 10_000 });
+  }
+
+  /**
+   * Starts a node, runs `main` as its first worker (named `main`), and keeps the node up until SIGINT or SIGTERM,
+   * which drain it, also while `main` still runs; a second signal ends at once. Resolves when the node has stopped, with what `main`
+   * returned, or undefined when a signal came first (the process then ends with status 0); if `main` fails, the node is stopped and the failure is thrown.
+   */
+  static async start<T>(main: (node: Node) => T | Promise<T>, options?: StartOptions): Promise<T | undefined> {
+    if (typeof main !== 'function') throw invalidType('main', 'a function that takes the node', main);
+    const settings = nodeSettings(options, true);
+    return runUntilInterrupted(() => Node.#open(settings), main, staysUp(options));
+  }
+
+  /** Starts a node to embed in a program that has its own life: no signal handlers, `await using` or `stop()` ends it. */
+  static async create(options?: NodeOptions): Promise<Node> {
+    return Node.#open(nodeSettings(options));
+  }
+
+  static async #open(settings: NodeSettings): Promise<Node> {
+    const { name, zone } = settings;
+    const host = isIP(settings.host) !== 0 ? settings.host : (await lookup(settings.host)).address;
+    const listen = host.includes(':') ? `[${host}]:${settings.port}` : `${host}:${settings.port}`;
+    // The port itself holds nothing: this does, from the first order to the last.
+    const alive = setInterval(() => {}, 2 ** 31 - 1);
+    let number = -1;
+    try {
+      await order<unknown>(name, NO_LIMIT, (id, generation) => {
+        const acceptCode = settings.acceptCode ?? true;
+        number = native.openNode({ name, ...(zone === false ? {} : { zone }), listen, acceptCode }, id, generation);
+      });
+      return new Node(settings, number, alive);
+    } catch (error) {
+      if (number >= 0) await order(name, NO_LIMIT, (id, generation) => native.closeNode(number, id, generation));
+      clearInterval(alive);
+      throw error;
+    }
+  }
+
+  /** Aborts when the node begins to stop. */
+  get signal(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** @internal */
+  get zone(): string | false {
+    return this.#settings.zone;
+  }
+
+  /** @internal */
+  get acceptsCode(): boolean {
+    return this.#settings.acceptCode ?? true;
+  }
+
+  /** @internal */
+  get offered(): Map<string, WorkerClass> {
+    return this.#settings.workers;
+  }
+
+  /** See {@link NodeHandle.startWorker}. */
+  startWorker(name: string, worker: Worker, options?: StartWorkerOptions): Promise<void>;
+  startWorker<A extends unknown[]>(
+    name: string,
+    worker: WorkerClass<A>,
+    options: StartWorkerOptions & { args: A },
+  ): Promise<void>;
+  startWorker(name: string, worker: WorkerClass<[]>, options?: StartWorkerOptions): Promise<void>;
+  async startWorker(
+    name: string,
+    worker: Worker | WorkerClass,
+    options?: StartWorkerOptions & { args?: unknown[] },
+  ): Promise<void> {
+    checkName(name, 'name');
+    await this.startHere(name, worker, startWorkerSettings(options, checkWorker(worker)));
+  }
+
+  /** @internal The same, of checked arguments. */
+  async startHere(name: string, worker: Worker | WorkerClass, settings: StartWorkerSettings): Promise<void> {
+    this.#refuseWhenStopped();
+    const isClass = typeof worker === 'function';
+    const renew = isClass ? () => new worker(...settings.args) : undefined;
+    let instance: Worker;
+    try {
+      instance = isClass ? (renew as () => Worker)() : worker;
+    } catch (cause) {
+      const detail = `its constructor failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+      throw fromCode(5, { worker: name, node: this.name, detail, cause });
+    }
+    checkBehaviour(instance, name);
+    if (started.has(instance)) {
+      throw invalidArgument(`the instance for worker "${name}" was started before; start its class, or a new instance`);
+    }
+    const behind: Behind = { make: makeContext, renew, holdsOnFailure: settings.onFailure !== RESUME };
+    const cell = openCell(this, name, settings, behind, instance, undefined);
+    started.add(instance);
+    this.book.started(cell);
+    await initialize(cell, this);
+  }
+
+  #openMailbox(name: string, { mailbox }: { mailbox: number }): Mailbox {
+    const opened = new Mailbox(this, name);
+    const settings = { mailbox, overflow: WAIT, onFailure: RESUME, maxRestarts: 0, withinMs: 0 } as const;
+    const behind: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
+    const cell = openCell(this, name, settings, behind, undefined, opened);
+    opened.cell = cell;
+    cell.onGone = () => opened.ended();
+    this.book.started(cell);
+    cell.ready(true);
+    return opened;
+  }
+
+  #refuseWhenStopped(): void {
+    if (this.#stopping.signal.aborted) throw fromCode(8, { node: this.name });
+  }
+
+  /** A named mailbox without a behaviour: what is sent or replied to it waits there. `capacity`: messages, default 10_000. */
+  async createMailbox(name: string, options?: { capacity?: number }): Promise<Mailbox> {
+    checkName(name, 'name');
+    const mailbox = mailboxCapacity(options);
+    this.#refuseWhenStopped();
+    return this.#openMailbox(name, { mailbox });
+  }
+
+  /** See {@link NodeHandle.stopWorker}. */
+  async stopWorker(name: string, options?: StopOptions): Promise<void> {
+    checkName(name, 'name');
+    const timeout = stopTimeout(options);
+    if (name === 'main') {
+      throw fromCode(9, { node: this.name, detail: 'worker main ends with its node; stop the node' });
+    }
+    await this.#stopWorker(name, timeout);
+  }
+
+  async #stopWorker(name: string, timeout: number): Promise<void> {
+    // What was sent before is before the stop.
+    routeNow();
+    await order<unknown>(name, NO_LIMIT, (id, generation) => {
+      if (!native.stopWorker(this.number, name, timeout, id, generation)) {
+        throw fromCode(2, { worker: name, node: this.name });
+      }
+    });
+  }
+
+  /** See {@link NodeHandle.listWorkers}. */
+  async listWorkers(options?: { prefix?: string; limit?: number }): Promise<WorkerInfo[]> {
+    const { prefix, limit } = listSettings(options);
+    routeNow();
+    return native.listWorkers(this.number, prefix, limit).map((entry) => {
+      const { name, slot, state, held, lent, handled, failed } = entry;
+      const behaviour = cells[slot]?.behaviour;
+      const type = behaviour === undefined ? 'Mailbox' : behaviour.constructor.name;
+      // A worker that has messages is handling one of them.
+      const queued = behaviour === undefined || lent === 0 ? held : held - 1;
+      return new Listed({ name, node: this.name, type, state: state as WorkerInfo['state'], queued, handled, failed });
+    });
+  }
+
+  /** See {@link NodeHandle.send}; the sender is `node/main`. */
+  send(to: Address, message: string, options?: SendOptions): Promise<void> {
+    return send(this.mailbox.cell, this.book, to, message, options);
+  }
+
+  /** See {@link NodeHandle.sendAndReceive}; the sender is `node/main`. */
+  sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string> {
+    return request(this.mailbox.cell, this.book, to, message, options, undefined);
+  }
+
+  /** Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. */
+  async stop(options?: StopOptions): Promise<void> {
+    const timeout = stopTimeout(options);
+    this.#stopped ??= this.#stop(timeout);
+    await this.#stopped;
+  }
+
+  async #stop(timeout: number): Promise<void> {
+    this.#stopping.abort(fromCode(8, { node: this.name }));
+    const names = native.listWorkers(this.number, '', 2 ** 31).map(({ name }) => name);
+    const others = names.filter((name) => name !== 'main');
+    const gone = (error: unknown) => {
+      // Another call may have stopped it first.
+      if (!(error instanceof TroupeError && error.code === 'NO_SUCH_WORKER')) {
+        log.emitError('node', `a worker of node ${this.name} could not be stopped`, { node: this.name, error });
+      }
+    };
+    await Promise.all(others.map((name) => this.#stopWorker(name, timeout).catch(gone)));
+    await order(this.name, NO_LIMIT, (id, generation) => native.drainNode(this.number, id, generation));
+    this.book.isClosed = true;
+    await this.#stopWorker('main', 0).catch(gone);
+    await order(this.name, NO_LIMIT, (id, generation) => native.closeNode(this.number, id, generation));
+    nodes[this.number] = undefined;
+    clearInterval(this.#alive);
+  }
+
+  /** {@link Node.stop} with its defaults. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** Whether a class was given; throws INVALID_ARGUMENT for what is neither a class nor an instance. */
+export function checkWorker(worker: unknown): boolean {
+  if (typeof worker === 'function') return true;
+  if (typeof worker === 'object' && worker !== null) return false;
+  throw invalidType('worker', 'a class, or an instance of one, with a handleMessage method', worker);
+}
+
+function checkBehaviour(instance: Worker, name: string): void {
+  if (typeof (instance as Partial<Worker>).handleMessage !== 'function') {
+    throw invalidType('worker', `a class or instance with a handleMessage method (worker "${name}")`, instance);
+  }
+}

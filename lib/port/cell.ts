@@ -1,0 +1,289 @@
+/**
+ * One worker of this isolate: runs its handlers one at a time, on what the port lends it.
+ *
+ * Mailbox, order, bounds and life are the port's; a cell holds the behaviour and the few messages that are lent.
+ */
+import * as log from '../log.ts';
+import { encodeCause } from '../failures.ts';
+import type { Worker } from '../worker.ts';
+import { spend } from './budget.ts';
+import { put, putKept, putText } from './outgoing.ts';
+import { ASYNC, FAILED_START, HANDLED, INBOUND, NIL, OUT, QUEUED, RUNNING } from './record.ts';
+
+/** One message at its worker; a `Context` to the user. */
+export interface Handling {
+  readonly request: number;
+  readonly generation: number;
+  /** On the clock of `performance.now()`; `Infinity` when nobody waits. */
+  readonly until: number;
+  abort(reason: unknown): void;
+}
+
+/** Makes what a handler gets for a message. `sender`: a cell of this isolate, or the number of a target. */
+export type MakeHandling = (
+  cell: Cell,
+  request: number,
+  generation: number,
+  sender: Cell | number,
+  senderGeneration: number,
+  until: number,
+) => Handling;
+
+/** What a cell needs of whoever started it. */
+export interface Behind {
+  readonly make: MakeHandling;
+  /** A fresh instance, for a restart. */
+  readonly renew: (() => Worker) | undefined;
+  /** Anything but `resume`: after a failure nothing is handled until the port has decided. */
+  readonly holdsOnFailure: boolean;
+}
+
+/** A mailbox without a behaviour takes what it is lent. */
+export interface Receiver {
+  receive(handling: Handling, message: string): void;
+}
+
+/** All cells of this isolate, by slot. */
+export const cells: (Cell | undefined)[] = [];
+/** Cells with messages done since the last flush. */
+let dirty: Cell[] = [];
+/** Cells whose budget ran out between two messages. */
+let parked: Cell[] = [];
+let wake: () => void = () => {};
+
+/** Called once by the turn: how to ask for another one. */
+export function connectCells(hook: () => void): void {
+  wake = hook;
+}
+
+/** What a handler hears that outlives its asker. */
+export const askerGone = () => new DOMException('the asker gave up, or its deadline passed', 'AbortError');
+const stopping = () => new DOMException('the worker is being stopped and its time to drain is over', 'AbortError');
+
+export class Cell {
+  readonly slot: number;
+  readonly generation: number;
+  readonly name: string;
+  readonly owner: object;
+  readonly behind: Behind;
+  behaviour: Worker | undefined;
+  readonly receiver: Receiver | undefined;
+  isGone = false;
+  /** The handling whose promise has not settled. */
+  current: Handling | undefined = undefined;
+  #isPaused = true;
+  #isAsync = false;
+  #isParked = false;
+  #done = 0;
+  /** Lent and not begun: handling and message in turn. */
+  #lent: (Handling | string)[] | undefined = undefined;
+  #head = 0;
+  #settled: (() => void) | undefined = undefined;
+  #rejected: ((reason: unknown) => void) | undefined = undefined;
+  /** Called when the worker is gone. */
+  onGone: ((wasAbandoned: boolean) => void) | undefined = undefined;
+
+  constructor(
+    slot: number,
+    generation: number,
+    name: string,
+    owner: object,
+    behind: Behind,
+    behaviour: Worker | undefined,
+    receiver: Receiver | undefined,
+  ) {
+    this.slot = slot;
+    this.generation = generation;
+    this.name = name;
+    this.owner = owner;
+    this.behind = behind;
+    this.behaviour = behaviour;
+    this.receiver = receiver;
+    cells[slot] = this;
+  }
+
+  /** A message was lent. */
+  deliver(handling: Handling, message: string): void {
+    if (this.receiver !== undefined) this.receiver.receive(handling, message);
+    else if (this.current !== undefined || this.#isPaused || this.#lent !== undefined) (this.#lent ??= []).push(handling, message);
+    else this.#handle(handling, message);
+  }
+
+  #handle(handling: Handling, message: string): void {
+    let result: unknown;
+    try {
+      result = (this.behaviour as Worker).handleMessage(handling as never, message);
+    } catch (thrown) {
+      this.#fail(handling, thrown);
+      return;
+    }
+    if (result === undefined || typeof (result as PromiseLike<unknown> | null)?.then !== 'function') {
+      this.acknowledge();
+      return;
+    }
+    this.current = handling;
+    this.#isAsync = true;
+    const promise = result instanceof Promise ? result : Promise.resolve(result);
+    promise.then(
+      (this.#settled ??= () => {
+        this.current = undefined;
+        if (this.isGone) return;
+        this.acknowledge();
+        this.drain();
+      }),
+      (this.#rejected ??= (thrown) => {
+        const failed = this.current as Handling;
+        this.current = undefined;
+        this.#fail(failed, thrown);
+        this.drain();
+      }),
+    );
+  }
+
+  /** A message is done with. */
+  acknowledge(): void {
+    if (this.#done++ === 0) dirty.push(this);
+    wake();
+  }
+
+  #fail(handling: Handling, thrown: unknown): void {
+    const { request, generation } = handling;
+    log.emitError('worker', `worker ${this.name} failed to handle a message`, { worker: this.name, error: thrown });
+    if (this.isGone) return;
+    if (this.behind.holdsOnFailure) this.#isPaused = true;
+    if (request === NIL) put(OUT.FAILED, this.slot, this.generation, NIL);
+    else if ((request & INBOUND) === 0) {
+      putKept(OUT.FAILED, this.slot, this.generation, request, { thrown }, generation, NIL, 0);
+    } else putText(OUT.FAILED, this.slot, this.generation, request, encodeCause(thrown), generation, NIL, 0);
+  }
+
+  /** Handles what is lent, one at a time, within the turn's budget. */
+  drain(): void {
+    while (this.#lent !== undefined && this.current === undefined && !this.#isPaused) {
+      const handling = this.#lent[this.#head] as Handling;
+      // The clocks of port and isolate may differ by a millisecond; the port says how an expired message ends.
+      if (spend() || (handling.until !== Infinity && performance.now() > handling.until + 1)) {
+        this.#park();
+        return;
+      }
+      const message = this.#lent[this.#head + 1] as string;
+      this.#shift();
+      this.#handle(handling, message);
+    }
+  }
+
+  #shift(): void {
+    const lent = this.#lent as (Handling | string)[];
+    lent[this.#head] = lent[this.#head + 1] = '';
+    this.#head += 2;
+    if (this.#head === lent.length) {
+      this.#lent = undefined;
+      this.#head = 0;
+    }
+  }
+
+  #park(): void {
+    if (this.#isParked) return;
+    this.#isParked = true;
+    parked.push(this);
+    wake();
+  }
+
+  /** Goes on where the budget ran out. */
+  unpark(): void {
+    this.#isParked = false;
+    if (!this.isGone) this.drain();
+  }
+
+  /** The asker of a lent message gave up. Returns how far the message had come. */
+  cancelLent(request: number, generation: number): number {
+    const { current } = this;
+    if (current !== undefined && current.request === request && current.generation === generation) {
+      current.abort(askerGone());
+      return RUNNING;
+    }
+    for (let at = this.#head; this.#lent !== undefined && at < this.#lent.length; at += 2) {
+      const handling = this.#lent[at] as Handling;
+      if (handling.request !== request || handling.generation !== generation) continue;
+      this.#lent.splice(at, 2);
+      if (this.#lent.length === this.#head) {
+        this.#lent = undefined;
+        this.#head = 0;
+      }
+      this.acknowledge();
+      return QUEUED;
+    }
+    return HANDLED;
+  }
+
+  /** Says how many messages were done since the last flush. */
+  flush(): void {
+    const done = this.#done;
+    this.#done = 0;
+    if (!this.isGone) put(this.#isAsync ? OUT.ACK | ASYNC : OUT.ACK, this.slot, this.generation, done);
+  }
+
+  /** `initialize`, or a restart, is over. */
+  ready(isGood: boolean): void {
+    put(isGood ? OUT.READY : OUT.READY | FAILED_START, this.slot, this.generation, 0);
+    if (isGood) this.resume();
+  }
+
+  /** Messages are handled from here on. */
+  resume(): void {
+    this.#isPaused = false;
+    this.drain();
+  }
+
+  /** The drain time is over: what was not begun goes back, what runs is told. */
+  abort(): void {
+    const lent = this.#lent;
+    this.#lent = undefined;
+    for (let at = this.#head; lent !== undefined && at < lent.length; at += 2) {
+      const { request, generation } = lent[at] as Handling;
+      put(OUT.REFUSED, this.slot, this.generation, request, generation);
+    }
+    this.#head = 0;
+    this.current?.abort(stopping());
+  }
+
+  /** The worker is gone. */
+  end(wasAbandoned: boolean): void {
+    this.isGone = true;
+    if (cells[this.slot] === this) cells[this.slot] = undefined;
+    this.onGone?.(wasAbandoned);
+  }
+}
+
+/** Handlings whose signal somebody holds, by their request: it aborts also after the handler has ended. */
+export const signalled = new Map<number, Handling>();
+
+/** The asker of a message that was lent to a slot gave up. Returns how far it had come. */
+export function cancel(slot: number, request: number, generation: number): number {
+  const held = signalled.get(request);
+  if (held?.generation === generation) {
+    signalled.delete(request);
+    held.abort(askerGone());
+  }
+  return cells[slot]?.cancelLent(request, generation) ?? HANDLED;
+}
+
+/** Acknowledges what was done since the last flush. */
+export function acknowledgeAll(): void {
+  if (dirty.length === 0) return;
+  const cellsDone = dirty;
+  dirty = [];
+  for (const cell of cellsDone) cell.flush();
+}
+
+/** Lets cells go on whose budget ran out. */
+export function unparkAll(): void {
+  if (parked.length === 0) return;
+  const waiting = parked;
+  parked = [];
+  for (const cell of waiting) cell.unpark();
+}
+
+export function hasParked(): boolean {
+  return parked.length > 0;
+}

@@ -1,0 +1,101 @@
+/** The life of a worker of this isolate: its start, restart and end, as the port orders them. */
+import { fromCode } from '../failures.ts';
+import * as log from '../log.ts';
+import { native } from '../native.ts';
+import type { StartWorkerSettings } from '../options.ts';
+import type { Worker } from '../worker.ts';
+import { type Behind, Cell, type Receiver } from './cell.ts';
+import { incoming, put } from './outgoing.ts';
+import { NIL, OUT } from './record.ts';
+
+/** The node that a worker starts on. */
+export interface Place {
+  /** Number of the node in the port. */
+  readonly number: number;
+  readonly name: string;
+}
+
+/** Takes a name and a mailbox for a worker; nothing is handled until it is ready. */
+export function openCell(
+  place: Place,
+  name: string,
+  settings: Omit<StartWorkerSettings, 'args'>,
+  behind: Behind,
+  behaviour: Worker | undefined,
+  receiver: Receiver | undefined,
+): Cell {
+  const { mailbox, overflow, onFailure, maxRestarts, withinMs } = settings;
+  const slot = native.startWorker(place.number, name, mailbox, overflow, onFailure, maxRestarts, withinMs);
+  if (slot < 0) throw fromCode(-slot, { worker: name, node: place.name });
+  return new Cell(slot, incoming[4] as number, name, place, behind, behaviour, receiver);
+}
+
+/** Runs `initialize`; a failure frees the name again and is the start's failure. */
+export async function initialize(cell: Cell, place: Place): Promise<void> {
+  const context = cell.behind.make(cell, NIL, 0, NIL, 0, Infinity);
+  const gone = new Promise<void>((resolve) => (cell.onGone = () => resolve()));
+  try {
+    cell.current = context;
+    await Promise.race([cell.behaviour?.initialize?.(context as never), gone]);
+  } catch (cause) {
+    cell.current = undefined;
+    cell.ready(false);
+    await gone;
+    const detail = 'its initialize failed, so it was not started';
+    throw fromCode(5, { worker: cell.name, node: place.name, detail: `${detail}: ${messageOf(cause)}`, cause });
+  }
+  cell.current = undefined;
+  if (cell.isGone) throw fromCode(6, { worker: cell.name, node: place.name, detail: 'while its initialize still ran' });
+  cell.ready(true);
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** The port orders a fresh instance; the old one gets `shutdown`. */
+export function runRestart(cell: Cell): void {
+  void restart(cell).then(
+    () => {
+      cell.ready(true);
+    },
+    (error: unknown) => {
+      log.emitError('worker', `worker ${cell.name} could not be restarted`, { worker: cell.name, error });
+      cell.current = undefined;
+      if (!cell.isGone) cell.ready(false);
+    },
+  );
+}
+
+async function restart(cell: Cell): Promise<void> {
+  await end(cell);
+  const fresh = (cell.behind.renew as () => Worker)();
+  cell.behaviour = fresh;
+  const context = cell.behind.make(cell, NIL, 0, NIL, 0, Infinity);
+  cell.current = context;
+  await fresh.initialize?.(context as never);
+  cell.current = undefined;
+}
+
+/** Runs `shutdown`; what it throws is logged, for nobody waits for it. */
+async function end(cell: Cell): Promise<void> {
+  if (cell.behaviour?.shutdown === undefined) return;
+  const context = cell.behind.make(cell, NIL, 0, NIL, 0, Infinity);
+  try {
+    cell.current = context;
+    await cell.behaviour.shutdown(context as never);
+  } catch (error) {
+    log.emitError('worker', `shutdown of worker ${cell.name} failed`, { worker: cell.name, error });
+  } finally {
+    cell.current = undefined;
+  }
+}
+
+/** The port orders the end: everything was handled or failed. */
+export function runShutdown(cell: Cell): void {
+  void end(cell).then(() => {
+    put(OUT.ENDED, cell.slot, cell.generation, 0);
+  });
+}
+
+

@@ -1,0 +1,140 @@
+/** Open requests of this isolate: a table of resolvers, not a native promise or timer each. */
+import { fromCode, decodeCause, rejection, type Failure } from '../failures.ts';
+import { splitAddress } from '../address.ts';
+import { native } from '../native.ts';
+import { put, takeKept } from './outgoing.ts';
+import { NIL, OUT, STAGES } from './record.ts';
+
+/** What is known of the request in which another one is nested. */
+export interface Parent {
+  readonly request: number;
+  readonly generation: number;
+  readonly signal: AbortSignal;
+}
+
+type Resolve = (outcome: unknown) => void;
+
+const resolvers: (Resolve | undefined)[] = [];
+const generations: number[] = [];
+const addresses: (string | undefined)[] = [];
+const timeouts: number[] = [];
+const parents: (Parent | undefined)[] = [];
+const freed: number[] = [];
+/** What to do when a request with a signal has ended. */
+const listeners = new Map<number, () => void>();
+
+/** The code of a request that was given up with the one it is nested in; never seen by a user. */
+const GIVEN_UP = 255;
+const NOT_PERMITTED = 9;
+
+/** Opens a request; `resolve` gets its outcome, a failure as a promise that rejects. Returns its number. */
+export function open(resolve: Resolve, to: string, timeout: number, parent: Parent | undefined): number {
+  let id: number;
+  if (freed.length > 0) id = freed.pop() as number;
+  else {
+    id = resolvers.length;
+    generations.push(1);
+  }
+  resolvers[id] = resolve;
+  addresses[id] = to;
+  timeouts[id] = timeout;
+  parents[id] = parent;
+  return id;
+}
+
+export function generationOf(id: number): number {
+  return generations[id] as number;
+}
+
+/** Gives a request up when the caller's signal aborts. */
+export function abortWith(id: number, signal: AbortSignal): void {
+  const generation = generationOf(id);
+  const abort = () => {
+    const resolve = close(id, generation);
+    if (resolve === undefined) return;
+    put(OUT.CANCEL, id, generation, 0);
+    resolve(Promise.reject(signal.reason));
+  };
+  signal.addEventListener('abort', abort, { once: true });
+  listeners.set(id, () => signal.removeEventListener('abort', abort));
+}
+
+function close(id: number, generation: number): Resolve | undefined {
+  if (generations[id] !== generation) return undefined;
+  const resolve = resolvers[id];
+  resolvers[id] = undefined;
+  addresses[id] = undefined;
+  parents[id] = undefined;
+  generations[id] = generation === 0xffff_ffff ? 1 : generation + 1;
+  freed.push(id);
+  if (listeners.size > 0) {
+    listeners.get(id)?.();
+    listeners.delete(id);
+  }
+  return resolve;
+}
+
+/** A request was answered. */
+export function answered(id: number, generation: number, reply: unknown): void {
+  close(id, generation)?.(reply);
+}
+
+/** A request failed. */
+export function failed(
+  id: number,
+  generation: number,
+  code: number,
+  cause: unknown,
+  stage: number,
+  maybeExecuted: boolean,
+  link: number,
+): void {
+  const to = addresses[id] ?? '';
+  const parent = parents[id];
+  const waited = timeouts[id];
+  const resolve = close(id, generation);
+  if (resolve === undefined) return;
+  if (code === GIVEN_UP) {
+    resolve(Promise.reject(parent?.signal.reason as unknown));
+    return;
+  }
+  const reason: unknown = typeof cause === 'string' ? decodeCause(cause) : cause;
+  const detail = code === NOT_PERMITTED && reason instanceof Error ? reason.message : undefined;
+  resolve(rejection(code, { ...about(to, link), stage: STAGES[stage], waited, maybeExecuted, detail, cause: reason }));
+}
+
+/** The failure of a send to an address. */
+export function sendFailure(to: string, code: number, link: number, waited: number, stage: number, maybe: boolean): Error {
+  return fromCode(code, { ...about(to, link), waited, stage: STAGES[stage], maybeExecuted: maybe });
+}
+
+/** Whom a failure is about. */
+function about(to: string, link: number): Failure {
+  const { node, worker } = splitAddress(to);
+  const peer = link === NIL ? undefined : (native.linkPeer(link) ?? undefined);
+  return { worker: worker === '' ? undefined : worker, node: node ?? peer };
+}
+
+/** The cause of a failure as it came: kept here, or as text. */
+export function causeOf(isKept: boolean, index: number, texts: readonly string[]): unknown {
+  if (index === NIL) return undefined;
+  return isKept ? (takeKept(index) as { thrown: unknown }).thrown : texts[index];
+}
+
+/** Opens a request that no message makes: the port answers it when something has been done. */
+export function order<T>(to: string, timeout: number, start: (id: number, generation: number) => void): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const id = open(resolve as Resolve, to, timeout, undefined);
+    try {
+      start(id, generationOf(id));
+    } catch (error) {
+      close(id, generationOf(id));
+      reject(error as Error);
+    }
+  });
+}
+
+/** Requests that are open; a test sees that none is left behind. */
+export function openRequests(): number {
+  return resolvers.length - freed.length;
+}

@@ -1,0 +1,176 @@
+/** Sending from a worker of this isolate: what is checked, where it goes, and what its caller gets. */
+import { checkAddress, splitAddress } from '../address.ts';
+import { fromCode } from '../failures.ts';
+import { native } from '../native.ts';
+import { requestTimeout, type RequestOptions, type SendOptions } from '../options.ts';
+import { type Cell, cells } from './cell.ts';
+import { Delivery, expect } from './delivery.ts';
+import { refusal } from './message.ts';
+import { incoming, nextNumber, putKept, putParent, putText, sizeBits } from './outgoing.ts';
+import { NIL, NO_WAIT, OUT, TO_TARGET } from './record.ts';
+import { abortWith, generationOf, open, type Parent } from './requests.ts';
+
+/** Where an address leads, as far as it is known here. */
+interface Destination {
+  /** A worker of this isolate. */
+  cell: Cell | undefined;
+  /** The number of the address in the port, and its generation (0: it has none yet). */
+  target: number;
+  generation: number;
+}
+
+/** Addresses that a node remembers; beyond it all are forgotten and looked up again. */
+const REMEMBERED = 65_536;
+const NODE_STOPPED = 8;
+
+/** The addresses that one node's workers have used. */
+export class AddressBook {
+  readonly #node: number;
+  readonly #name: string;
+  readonly #known = new Map<string, Destination>();
+  /** The node takes nothing more. */
+  isClosed = false;
+
+  constructor(node: number, name: string) {
+    this.#node = node;
+    this.#name = name;
+  }
+
+  /** The node's name. */
+  get name(): string {
+    return this.#name;
+  }
+
+  find(to: string): Destination {
+    const known = this.#known.get(to);
+    if (known !== undefined) {
+      if (known.cell?.isGone === true) known.cell = this.#local(to);
+      return known;
+    }
+    checkAddress(to, 'to');
+    const destination: Destination = { cell: this.#local(to), target: 0, generation: 0 };
+    if (this.#known.size >= REMEMBERED) this.#forget();
+    this.#known.set(to, destination);
+    return destination;
+  }
+
+  /** The number by which the port knows an address. */
+  target(to: string, destination: Destination): Destination {
+    if (destination.generation === 0) {
+      destination.target = native.target(this.#node, to);
+      destination.generation = incoming[4] as number;
+    }
+    return destination;
+  }
+
+  /** A worker started here: its name leads to it from now on. */
+  started(cell: Cell): void {
+    for (const address of [cell.name, `${this.#name}/${cell.name}`]) {
+      const known = this.#known.get(address);
+      if (known !== undefined) known.cell = cell;
+    }
+  }
+
+  #local(to: string): Cell | undefined {
+    const { node, worker } = splitAddress(to);
+    if (node !== undefined && node !== this.#name) return undefined;
+    const slot = native.lookUp(this.#node, worker);
+    return slot < 0 ? undefined : cells[slot];
+  }
+
+  #forget(): void {
+    for (const { target, generation } of this.#known.values()) {
+      if (generation !== 0) native.releaseTarget(target, generation);
+    }
+    this.#known.clear();
+  }
+}
+
+/** Hands a message over. Never throws: bad input is a rejection like all others. */
+export function send(from: Cell, book: AddressBook, to: string, message: string, options?: SendOptions): Promise<void> {
+  let timeout;
+  let destination;
+  try {
+    timeout = requestTimeout(options);
+    destination = book.find(to);
+  } catch (error) {
+    return refused(error);
+  }
+  const refusedBy = refusal(message, to) ?? stopped(book);
+  if (refusedBy !== undefined) return refused(refusedBy);
+  const signal = options?.signal;
+  if (signal?.aborted === true) return refused(signal.reason);
+  const delivery = new Delivery(to, timeout, signal);
+  expect(nextNumber(), delivery);
+  put(from, book, to, destination, message, timeout, NIL, 0);
+  return delivery;
+}
+
+/** A rejection that nobody has to catch. */
+function refused(reason: unknown): Promise<void> {
+  const delivery = new Delivery('', 0, undefined);
+  delivery.fail(reason);
+  return delivery;
+}
+
+function stopped(book: AddressBook): Error | undefined {
+  return book.isClosed ? fromCode(NODE_STOPPED, { node: book.name }) : undefined;
+}
+
+/** Sends and waits for the first reply. `parent`: the message in whose handler this is asked. */
+export function request(
+  from: Cell,
+  book: AddressBook,
+  to: string,
+  message: string,
+  options: RequestOptions | undefined,
+  parent: Parent | undefined,
+): Promise<string> {
+  let timeout: number;
+  let destination: Destination;
+  try {
+    timeout = requestTimeout(options);
+    destination = book.find(to);
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+  const refusedBy = refusal(message, to) ?? stopped(book);
+  if (refusedBy !== undefined) return Promise.reject(refusedBy);
+  const signal = options?.signal;
+  if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+  return new Promise<string>((resolve) => {
+    const id = open(resolve as (outcome: unknown) => void, to, timeout, parent);
+    if (parent !== undefined) putParent(parent.request, parent.generation);
+    put(from, book, to, destination, message, timeout, id, generationOf(id));
+    if (signal !== undefined) abortWith(id, signal);
+  });
+}
+
+function put(
+  from: Cell,
+  book: AddressBook,
+  to: string,
+  destination: Destination,
+  message: string,
+  timeout: number,
+  id: number,
+  generation: number,
+): void {
+  const { cell } = destination;
+  if (cell !== undefined) {
+    putKept(OUT.MESSAGE | sizeBits(message), cell.slot, cell.generation, from.slot, message, timeout, id, generation);
+  } else {
+    const { target, generation: targetGeneration } = book.target(to, destination);
+    putText(OUT.MESSAGE | TO_TARGET, target, targetGeneration, from.slot, message, timeout, id, generation);
+  }
+}
+
+/** Answers a message that came without a request: a message to whoever sent it, if that has room. */
+export function replyTo(from: Cell, sender: Cell | number, senderGeneration: number, message: string): void {
+  if (typeof sender === 'number') {
+    putText(OUT.MESSAGE | TO_TARGET | NO_WAIT, sender, senderGeneration, from.slot, message, 0, NIL, 0);
+  } else {
+    const word = OUT.MESSAGE | NO_WAIT | sizeBits(message);
+    putKept(word, sender.slot, sender.generation, from.slot, message, 0, NIL, 0);
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Turns: when the port is flushed, and what is done with what comes back.
+ *
+ * A flush runs by `process.nextTick`, when the promise jobs have drained, as long as the turn's budget lasts, and by
+ * `setImmediate` beyond it. A wake-up from another thread begins a turn of its own.
+ */
+import { native } from '../native.ts';
+import { afterTurn, beginTurn, isSpent, spend } from './budget.ts';
+import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasParked, unparkAll } from './cell.ts';
+import { batchRouted, found, refused, unsent, waits } from './delivery.ts';
+import { runRestart, runShutdown } from './life.ts';
+import { connect, incoming, nextNumber, outgoing, pending, put, SPILLED, takeBatch, takeKept } from './outgoing.ts';
+import { HEADER, IN, KIND, NIL, OUT, REF, SENDER_ELSEWHERE, STRIDE } from './record.ts';
+import { answered, causeOf, failed } from './requests.ts';
+
+/** Timers of Node hold 31 bits; a longer wait is armed again. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+const NONE: readonly string[] = [];
+let texts: readonly string[] = NONE;
+let scheduled = false;
+let deferred = false;
+let cursor = 0;
+let count = 0;
+let more = false;
+let timer: NodeJS.Timeout | undefined;
+let timerAt = Infinity;
+
+/** What the port tells that concerns a node and not a worker. */
+export interface NodeEvents {
+  control(node: number, request: number, generation: number): void;
+  members(node: number): void;
+}
+let events: NodeEvents | undefined;
+
+/** Called once by the nodes of this isolate. */
+export function onNodeEvents(handlers: NodeEvents): void {
+  events = handlers;
+}
+
+const flush = native.openPort(
+  outgoing,
+  incoming,
+  (...stashed: string[]) => {
+    texts = stashed;
+  },
+  () => {
+    if (scheduled) return;
+    scheduled = true;
+    tick();
+  },
+);
+
+function schedule(): void {
+  if (scheduled) return;
+  scheduled = true;
+  process.nextTick(tick);
+}
+
+connect({ spill, wake: schedule });
+connectCells(schedule);
+afterTurn(() => {
+  if (!deferred) return;
+  deferred = false;
+  tick();
+});
+
+/** Routes a full batch, in the middle of whatever runs: nothing of a user's runs here. */
+function spill(): void {
+  const { text, records } = takeBatch();
+  flush(text, records, false);
+  readSends(SPILLED, incoming[0] as number);
+  batchRouted(nextNumber());
+}
+
+/** How sends of the batch fared, where they were not simply taken. */
+function readSends(start: number, total: number): void {
+  for (let at = start, end = start + total * STRIDE; at < end; at += STRIDE) {
+    const kind = (incoming[at] as number) & KIND;
+    if (kind === IN.WAITING) waits(incoming[at + 1] as number, incoming[at + 2] as number, incoming[at + 3] as number);
+    else if (kind === IN.REFUSED) {
+      refused(incoming[at + 1] as number, incoming[at + 3] as number, incoming[at + 7] as number);
+    }
+  }
+}
+
+/**
+ * Routes what waits for the next flush: before a call that must not overtake it. Nothing of a user's runs here.
+ */
+export function routeNow(): void {
+  acknowledgeAll();
+  if (pending() > 0) spill();
+}
+
+function tick(): void {
+  if (isSpent()) {
+    deferred = true;
+    return;
+  }
+  scheduled = false;
+  beginTurn();
+  unparkAll();
+  if (cursor >= count) exchange();
+  dispatch();
+  if ((cursor < count || more || pending() > 0 || hasParked()) && !scheduled) schedule();
+}
+
+/** One native call: the batch goes, what there is to do comes. */
+function exchange(): void {
+  acknowledgeAll();
+  const { text, records } = takeBatch();
+  texts = NONE;
+  flush(text, records, true);
+  count = incoming[0] as number;
+  more = incoming[2] !== 0;
+  cursor = 0;
+  if (incoming[5] !== 0) readSends(HEADER, count);
+  batchRouted(nextNumber());
+  arm(incoming[3] as number);
+}
+
+function arm(wait: number): void {
+  if (wait === NIL) return;
+  const at = performance.now() + wait;
+  if (at >= timerAt) return;
+  clearTimeout(timer);
+  timerAt = at;
+  timer = setTimeout(
+    () => {
+      timer = undefined;
+      timerAt = Infinity;
+      schedule();
+    },
+    Math.min(wait, MAX_TIMER),
+  );
+  // The node keeps the process alive, not its deadlines.
+  timer.unref();
+}
+
+/** The worker that a record is about, unless it has gone since. */
+function withCell(slot: number, generation: number, run: (cell: Cell) => void): void {
+  const cell = cells[slot];
+  if (cell?.generation === generation) run(cell);
+}
+
+function dispatch(): void {
+  const time = performance.now();
+  while (cursor < count) {
+    const at = HEADER + cursor++ * STRIDE;
+    const word = incoming[at] as number;
+    const one = incoming[at + 1] as number;
+    const two = incoming[at + 2] as number;
+    const three = incoming[at + 3] as number;
+    const four = incoming[at + 4] as number;
+    switch (word & KIND) {
+      case IN.MESSAGE: {
+        const body = (word & REF) !== 0 ? takeKept(four) : texts[four];
+        const cell = cells[one];
+        if (cell === undefined) break;
+        const left = incoming[at + 5] as number;
+        const six = incoming[at + 6] as number;
+        const sender = (word & SENDER_ELSEWHERE) !== 0 ? six : (cells[six] ?? NIL);
+        const seven = incoming[at + 7] as number;
+        const until = left === NIL ? Infinity : time + left;
+        cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body as string);
+        if (spend()) return;
+        break;
+      }
+      case IN.REPLY:
+        answered(one, two, (word & REF) !== 0 ? takeKept(four) : (texts[four] ?? ''));
+        break;
+      case IN.FAIL: {
+        const cause = causeOf((word & REF) !== 0, four, texts);
+        const stage = incoming[at + 5] as number;
+        failed(one, two, three, cause, stage, incoming[at + 6] !== 0, incoming[at + 7] as number);
+        break;
+      }
+      case IN.SENT:
+        found(one, two);
+        break;
+      case IN.UNSENT:
+        unsent(one, two, three, incoming[at + 5] as number, incoming[at + 6] !== 0, incoming[at + 7] as number);
+        break;
+      case IN.DROPPED:
+        takeKept(four);
+        break;
+      case IN.CANCEL: {
+        const stage = cancel(one, two, three);
+        if (four === 1) put(OUT.STAGE, two, three, stage);
+        break;
+      }
+      case IN.RESTART:
+        withCell(one, two, runRestart);
+        break;
+      case IN.SHUTDOWN:
+        withCell(one, two, runShutdown);
+        break;
+      case IN.ABORT:
+        withCell(one, two, (cell) => cell.abort());
+        break;
+      case IN.GONE:
+        withCell(one, two, (cell) => cell.end(three !== 0));
+        break;
+      case IN.CONTROL:
+        events?.control(one, two, three);
+        break;
+      case IN.CONTROLLED:
+        answered(one, two, native.takeControl(one));
+        break;
+      case IN.MEMBERS:
+        events?.members(one);
+        break;
+      default:
+        // How sends fared was read at once.
+        break;
+    }
+  }
+  texts = NONE;
+}

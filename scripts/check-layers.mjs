@@ -1,0 +1,132 @@
+// Arrows point down only: lib → bindings → crates/node → crates/proto, and inside lib from the public classes to what they stand on.
+// `node scripts/check-layers.mjs` lists every import that points up.
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { filesUnder } from './freshness.mjs';
+import { Failure, isMain, main, root } from './shell.mjs';
+
+/** The crates, lowest first; each may stand on lower ones only. */
+const crates = { 'crates/proto': 'troupe-proto', 'crates/node': 'troupe-node', bindings: 'troupe-bindings' };
+/** What the pure crate must not reach for: the time now, a socket, a file, a thread, a runtime. An instant may be passed in. */
+const impure = /\b(tokio|std::(net|fs|thread|process|env)|(Instant|SystemTime)::now)\b/;
+
+/**
+ * Inside lib, lowest first; a file may import the values of its own floor and of those below, and the types of any.
+ * Only the lowest but one knows the add-on.
+ */
+const floors = [
+  {
+    name: 'plain data, failures, checks and the log',
+    match: /^(address|duration|errors|failures|log|log-text|options|worker)\.ts$/,
+  },
+  { name: 'the add-on', match: /^native\.ts$/ },
+  { name: 'the port and shipping', match: /^(port|ship)\// },
+  { name: 'the public classes', match: /^[\w-]+\.ts$/ },
+  { name: 'the index', match: /^index\.ts$/ },
+];
+
+const floorOf = (file) => (file === 'index.ts' ? floors.length - 1 : floors.findIndex(({ match }) => match.test(file)));
+
+/** The dependency tables of a manifest: name → whether it is needed to build (true) or only to test (false). */
+function dependenciesIn(manifest) {
+  const found = new Map();
+  let table = '';
+  for (const line of readFileSync(manifest, 'utf8').split('\n')) {
+    table = /^\[(.+)\]/.exec(line)?.[1] ?? table;
+    const name = /^([\w-]+)[\s.=]/.exec(line)?.[1];
+    if (name && /dependencies$/.test(table)) found.set(name, found.get(name) || !table.endsWith('dev-dependencies'));
+  }
+  return found;
+}
+
+function crateProblems() {
+  const problems = [];
+  const names = Object.values(crates);
+  for (const [folder, name] of Object.entries(crates)) {
+    for (const [dependency, built] of dependenciesIn(join(root, folder, 'Cargo.toml'))) {
+      if (built && names.indexOf(dependency) > names.indexOf(name))
+        problems.push(`${folder} depends on ${dependency}, which stands above it`);
+      if (built && dependency === 'troupe-testkit') problems.push(`${folder} depends on the testkit outside its tests`);
+      if (built && folder === 'crates/proto' && dependency === 'tokio')
+        problems.push('crates/proto depends on tokio: it is pure');
+      if (built && folder !== 'bindings' && dependency.startsWith('napi'))
+        problems.push(`${folder} depends on ${dependency}: only bindings knows JavaScript`);
+    }
+  }
+  for (const file of filesUnder('crates/proto/src').filter(
+    (name) => name.endsWith('.rs') && !/(^|[/_])tests?(\.rs|\/)/.test(name),
+  )) {
+    const code = readFileSync(file, 'utf8')
+      .split('#[cfg(test)]')[0]
+      .replace(/^\s*\/\/.*$/gm, '');
+    const found = impure.exec(code);
+    if (found)
+      problems.push(
+        `${relative(root, file)} uses ${found[0]}: crates/proto is given bytes and time, it fetches neither`,
+      );
+  }
+  return problems;
+}
+
+/** The relative imports of a TypeScript file: [path, whether only types come from it]. */
+function importsOf(text) {
+  const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?([^'";]*?)\s*(?:from\s+)?'(\.[^']+)'/gm);
+  return [...statements].map(([, type, clause, path]) => {
+    const named = /^\{([\s\S]*)\}$/.exec(clause)?.[1];
+    const onlyTypes = named?.split(',').every((part) => part.trim() === '' || /^\s*type\s/.test(part));
+    return [path, Boolean(type) || onlyTypes === true];
+  });
+}
+
+function libraryProblems() {
+  const problems = [];
+  const graph = new Map();
+  const lib = join(root, 'lib');
+  for (const path of filesUnder('lib').filter((name) => name.endsWith('.ts'))) {
+    const file = relative(lib, path);
+    const text = readFileSync(path, 'utf8');
+    graph.set(file, []);
+    if (floorOf(file) < 0) problems.push(`lib/${file} has no place in scripts/check-layers.mjs`);
+    for (const [specifier, onlyTypes] of importsOf(text)) {
+      const target = relative(lib, join(dirname(path), specifier));
+      if (target.startsWith('..')) {
+        if (!/^\.\.[/\\]bindings[/\\]native\.d\.ts$/.test(target) || !onlyTypes)
+          problems.push(`lib/${file} reaches outside of lib: ${specifier}`);
+      } else if (!onlyTypes && target !== file) {
+        graph.get(file).push(target);
+        if (floorOf(target) > floorOf(file)) {
+          problems.push(
+            `lib/${file} (${floors[floorOf(file)]?.name}) imports lib/${target} (${floors[floorOf(target)]?.name}), which stands above it`,
+          );
+        }
+      }
+    }
+  }
+  return [...problems, ...cycles(graph)];
+}
+
+/** Circles of imports: which module runs first would be chance. */
+function cycles(graph) {
+  const problems = new Set();
+  const done = new Set();
+  const visit = (file, path) => {
+    if (path.includes(file)) {
+      const circle = path.slice(path.indexOf(file));
+      problems.add(`a circle of imports: ${[...circle, file].map((name) => `lib/${name}`).join(' → ')}`);
+    } else if (!done.has(file)) {
+      for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+      done.add(file);
+    }
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return [...problems];
+}
+
+/** Fails with every arrow that points up. */
+export function checkLayers() {
+  const problems = [...crateProblems(), ...libraryProblems()];
+  if (problems.length > 0)
+    throw new Failure(`Arrows point down only:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+}
+
+if (isMain(import.meta.url)) await main(async () => checkLayers());

@@ -1,0 +1,113 @@
+// The package as its users meet it: the tarballs in an empty folder, no Rust in the PATH, nothing else installed.
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { blocksOf } from './documents.mjs';
+import { packAll } from './package.mjs';
+import { attempt, Failure, isMain, main, root, run, say } from './shell.mjs';
+import { setUp } from './setup.mjs';
+import { compilerOf, nodeOf } from './toolbox.mjs';
+
+const stripsTypes = ['22', '24', '26'];
+const compilers = ['5.8', '6', '7'];
+
+/** Runs `body` in an empty folder outside of the project, in which the tarballs are installed. */
+async function withInstalled(body) {
+  const folder = mkdtempSync(join(tmpdir(), 'troupe-user-'));
+  try {
+    const tarballs = join(root, 'dist-packages');
+    const files = (await packAll(tarballs)).map((name) => join(tarballs, name));
+    writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
+    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...files], {
+      cwd: folder,
+      quiet: true,
+    });
+    return await body(folder, files);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What a program of the user's finds: one Node, no compiler. */
+const userEnv = (node, folder) => ({
+  PATH: [dirname(node), '/usr/bin', '/bin'].join(delimiter),
+  HOME: folder,
+  TROUPE_HOME: join(folder, 'home'),
+});
+
+async function readmeRuns(folder) {
+  const block = blocksOf('README.md').find(({ info }) => info === 'hello.mts');
+  if (!block?.output) throw new Failure('README.md has no block `ts hello.mts` with its output behind it.');
+  writeFileSync(join(folder, 'hello.mts'), block.text);
+  const tsx = new URL('../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
+  const passed = [];
+  for (const major of ['20', ...stripsTypes]) {
+    const node = await nodeOf(major);
+    if (!node) continue;
+    const args = [
+      ...(stripsTypes.includes(major) ? ['--disable-warning=ExperimentalWarning'] : ['--import', tsx]),
+      'hello.mts',
+    ];
+    const { status, stdout, output } = await attempt(node, args, {
+      cwd: folder,
+      env: userEnv(node, folder),
+      quiet: true,
+    });
+    if (status !== 0 || stdout !== block.output)
+      throw new Failure(`README's hello.mts on Node ${major}: status ${status}, printed\n${output}`);
+    passed.push(major);
+  }
+  return `hello.mts runs on Node ${passed.join(', ')}`;
+}
+
+async function typesCheck(folder) {
+  cpSync(join(root, '__test__', 'fixtures', 'user-program.ts'), join(folder, 'user-program.ts'));
+  for (const version of compilers) {
+    for (const lib of [['es2022'], ['es2022', 'dom']]) {
+      const config = {
+        compilerOptions: {
+          target: 'es2022',
+          lib,
+          types: [],
+          module: 'nodenext',
+          strict: true,
+          noEmit: true,
+          skipLibCheck: false,
+        },
+        files: ['user-program.ts'],
+      };
+      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+      const { status, output } = await attempt(process.execPath, [await compilerOf(version), '-p', folder], {
+        cwd: folder,
+        quiet: true,
+      });
+      if (status !== 0)
+        throw new Failure(`A user's program under TypeScript ${version}, lib ${lib.join(' and ')}:\n${output}`);
+    }
+  }
+  return `types check under TypeScript ${compilers.join(', ')}, with and without dom`;
+}
+
+async function linted(_folder, [mainTarball]) {
+  await run('publint', ['run', mainTarball, '--strict'], { quiet: true });
+  await run('attw', [mainTarball, '--profile', 'esm-only', '--no-definitely-typed', '--no-color'], { quiet: true });
+  return 'publint and attw find nothing';
+}
+
+/** All of it; resolves with what was found, a line each. */
+export async function checkPackage(only = undefined) {
+  return withInstalled(async (folder, tarballs) => {
+    const found = [];
+    for (const check of [readmeRuns, typesCheck, linted]) {
+      if (!only || check.name === only) found.push(await check(folder, tarballs));
+    }
+    return found;
+  });
+}
+
+if (isMain(import.meta.url)) {
+  await main(async () => {
+    await setUp();
+    for (const line of await checkPackage(process.argv[2])) say(line);
+  });
+}

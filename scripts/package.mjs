@@ -1,0 +1,99 @@
+// `npm run package`: the installable tarballs in dist-packages/: the main package, and one for each platform whose add-on lies beside
+// the package's root (on a developer's machine that is its own; the release workflow gathers all of them first).
+import { copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addonFile, builtPlatforms, platformNamed } from './platform.mjs';
+import { capture, Failure, isMain, main, readJson, root, say } from './shell.mjs';
+import { setUp } from './setup.mjs';
+
+/** What may be in the main package, besides package.json. */
+const allowed = /^(dist\/[\w./-]+\.js|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
+
+function writeManifest(folder, manifest) {
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** The main package: what runs, its types, and the platforms' packages as options of which npm installs the one that fits. */
+function stageMain(folder, platforms) {
+  const { name, version, description, keywords, license, type, engines, exports, types, files, dependencies } =
+    readJson('package.json');
+  const optionalDependencies = Object.fromEntries(platforms.map((platform) => [`@troupe/${platform}`, version]));
+  writeManifest(folder, {
+    name,
+    version,
+    description,
+    keywords,
+    license,
+    type,
+    engines,
+    exports,
+    types,
+    files,
+    dependencies,
+    optionalDependencies,
+  });
+  for (const file of ['index.d.ts', 'README.md', 'CHANGELOG.md', 'LICENSE'])
+    copyFileSync(join(root, file), join(folder, file));
+  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.d.ts') });
+}
+
+/** A platform's package: its add-on and nothing else. */
+function stagePlatform(folder, platform) {
+  const { version, license, engines } = readJson('package.json');
+  const { os, cpu, libc } = platformNamed(platform);
+  const file = addonFile(platform);
+  writeManifest(folder, {
+    name: `@troupe/${platform}`,
+    version,
+    description: `The native add-on of troupe for ${platform}.`,
+    license,
+    engines,
+    os: [os],
+    cpu: [cpu],
+    ...(libc ? { libc: [libc] } : {}),
+    main: file,
+    files: [file],
+  });
+  copyFileSync(join(root, file), join(folder, file));
+}
+
+/** Packs a staged folder; resolves with the tarball's name and the names of the files in it. */
+async function packFolder(folder, destination) {
+  const printed = await capture(
+    'npm',
+    ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', destination],
+    { cwd: folder },
+  );
+  const [packed] = Object.values(JSON.parse(printed));
+  return { tarball: packed.filename, files: packed.files.map(({ path }) => path) };
+}
+
+/** Makes all tarballs; resolves with their names. */
+export async function packAll(destination = join(root, 'dist-packages')) {
+  const staging = join(root, '.cache', 'package');
+  rmSync(staging, { recursive: true, force: true });
+  rmSync(destination, { recursive: true, force: true });
+  mkdirSync(destination, { recursive: true });
+  const platforms = builtPlatforms();
+  const tarballs = [];
+  for (const name of ['main', ...platforms]) {
+    const folder = join(staging, name);
+    mkdirSync(folder, { recursive: true });
+    if (name === 'main') stageMain(folder, platforms);
+    else stagePlatform(folder, name);
+    const { tarball, files } = await packFolder(folder, destination);
+    const fits = name === 'main' ? allowed : new RegExp(`^${addonFile(name).replaceAll('.', '\\.')}$`);
+    const strangers = files.filter((path) => path !== 'package.json' && !fits.test(path));
+    if (strangers.length > 0) throw new Failure(`${tarball} holds what no user needs: ${strangers.join(', ')}`);
+    tarballs.push(tarball);
+  }
+  return tarballs;
+}
+
+if (isMain(import.meta.url)) {
+  await main(async () => {
+    await setUp();
+    say('packing …');
+    for (const tarball of await packAll()) say(`dist-packages/${tarball}`);
+  });
+}

@@ -1,0 +1,121 @@
+// `npm run verify`: everything beside the tests that must hold before a change is taken in: format, lints, documentation, generated files,
+// the package as users get it. `npm run verify -- NAME …` runs some of the checks; `--list` names them.
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { checkDependencies } from './check-dependencies.mjs';
+import { checkLayers } from './check-layers.mjs';
+import { checkPackage } from './check-package.mjs';
+import { checkTree } from './check-tree.mjs';
+import { checkGenerated } from './generate.mjs';
+import { attempt, capture, colour, Failure, main, readJson, root, run, say, toolEnv } from './shell.mjs';
+import { setUp } from './setup.mjs';
+import { nodeOf } from './toolbox.mjs';
+
+/** A check that can't be done here: named with its reason, and not counted as passed. */
+class NotHere extends Failure {}
+
+const quietly = (command, args, options) => run(command, args, { quiet: true, ...options });
+
+/** The lock file's first entry repeats what package.json asks for; `npm ci` refuses a difference only where it is run. */
+function checkLockFile() {
+  const locked = readJson('package-lock.json').packages[''];
+  const wanted = readJson('package.json');
+  for (const field of ['name', 'version', 'dependencies', 'devDependencies', 'engines']) {
+    if (JSON.stringify(locked[field]) === JSON.stringify(wanted[field])) continue;
+    throw new Failure(
+      `package-lock.json does not follow package.json in "${field}": run \`npm install\` and commit it.`,
+    );
+  }
+}
+
+/** One version for all: the two packages and the crates. */
+function checkVersions() {
+  const crates = /^\[workspace\.package\]\nversion = "(.+)"/m.exec(readFileSync(join(root, 'Cargo.toml'), 'utf8'))?.[1];
+  const { version } = readJson('package.json');
+  if (crates !== version) throw new Failure(`package.json is at ${version}, Cargo.toml at ${crates}.`);
+  if (!readFileSync(join(root, 'CHANGELOG.md'), 'utf8').includes(`\n## ${version}`)) {
+    throw new Failure(`CHANGELOG.md says nothing of ${version}.`);
+  }
+}
+
+const checks = {
+  'rust-format': () => quietly('cargo', ['fmt', '--all', '--check']),
+  'rust-lints': () =>
+    quietly('cargo', ['clippy', '--workspace', '--all-targets', '--locked', '--', '--deny', 'warnings']),
+  'rust-docs': () =>
+    quietly('cargo', ['doc', '--workspace', '--no-deps', '--locked'], {
+      env: toolEnv({ RUSTDOCFLAGS: '--deny warnings' }),
+    }),
+  format: () => quietly('prettier', ['--check', '.']),
+  types: () => quietly('tsc', ['-p', 'tsconfig.json']),
+  lints: () => quietly('eslint', ['.', '--max-warnings', '0']),
+  layers: checkLayers,
+  tree: checkTree,
+  generated: async () => {
+    await checkGenerated();
+    checkLockFile();
+    checkVersions();
+    // Here the build has rewritten them; what was committed must be the same.
+    const changed = await capture('git', ['status', '--porcelain', '--', 'bindings/native.d.ts', 'Cargo.lock']);
+    if (changed && process.env.CI) throw new Failure(`Generated files are not what was committed:\n${changed}`);
+  },
+  dependencies: checkDependencies,
+  nodes: async () => {
+    const others = await Promise.all(['20', '22', '24', '26'].map(nodeOf));
+    const paths = others.filter((path) => path && path !== process.execPath);
+    if (paths.length === 0) throw new NotHere('other versions of Node come from npm for Linux x64 only');
+    const env = toolEnv({ TROUPE_TEST_NODES: paths.join(delimiter) });
+    await quietly('ava', ['__test__/examples.spec.ts', '__test__/programs.spec.ts'], { env });
+    return 'examples and programs on Node 20, 22, 24 and 26';
+  },
+  package: async () => (await checkPackage()).join('; '),
+  'rust-advisories': async () => {
+    const { status, output } = await attempt('cargo', ['deny', '--version'], { quiet: true });
+    if (status !== 0)
+      throw new NotHere(
+        'cargo-deny is not installed (`cargo install cargo-deny`); it also needs the advisory database',
+      );
+    await quietly('cargo', ['deny', '--locked', 'check']);
+    return output.trim();
+  },
+  'npm-advisories': async () => {
+    const { status, output } = await attempt('npm', ['audit', '--omit=dev', '--audit-level=high', '--loglevel=error'], {
+      quiet: true,
+    });
+    if (status !== 0 && output.includes('audit endpoint returned an error'))
+      throw new NotHere('this registry has no advisories (`npm audit`)');
+    if (status !== 0) throw new Failure(output);
+  },
+};
+
+/** Runs one check and prints its line; resolves with `passed`, `failed` or `skipped`. */
+async function check(name) {
+  const started = performance.now();
+  const time = () => colour.dim(`${((performance.now() - started) / 1000).toFixed(1)} s`);
+  try {
+    const found = await checks[name]();
+    console.log(`${colour.green('✓')} ${name} ${time()}${typeof found === 'string' ? colour.dim(` ${found}`) : ''}`);
+    return 'passed';
+  } catch (error) {
+    if (error instanceof NotHere) {
+      console.log(`${colour.yellow('○')} ${name}: not checked here: ${error.message}`);
+      return 'skipped';
+    }
+    console.log(`${colour.red('✗')} ${name} ${time()}\n${error instanceof Failure ? error.message : error.stack}`);
+    return 'failed';
+  }
+}
+
+await main(async () => {
+  const names = process.argv.slice(2);
+  if (names.includes('--list')) return console.log(Object.keys(checks).join('\n'));
+  const unknown = names.filter((name) => !Object.hasOwn(checks, name));
+  if (unknown.length > 0)
+    throw new Failure(`There is no check ${unknown.join(', ')}. There are: ${Object.keys(checks).join(', ')}.`);
+  await setUp();
+  say('checking; the Rust lints compile the workspace once more, which takes a minute or two …');
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  for (const name of names.length > 0 ? names : Object.keys(checks)) count[await check(name)] += 1;
+  console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
+  if (count.failed > 0) process.exitCode = 1;
+});

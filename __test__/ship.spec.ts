@@ -170,6 +170,7 @@ test('what a class needs around it is bundled, bound to the receiver, or refused
         `class AddonPackage ${AT('addon-package\\.ts')}.*fixture-addon/index\\.js loads "bindings".*`,
       ),
     },
+    AddonOptional: { value: [3, 'MODULE_NOT_FOUND'] },
     Stuck: {
       refused: new RegExp(`class Stuck ${AT('stuck\\.ts')}.*within 5 s: a top-level await.*does not settle there`),
     },

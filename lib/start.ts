@@ -5,6 +5,12 @@ import type { Node } from './node.ts';
 /** After a signal, and when the code behind `Node.start` has run, the process may take so long to end by itself. Milliseconds. */
 const END_WITHIN = 5_000;
 
+/**
+ * A signal so soon after the first one is the same one. A terminal signals the whole group of processes, and what stands in front of a
+ * program (tsx, npm) passes its own on besides; tsx does so within 30 ms, more on a busy machine. Milliseconds.
+ */
+const SAME_SIGNAL = 250;
+
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Runs `main` on a node; `staysUp`: until a signal comes. See `Node.start`. */
@@ -15,9 +21,11 @@ export async function runUntilInterrupted<T>(
 ): Promise<T | undefined> {
   let interrupt: () => void = () => {};
   const interrupted = new Promise<'interrupted'>((resolve) => (interrupt = () => resolve('interrupted')));
-  let signals = 0;
+  let firstSignal: number | undefined;
   const onSignal = (signal: (typeof SIGNALS)[number]) => {
-    if (++signals > 1) process.exit(128 + constants.signals[signal]);
+    const now = performance.now();
+    if (firstSignal !== undefined && now - firstSignal > SAME_SIGNAL) process.exit(128 + constants.signals[signal]);
+    firstSignal ??= now;
     interrupt();
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
@@ -29,7 +37,7 @@ export async function runUntilInterrupted<T>(
       const outcome = await Promise.race([ran.then((value) => ({ value })), interrupted, stopOf(node)]);
       if (typeof outcome === 'object') {
         if (staysUp) await Promise.race([interrupted, stopOf(node)]);
-        return signals > 0 ? undefined : outcome.value;
+        return firstSignal !== undefined ? undefined : outcome.value;
       }
       ran.catch(() => {});
       return undefined;
@@ -37,7 +45,7 @@ export async function runUntilInterrupted<T>(
       await node.stop();
     }
   } finally {
-    if (signals > 0) {
+    if (firstSignal !== undefined) {
       setTimeout(() => process.exit(0), END_WITHIN).unref();
     } else for (const signal of SIGNALS) process.off(signal, onSignal);
   }

@@ -76,8 +76,15 @@ impl Words {
 
 thread_local!(static ISOLATE: Cell<*mut Isolate> = const { Cell::new(null_mut()) });
 
-/// Runs a cold call on the isolate of this thread.
+/// Runs a cold call on the isolate of this thread; a timeout that it sets counts from now.
 pub(crate) fn with<T>(call: impl FnOnce(&mut Isolate) -> T) -> Result<T> {
+    on_isolate(|isolate| {
+        isolate.port.set_now(now());
+        call(isolate)
+    })
+}
+
+fn on_isolate<T>(call: impl FnOnce(&mut Isolate) -> T) -> Result<T> {
     let pointer = ISOLATE.get();
     if pointer.is_null() {
         return Err(Error::from_reason("the port of this isolate has not been opened, or is closed"));
@@ -190,7 +197,7 @@ unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) ->
             sys::napi_get_value_uint32(env, arguments[1], &raw mut records);
             sys::napi_get_value_bool(env, arguments[2], &raw mut deliver);
         }
-        with(|isolate| isolate.flush(env, arguments[0], records as usize, deliver))
+        on_isolate(|isolate| isolate.flush(env, arguments[0], records as usize, deliver))
     }));
     if !matches!(done, Ok(Ok(()))) {
         // SAFETY: the environment is that of the call; the strings are constants that end in zero.

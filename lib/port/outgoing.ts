@@ -117,6 +117,11 @@ function advance(): void {
   wake();
 }
 
+/** Asks for a flush although no record waits: the port has something to say. */
+export function askForFlush(): void {
+  wake();
+}
+
 /** The request in which the next message is nested. */
 export function putParent(request: number, generation: number): void {
   put(OUT.PARENT, request, generation, 0);

@@ -2,7 +2,7 @@
 import { fromCode, decodeCause, rejection, type Failure } from '../failures.ts';
 import { splitAddress } from '../address.ts';
 import { native } from '../native.ts';
-import { put, takeKept } from './outgoing.ts';
+import { askForFlush, put, takeKept } from './outgoing.ts';
 import { NIL, OUT, STAGES } from './record.ts';
 
 /** What is known of the request in which another one is nested. */
@@ -127,6 +127,8 @@ export function order<T>(to: string, timeout: number, start: (id: number, genera
     const id = open(resolve as Resolve, to, timeout, undefined);
     try {
       start(id, generationOf(id));
+      // The port may have answered it already, and hands that out at a flush.
+      askForFlush();
     } catch (error) {
       close(id, generationOf(id));
       reject(error as Error);

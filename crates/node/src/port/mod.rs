@@ -205,6 +205,11 @@ impl Port {
         self.requests.open()
     }
 
+    /// Tells the port the time: before a call that is no flush and counts time from now.
+    pub fn set_now(&mut self, now: u64) {
+        self.now = self.now.max(now);
+    }
+
     /// Takes in a batch of records and hands out what the isolate has to do.
     ///
     /// `deliver: false` only routes: nothing that runs a user's code is handed out, so that a full batch can be
@@ -217,7 +222,7 @@ impl Port {
         now: u64,
         deliver: bool,
     ) -> Flushed {
-        self.now = self.now.max(now);
+        self.set_now(now);
         self.expire();
         let mut has_sends = false;
         if deliver {

@@ -203,6 +203,235 @@ export declare class MessageTooLargeError extends TroupeError {
   readonly code: 'MESSAGE_TOO_LARGE';
 }
 
+// ── context ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What a worker may do while it handles a message. */
+export declare class Context {
+  #private;
+  /** This worker's own name. */
+  get worker(): string;
+  /** The node this worker runs on. */
+  get node(): Node;
+  /** Who sent the message: `"node/worker"`. Empty in `initialize` and `shutdown`, and when the sender has gone meanwhile. */
+  get sender(): Address;
+  /** Aborts when the asker gave up (deadline or its own signal), or when the drain time of a stop is over. Made when first read. */
+  get signal(): AbortSignal;
+  /** Milliseconds that the asker still waits; `Infinity` for a message nobody waits on. */
+  get remaining(): number;
+  /**
+   * Answers the sender: 0 to many times for one message, also after the handler returned. To a request, the first one is the
+   * answer, further ones are dead letters; to a mailbox or a worker that used `send`, each is a message. Never rejects
+   * because the asker is gone.
+   */
+  reply(message: string): Promise<void>;
+  /** As on `Node`, with this worker as the sender. */
+  send(to: Address, message: string, options?: SendOptions): Promise<void>;
+  /**
+   * As on `Node`, with this worker as the sender. Waits for the smaller of its own timeout ("30s" by default) and what remains
+   * of this message's deadline (then `TimeoutError`), and is given up when this message's asker gives up (then it rejects with
+   * `context.signal.reason`). (`context.node.*` inherits nothing.)
+   */
+  sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string>;
+  /** As on `Node`. */
+  get startWorker(): NodeHandle['startWorker'];
+  /** As on `Node`. */
+  stopWorker(name: string, options?: StopOptions): Promise<void>;
+}
+
+// ── mailbox ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A message that came to a mailbox. */
+export interface Incoming {
+  /** The text. */
+  readonly message: string;
+  /** Who sent it: `"node/worker"`. */
+  readonly sender: Address;
+  /** Answers the sender; see `Context.reply`. */
+  reply(message: string): Promise<void>;
+}
+
+/** Holds what is sent or replied to it until it is received. Made by `node.createMailbox`; every node has one, `node.mailbox`. */
+export declare class Mailbox implements AsyncIterable<Incoming> {
+  #private;
+  /** Its name, unique on its node. */
+  readonly name: string;
+  /**
+   * The next message. Several callers are served in the order of their calls.
+   *
+   * @throws TimeoutError after `timeout` (default "30s"); NodeStoppedError when the node stops or the mailbox is closed.
+   */
+  receive(options?: RequestOptions): Promise<Incoming>;
+  /** Sends with this mailbox as the sender, so that every reply comes back here. */
+  send(to: Address, message: string, options?: SendOptions): Promise<void>;
+  /**
+   * Takes its name back. Messages that were not received are dead letters, requests among them fail with `WorkerStoppedError`.
+   *
+   * @throws NotPermittedError for the node's own mailbox, which closes when the node stops.
+   */
+  close(): Promise<void>;
+  /** Every message as it comes; ends when the mailbox is closed. Leaving the loop does not close the mailbox. */
+  [Symbol.asyncIterator](): AsyncIterator<Incoming>;
+  /** {@link Mailbox.close}. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+// ── node-handle ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What one can do with a node, this one or another of the zone: the same calls, the same results. */
+export interface NodeHandle {
+  /** Unique among the live nodes of the zone. */
+  readonly name: string;
+  /** Identifier of the node's identity: derived from its public key, so it can't be claimed by another node. */
+  readonly id: string;
+  /**
+   * Resolves when the worker is initialised and this node finds it by its name. An instance can be started once; the class form,
+   * with its constructor arguments, can also be restarted and moved: prefer it. On another node it takes at most 30 s.
+   *
+   * @throws NameTakenError when the node has a worker of that name.
+   * @throws WorkerFailedError when the constructor or `initialize` fails, with what it threw as `cause`.
+   * @throws NotPortableError when the class can't travel to that node; NotPermittedError when that node takes no code.
+   */
+  startWorker(name: string, worker: Worker, options?: StartWorkerOptions): Promise<void>;
+  startWorker<A extends unknown[]>(
+    name: string,
+    worker: WorkerClass<A>,
+    options: StartWorkerOptions & {
+      args: A;
+    },
+  ): Promise<void>;
+  startWorker(name: string, worker: WorkerClass<[]>, options?: StartWorkerOptions): Promise<void>;
+  /**
+   * Resolves when the worker is gone: what it held was handled within `timeout`, or has failed with `WorkerStoppedError`.
+   *
+   * @throws NoSuchWorkerError when the node has no worker of that name.
+   */
+  stopWorker(name: string, options?: StopOptions): Promise<void>;
+  /** Sorted by name. Includes `main`. */
+  listWorkers(options?: { prefix?: string; limit?: number }): Promise<WorkerInfo[]>;
+  /**
+   * Hands a message over without waiting for what it does. Resolves at once where there is room (in the worker's mailbox; for another
+   * node: a place granted by the receiver, and room on the link), else when there is, in order, up to `timeout`. A send that fails is
+   * a dead letter (counted, logged) whether or not anyone awaits it, and never an unhandled rejection.
+   */
+  send(to: Address, message: string, options?: SendOptions): Promise<void>;
+  /** Sends and waits for the first reply. Exactly one outcome: the reply, or an error. Order with `send` to the same worker is kept. */
+  sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string>;
+}
+
+// ── node ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One runtime with one identity: workers of this process, and the way to those of the zone. */
+export declare class Node implements NodeHandle {
+  #private;
+  /** Unique among the live nodes of the zone. */
+  readonly name: string;
+  /** Identifier of the node's identity: derived from its public key, so it can't be claimed by another node. */
+  readonly id: string;
+  /** The mailbox of `main`. Every node has one. `stopWorker('main')` is NOT_PERMITTED. */
+  readonly mailbox: Mailbox;
+  private constructor();
+  /**
+   * Starts a node, runs `main` as its first worker (named `main`), and keeps the node up until SIGINT or SIGTERM,
+   * which drain it, also while `main` still runs; a second signal ends at once. Resolves when the node has stopped, with what `main`
+   * returned, or undefined when a signal came first (the process then ends with status 0); if `main` fails, the node is stopped and the failure is thrown.
+   */
+  static start<T>(main: (node: Node) => T | Promise<T>, options?: StartOptions): Promise<T | undefined>;
+  /** Starts a node to embed in a program that has its own life: no signal handlers, `await using` or `stop()` ends it. */
+  static create(options?: NodeOptions): Promise<Node>;
+  /** Aborts when the node begins to stop. */
+  get signal(): AbortSignal;
+  /** See {@link NodeHandle.startWorker}. */
+  startWorker(name: string, worker: Worker, options?: StartWorkerOptions): Promise<void>;
+  startWorker<A extends unknown[]>(
+    name: string,
+    worker: WorkerClass<A>,
+    options: StartWorkerOptions & {
+      args: A;
+    },
+  ): Promise<void>;
+  startWorker(name: string, worker: WorkerClass<[]>, options?: StartWorkerOptions): Promise<void>;
+  /** A named mailbox without a behaviour: what is sent or replied to it waits there. `capacity`: messages, default 10_000. */
+  createMailbox(
+    name: string,
+    options?: {
+      capacity?: number;
+    },
+  ): Promise<Mailbox>;
+  /** See {@link NodeHandle.stopWorker}. */
+  stopWorker(name: string, options?: StopOptions): Promise<void>;
+  /** See {@link NodeHandle.listWorkers}. */
+  listWorkers(options?: { prefix?: string; limit?: number }): Promise<WorkerInfo[]>;
+  /** See {@link NodeHandle.send}; the sender is `node/main`. */
+  send(to: Address, message: string, options?: SendOptions): Promise<void>;
+  /** See {@link NodeHandle.sendAndReceive}; the sender is `node/main`. */
+  sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string>;
+  /** Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. */
+  stop(options?: StopOptions): Promise<void>;
+  /** {@link Node.stop} with its defaults. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+// ── remote-node ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A node of the zone, as seen from another one. A plain name means that node's worker only. */
+export declare class RemoteNode implements NodeHandle {
+  #private;
+  /** Unique among the live nodes of the zone. */
+  readonly name: string;
+  /** Identifier of the node's identity: derived from its public key, so it can't be claimed by another node. */
+  readonly id: string;
+  /** See {@link NodeHandle.startWorker}. */
+  startWorker(name: string, worker: Worker, options?: StartWorkerOptions): Promise<void>;
+  startWorker<A extends unknown[]>(
+    name: string,
+    worker: WorkerClass<A>,
+    options: StartWorkerOptions & {
+      args: A;
+    },
+  ): Promise<void>;
+  startWorker(name: string, worker: WorkerClass<[]>, options?: StartWorkerOptions): Promise<void>;
+  /** See {@link NodeHandle.stopWorker}. */
+  stopWorker(name: string, options?: StopOptions): Promise<void>;
+  /** See {@link NodeHandle.listWorkers}. */
+  listWorkers(options?: { prefix?: string; limit?: number }): Promise<WorkerInfo[]>;
+  /** See {@link NodeHandle.send}. */
+  send(to: Address, message: string, options?: SendOptions): Promise<void>;
+  /** See {@link NodeHandle.sendAndReceive}. */
+  sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string>;
+}
+
+// ── zone ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The zone of a node. */
+export declare class Zone {
+  /**
+   * The zone's live nodes, sorted by name; this one is among them, as the `Node` itself. `filter`: only nodes whose name begins with it.
+   * `atLeast` with `timeout` (default "30s"): wait until so many are there, else `TimeoutError`.
+   */
+  static nodes(
+    node: Node,
+    options?: {
+      filter?: string;
+      atLeast?: number;
+      timeout?: Duration;
+      signal?: AbortSignal;
+    },
+  ): Promise<NodeHandle[]>;
+  /** One node by its full name, or `NodeUnreachableError`. */
+  static node(node: Node, name: string): Promise<NodeHandle>;
+  /** Who joins and leaves, from now on; first one `joined` for each node that is there. Ends when the node stops or `signal` aborts. */
+  static watch(
+    node: Node,
+    options?: {
+      filter?: string;
+      signal?: AbortSignal;
+    },
+  ): AsyncIterable<{
+    type: 'joined' | 'left';
+    node: NodeHandle;
+  }>;
+}
+
 // ── options ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** How a message is handed over. */
@@ -299,12 +528,5 @@ export declare function error(message: string, fields?: object): void;
  * reported once, and the record is written as if it were not there.
  */
 export declare function setLogger(log: Logger | undefined): void;
-
-// ── context ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-declare class Context {
-  readonly worker: string;
-  reply(message: string): Promise<void>;
-}
 
 export {};

@@ -3,7 +3,7 @@ import type { Address } from './address.ts';
 import { native } from './native.ts';
 import type { Node } from './node.ts';
 import type { RequestOptions, SendOptions, StopOptions } from './options.ts';
-import { type Cell, type Handling, signalled } from './port/cell.ts';
+import { type Cell, signalled } from './port/cell.ts';
 import { refusal } from './port/message.ts';
 import { putKept, putText } from './port/outgoing.ts';
 import { INBOUND, NIL, OUT } from './port/record.ts';
@@ -13,7 +13,7 @@ import type { NodeHandle } from './node-handle.ts';
 const DONE = Promise.resolve();
 
 /** What a worker may do while it handles a message. */
-export class Context implements Handling {
+export class Context {
   readonly #cell: Cell;
   readonly #sender: Cell | number;
   readonly #senderGeneration: number;

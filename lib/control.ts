@@ -103,11 +103,13 @@ export async function startThere(
     // The receiver may have the class itself, by its `workers` option.
     notPortable = error;
   }
-  let answer = await start();
-  if (answer === 'code') {
+  if ((await start()) === 'code') {
     if (made === undefined) throw notPortable;
     await sendCode(node, peer, name, made);
-    answer = await start();
+    if ((await start()) === 'code') {
+      const detail = `it does not find the code that it has just been sent; see whether anything removes files from its zone's folder`;
+      throw fromCode(5, { worker: name, node: peer, detail });
+    }
   }
   await order<void>(name, TIMEOUT, (id, generation) => {
     native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);

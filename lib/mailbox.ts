@@ -5,7 +5,7 @@ import { fromCode } from './failures.ts';
 import type { Node } from './node.ts';
 import { requestTimeout, type RequestOptions, type SendOptions } from './options.ts';
 import { NO_LIMIT } from './duration.ts';
-import type { Cell, Handling, Receiver } from './port/cell.ts';
+import type { Cell, Handling } from './port/cell.ts';
 import { send } from './port/send.ts';
 
 /** A message that came to a mailbox. */
@@ -42,7 +42,7 @@ interface Waiting {
 }
 
 /** Holds what is sent or replied to it until it is received. Made by `node.createMailbox`; every node has one, `node.mailbox`. */
-export class Mailbox implements AsyncIterable<Incoming>, Receiver {
+export class Mailbox implements AsyncIterable<Incoming> {
   /** @internal */
   cell!: Cell;
   readonly #node: Node;

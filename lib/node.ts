@@ -28,7 +28,7 @@ import {
   type StopOptions,
 } from './options.ts';
 import { type Behind, cells } from './port/cell.ts';
-import { initialize, openCell, type Place } from './port/life.ts';
+import { initialize, openCell } from './port/life.ts';
 import { order } from './port/requests.ts';
 import { AddressBook, request, send } from './port/send.ts';
 import { onNodeEvents, routeNow } from './port/turn.ts';
@@ -57,7 +57,7 @@ process.on('exit', () => {
 });
 
 /** One runtime with one identity: workers of this process, and the way to those of the zone. */
-export class Node implements NodeHandle, Place {
+export class Node implements NodeHandle {
   readonly #settings: NodeSettings;
   readonly #stopping = new AbortController();
   /** Holds the event loop while the node is up. */
@@ -76,7 +76,6 @@ export class Node implements NodeHandle, Place {
   /** @internal */
   readonly membersChanged = new EventTarget();
 
-  /** @internal */
   private constructor(settings: NodeSettings, number: number, alive: NodeJS.Timeout) {
     this.#settings = settings;
     this.#alive = alive;

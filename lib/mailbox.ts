@@ -69,7 +69,10 @@ export class Mailbox implements AsyncIterable<Incoming> {
   receive(first?: RequestOptions | Handling, message?: string): Promise<Incoming> | void {
     if (message !== undefined) return this.#deliver(new Received(first as Context, message));
     try {
-      return this.#next(requestTimeout(first as RequestOptions | undefined), (first as RequestOptions | undefined)?.signal);
+      return this.#next(
+        requestTimeout(first as RequestOptions | undefined),
+        (first as RequestOptions | undefined)?.signal,
+      );
     } catch (error) {
       return Promise.reject(error as Error);
     }

@@ -105,7 +105,8 @@ export class Cell {
   /** A message was lent. */
   deliver(handling: Handling, message: string): void {
     if (this.receiver !== undefined) this.receiver.receive(handling, message);
-    else if (this.current !== undefined || this.#isPaused || this.#lent !== undefined) (this.#lent ??= []).push(handling, message);
+    else if (this.current !== undefined || this.#isPaused || this.#lent !== undefined)
+      (this.#lent ??= []).push(handling, message);
     else this.#handle(handling, message);
   }
 

@@ -139,7 +139,14 @@ export function found(id: number, generation: number): void {
 }
 
 /** A send that waited failed. */
-export function unsent(id: number, generation: number, code: number, stage: number, maybe: boolean, link: number): void {
+export function unsent(
+  id: number,
+  generation: number,
+  code: number,
+  stage: number,
+  maybe: boolean,
+  link: number,
+): void {
   end(id, generation)?.failBy(code, link, stage, maybe);
 }
 

@@ -97,5 +97,3 @@ export function runShutdown(cell: Cell): void {
     put(OUT.ENDED, cell.slot, cell.generation, 0);
   });
 }
-
-

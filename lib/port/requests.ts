@@ -104,7 +104,14 @@ export function failed(
 }
 
 /** The failure of a send to an address. */
-export function sendFailure(to: string, code: number, link: number, waited: number, stage: number, maybe: boolean): Error {
+export function sendFailure(
+  to: string,
+  code: number,
+  link: number,
+  waited: number,
+  stage: number,
+  maybe: boolean,
+): Error {
   return fromCode(code, { ...about(to, link), waited, stage: STAGES[stage], maybeExecuted: maybe });
 }
 

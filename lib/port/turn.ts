@@ -19,6 +19,7 @@ const MAX_TIMER = 2 ** 31 - 1;
 const NONE: readonly string[] = [];
 let texts: readonly string[] = NONE;
 let scheduled = false;
+let isTicking = false;
 let deferred = false;
 let cursor = 0;
 let count = 0;
@@ -51,9 +52,18 @@ const flush = native.openPort(
   },
 );
 
+/**
+ * Asks for a flush when the promise jobs have drained. What `nextTick` is given inside of a tick runs before them, and a reply would
+ * then travel before its handler has ended: there it goes by way of a promise job.
+ */
 function schedule(): void {
   if (scheduled) return;
   scheduled = true;
+  if (isTicking) queueMicrotask(scheduleTick);
+  else scheduleTick();
+}
+
+function scheduleTick(): void {
   process.nextTick(tick);
 }
 
@@ -98,11 +108,13 @@ function tick(): void {
     return;
   }
   scheduled = false;
+  isTicking = true;
   beginTurn();
   unparkAll();
   if (cursor >= count) exchange();
   dispatch();
-  if ((cursor < count || more || pending() > 0 || hasParked()) && !scheduled) schedule();
+  if (cursor < count || more || pending() > 0 || hasParked()) schedule();
+  isTicking = false;
 }
 
 /** One native call: the batch goes, what there is to do comes. */

@@ -96,14 +96,14 @@ impl<'a> Text<'a> {
         match self {
             Text::Ascii(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Text::Utf16(units) => String::from_utf16_lossy(units),
-            Text::Wtf8(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => text.to_owned(),
-                Err(_) => {
-                    let mut units = Vec::with_capacity(bytes.len());
-                    decode_wtf8(bytes, &mut units);
-                    String::from_utf16_lossy(&units)
+            Text::Wtf8(bytes) => {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    return text.to_owned();
                 }
-            },
+                let mut units = Vec::with_capacity(bytes.len());
+                decode_wtf8(bytes, &mut units);
+                String::from_utf16_lossy(&units)
+            }
         }
     }
 

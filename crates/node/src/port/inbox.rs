@@ -212,7 +212,7 @@ impl Inbox {
     }
 
     /// Sets what wakes the isolate. It is called at most once until the isolate has looked, under a lock:
-    /// after [`Inbox::close`] returned it is never called again.
+    /// once the port is shut it is never called again.
     pub fn set_waker(&self, waker: Box<dyn Fn() + Send>) {
         self.lock().waker = Some(waker);
     }

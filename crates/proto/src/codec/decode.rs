@@ -200,7 +200,7 @@ fn session(frame_kind: u8, flags: u8, mut reader: Reader<'_>) -> Result<Frame<'_
         kind::PONG => {
             let token = reader.u64()?;
             let turns = reader.all();
-            if turns.len() % 4 != 0 || turns.len() > PONG_TURNS_MAX * 4 {
+            if !turns.len().is_multiple_of(4) || turns.len() > PONG_TURNS_MAX * 4 {
                 return Err(CodecError::Malformed("a PONG frame does not hold at most 64 whole times"));
             }
             Frame::Pong(Pong { token, turns })

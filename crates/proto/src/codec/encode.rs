@@ -47,10 +47,13 @@ pub fn encoded_len(frame: &Frame<'_>, body_len: usize) -> usize {
                 + target
                 + if extensions == 0 { 0 } else { 2 + extensions }
         }
-        Frame::Reply(_) => 8,
+        Frame::Reply(_)
+        | Frame::Cancel { .. }
+        | Frame::Gone { .. }
+        | Frame::Ack { .. }
+        | Frame::Window { .. }
+        | Frame::Ping { .. } => 8,
         Frame::Fail(_) | Frame::Stage { .. } | Frame::Close { .. } => 9,
-        Frame::Cancel { .. } | Frame::Gone { .. } | Frame::Ack { .. } => 8,
-        Frame::Window { .. } | Frame::Ping { .. } => 8,
         Frame::Where { name } => name.len(),
         Frame::Here { name, at } => name.len() + 8 * usize::from(at.is_some()),
         Frame::Bind { name, .. } => 8 + name.len(),

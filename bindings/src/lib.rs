@@ -1,8 +1,15 @@
 //! The bridge: converts and forwards between JavaScript and `troupe-node`. It decides nothing.
 //!
-//! [`port`] holds the one hot call, written against raw N-API; [`node`] and [`log`] hold the rest.
+//! [`port`] holds the one hot call, written against raw N-API, [`isolate`] what it works on; the other files hold the
+//! cold calls, one noun each.
 //! Every entry catches panics: a defect of ours must not take the user's process down.
 
+mod address;
+mod control;
+mod counters;
+mod isolate;
 mod log;
 mod node;
 mod port;
+mod worker;
+mod zone;

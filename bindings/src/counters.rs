@@ -1,0 +1,33 @@
+//! What tests compare with TypeScript: the port's counters and the table of error codes.
+
+use crate::isolate::with;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use troupe_node::code;
+
+/// What the port has counted, for tests: messages handed to workers, open requests, and dead letters by reason.
+#[napi(object)]
+pub struct Counters {
+    /// Messages handed to workers since the port was opened.
+    pub delivered: f64,
+    /// Requests that are open, waiting sends included.
+    pub open: u32,
+    /// Dead letters of this process, in the order of the reasons in Rust.
+    pub dead_letters: Vec<f64>,
+}
+
+/// Reads the counters.
+#[napi(catch_unwind)]
+pub fn counters() -> Result<Counters> {
+    with(|isolate| Counters {
+        delivered: isolate.port.delivered() as f64,
+        open: isolate.port.open_requests() as u32,
+        dead_letters: troupe_node::port::dead_letters().iter().map(|count| *count as f64).collect(),
+    })
+}
+
+/// The table of error codes, by number, for the test that compares it with TypeScript's.
+#[napi(catch_unwind)]
+pub fn error_codes() -> Vec<String> {
+    code::NAMES.iter().map(|(number, name)| format!("{number} {name}")).collect()
+}

@@ -6,9 +6,9 @@
 import { Node, Zone, type Context, type WorkerInfo } from 'troupe';
 
 let openGate = () => {};
+const gate = new Promise<void>((open) => (openGate = open));
 class Gate {
   async handleMessage(context: Context) {
-    const gate = new Promise<void>((open) => (openGate = open));
     await context.reply('begun');
     await gate;
   }

@@ -57,6 +57,16 @@ process.on('exit', () => {
   for (const program of running) program.signal('SIGKILL');
 });
 
+/** The process that runs the program behind `tsx`; the whole group, as a negative number, where the system does not tell. */
+function behindTsx(pid: number): number {
+  try {
+    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    return child ? Number(child) : -pid;
+  } catch {
+    return -pid;
+  }
+}
+
 /** A program under way. */
 export class Program {
   /** All it has written to standard output. */
@@ -68,17 +78,19 @@ export class Program {
   readonly #process: ChildProcess;
   readonly #watchers = new Set<() => void>();
   readonly #title: string;
+  readonly #isBehindTsx: boolean;
 
   /** Starts it; `t` ends it at the latest. */
   constructor(t: ExecutionContext, args: string[], env: Record<string, string>, node = process.execPath) {
     this.#title = args.at(-1) ?? '';
+    this.#isBehindTsx = args[0] === tsx;
     // Of ours only what a program needs: a variable of the developer's machine must not change what is printed.
     const inherited = Object.fromEntries(
       ['PATH', 'HOME', 'TMPDIR'].flatMap((name) =>
         process.env[name] === undefined ? [] : [[name, process.env[name]]],
       ),
     );
-    // A process group of its own: `tsx` runs the program as a child, and a signal must reach both, as from a terminal.
+    // A process group of its own: `tsx` runs the program as a child, and killing must reach both.
     this.#process = spawn(node, args, {
       env: { ...inherited, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -117,12 +129,16 @@ export class Program {
     if (!inTime) throw new Error(`${this.#title} ended too early:\n${this.stdout}${this.stderr}`);
   }
 
-  /** Sends it a signal as a terminal does: to all of its processes. */
+  /**
+   * Sends it a signal: to the program itself where the system tells which process that is, and not to the `tsx` in front of it, which kills a
+   * program that does not say within 60 ms that it got it. Killing kills all of its processes.
+   */
   signal(signal: NodeJS.Signals): void {
     const { pid } = this.#process;
     if (pid === undefined) return;
     try {
-      process.kill(-pid, signal);
+      const program = this.#isBehindTsx ? behindTsx(pid) : pid;
+      process.kill(signal === 'SIGKILL' ? -pid : program, signal);
     } catch (error) {
       // It has ended: that is what teardown wants.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;

@@ -27,7 +27,14 @@ export class Context implements Handling {
   readonly until: number;
 
   /** @internal */
-  constructor(cell: Cell, id: number, generation: number, sender: Cell | number, senderGeneration: number, until: number) {
+  constructor(
+    cell: Cell,
+    id: number,
+    generation: number,
+    sender: Cell | number,
+    senderGeneration: number,
+    until: number,
+  ) {
     this.#cell = cell;
     this.request = id;
     this.generation = generation;

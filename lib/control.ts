@@ -58,7 +58,8 @@ function unwrap(answer: unknown, node: string, worker: string): unknown {
   let reason: Error | undefined;
   if (cause !== undefined) {
     reason = decodeCause(cause);
-    if (stack !== undefined) Object.defineProperty(reason, 'stack', { value: stack, configurable: true, writable: true });
+    if (stack !== undefined)
+      Object.defineProperty(reason, 'stack', { value: stack, configurable: true, writable: true });
   }
   throw fromCode(code, { worker: worker === '' ? undefined : worker, node, detail, cause: reason });
 }
@@ -149,7 +150,12 @@ export async function answer(node: Node, request: number, generation: number): P
 
 function describe(error: unknown): Answer {
   if (!(error instanceof TroupeError)) {
-    return { code: 5, detail: (error as Error)?.message ?? String(error), cause: encodeCause(error), ...stackOf(error) };
+    return {
+      code: 5,
+      detail: (error as Error)?.message ?? String(error),
+      cause: encodeCause(error),
+      ...stackOf(error),
+    };
   }
   const code = Number(Object.entries(ERROR_CODES).find(([, name]) => name === error.code)?.[0]);
   const cause = error.cause === undefined ? {} : { cause: encodeCause(error.cause), ...stackOf(error.cause) };
@@ -185,7 +191,9 @@ async function perform(node: Node, { peer, publicKey, bytes }: Asked): Promise<u
     case CODE:
       return keepCode(node, peer, publicKey, data);
     default:
-      throw new NotPermittedError(`node ${peer} asked for what this version does not know; run the same version on both`);
+      throw new NotPermittedError(
+        `node ${peer} asked for what this version does not know; run the same version on both`,
+      );
   }
 }
 

@@ -6,7 +6,8 @@ export const MAX_MESSAGE = 16 * 1024 * 1024;
 
 /** The failure of a message that can't be sent, or undefined. */
 export function refusal(message: unknown, to: string): Error | undefined {
-  if (typeof message !== 'string') return invalidType('message', 'a string; JSON.stringify makes one of other values', message);
+  if (typeof message !== 'string')
+    return invalidType('message', 'a string; JSON.stringify makes one of other values', message);
   // No UTF-16 unit takes more than three bytes: most messages are known to fit by their length alone.
   if (message.length * 3 <= MAX_MESSAGE) return undefined;
   const bytes = Buffer.byteLength(message, 'utf8');

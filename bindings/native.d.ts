@@ -114,6 +114,9 @@ export declare function members(node: number): Array<MemberEntry>;
 /** Identifier of the node's identity, in hexadecimal; empty until it is open. */
 export declare function nodeId(node: number): string;
 
+/** The same for a mailbox without a behaviour. */
+export declare function openMailbox(node: number, name: string, capacity: number): number;
+
 /** Opens a node and returns its number; the order is answered when it has joined its zone. */
 export declare function openNode(options: OpenNode, request: number, generation: number): number;
 

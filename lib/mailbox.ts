@@ -36,6 +36,12 @@ class Received implements Incoming {
   }
 }
 
+/** One that was not received yet, and what the port knows it by. */
+interface Held {
+  readonly incoming: Incoming;
+  readonly handling: Handling;
+}
+
 interface Waiting {
   take(incoming: Incoming): void;
   fail(reason: unknown): void;
@@ -46,9 +52,10 @@ export class Mailbox implements AsyncIterable<Incoming> {
   /** @internal */
   cell!: Cell;
   readonly #node: Node;
-  readonly #lent: Incoming[] = [];
+  readonly #lent: Held[] = [];
   readonly #waiting = new Set<Waiting>();
   #isClosed = false;
+  #closing: Promise<void> | undefined;
   /** Its name, unique on its node. */
   readonly name: string;
 
@@ -67,7 +74,7 @@ export class Mailbox implements AsyncIterable<Incoming> {
    */
   receive(options?: RequestOptions): Promise<Incoming>;
   receive(first?: RequestOptions | Handling, message?: string): Promise<Incoming> | void {
-    if (message !== undefined) return this.#deliver(new Received(first as Context, message));
+    if (message !== undefined) return this.#deliver(first as Context, message);
     try {
       return this.#next(
         requestTimeout(first as RequestOptions | undefined),
@@ -78,14 +85,30 @@ export class Mailbox implements AsyncIterable<Incoming> {
     }
   }
 
-  #deliver(incoming: Incoming): void {
+  #deliver(handling: Context, message: string): void {
+    const incoming = new Received(handling, message);
     for (const waiting of this.#waiting) {
       this.#waiting.delete(waiting);
       this.cell.acknowledge();
       waiting.take(incoming);
       return;
     }
-    this.#lent.push(incoming);
+    this.#lent.push({ incoming, handling });
+  }
+
+  /** @internal */
+  withdraw(request: number, generation: number): boolean {
+    const at = this.#lent.findIndex(
+      ({ handling }) => handling.request === request && handling.generation === generation,
+    );
+    if (at === -1) return false;
+    this.#lent.splice(at, 1);
+    return true;
+  }
+
+  /** @internal */
+  giveBack(): Handling[] {
+    return this.#lent.splice(0).map(({ handling }) => handling);
   }
 
   #next(timeout: number, signal?: AbortSignal): Promise<Incoming> {
@@ -93,7 +116,7 @@ export class Mailbox implements AsyncIterable<Incoming> {
     const ready = this.#lent.shift();
     if (ready !== undefined) {
       this.cell.acknowledge();
-      return Promise.resolve(ready);
+      return Promise.resolve(ready.incoming);
     }
     if (this.#isClosed) return Promise.reject(this.#closedError());
     return new Promise((resolve, reject) => {
@@ -151,7 +174,8 @@ export class Mailbox implements AsyncIterable<Incoming> {
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    await this.#node.stopWorker(this.name, { timeout: 0 });
+    this.#closing ??= this.#node.stopWorker(this.name, { timeout: 0 });
+    await this.#closing;
   }
 
   /** Every message as it comes; ends when the mailbox is closed. Leaving the loop does not close the mailbox. */

@@ -28,7 +28,8 @@ import {
   type StopOptions,
 } from './options.ts';
 import { type Behind, cells } from './port/cell.ts';
-import { initialize, openCell } from './port/life.ts';
+import { initialize, openCell, openMailboxCell } from './port/life.ts';
+import { handOverLogs } from './port/logs.ts';
 import { order } from './port/requests.ts';
 import { AddressBook, request, send } from './port/send.ts';
 import { onNodeEvents, routeNow } from './port/turn.ts';
@@ -41,7 +42,7 @@ const nodes: (Node | undefined)[] = [];
 /** Instances that run or have run: an instance is started once. */
 const started = new WeakSet<object>();
 const RESUME = 0;
-const WAIT = 0;
+const MAIN_MAILBOX = 10_000;
 
 onNodeEvents({
   control: (number, id, generation) => {
@@ -54,6 +55,7 @@ onNodeEvents({
 /** Channels and the zone's record are closed also when the process ends without `stop`. */
 process.on('exit', () => {
   for (const node of nodes) if (node !== undefined) native.closeNodeNow(node.number);
+  handOverLogs();
 });
 
 /** One runtime with one identity: workers of this process, and the way to those of the zone. */
@@ -84,7 +86,7 @@ export class Node implements NodeHandle {
     this.id = native.nodeId(number);
     this.book = new AddressBook(number, settings.name);
     nodes[number] = this;
-    this.mailbox = this.#openMailbox('main', { mailbox: 10_000 });
+    this.mailbox = this.#openMailbox('main', MAIN_MAILBOX);
   }
 
   /**
@@ -177,21 +179,19 @@ export class Node implements NodeHandle {
       throw invalidArgument(`the instance for worker "${name}" was started before; start its class, or a new instance`);
     }
     const behind: Behind = { make: makeContext, renew, holdsOnFailure: settings.onFailure !== RESUME };
-    const cell = openCell(this, name, settings, behind, instance, undefined);
+    const cell = openCell(this, name, settings, behind, instance);
     started.add(instance);
     this.book.started(cell);
     await initialize(cell, this);
   }
 
-  #openMailbox(name: string, { mailbox }: { mailbox: number }): Mailbox {
+  #openMailbox(name: string, capacity: number): Mailbox {
     const opened = new Mailbox(this, name);
-    const settings = { mailbox, overflow: WAIT, onFailure: RESUME, maxRestarts: 0, withinMs: 0 } as const;
     const behind: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
-    const cell = openCell(this, name, settings, behind, undefined, opened);
+    const cell = openMailboxCell(this, name, capacity, behind, opened);
     opened.cell = cell;
     cell.onGone = () => opened.ended();
     this.book.started(cell);
-    cell.ready(true);
     return opened;
   }
 
@@ -199,18 +199,23 @@ export class Node implements NodeHandle {
     if (this.#stopping.signal.aborted) throw fromCode(8, { node: this.name });
   }
 
+  #refuseWhenClosed(): void {
+    if (this.book.isClosed) throw fromCode(8, { node: this.name });
+  }
+
   /** A named mailbox without a behaviour: what is sent or replied to it waits there. `capacity`: messages, default 10_000. */
   async createMailbox(name: string, options?: { capacity?: number }): Promise<Mailbox> {
     checkName(name, 'name');
-    const mailbox = mailboxCapacity(options);
+    const capacity = mailboxCapacity(options);
     this.#refuseWhenStopped();
-    return this.#openMailbox(name, { mailbox });
+    return this.#openMailbox(name, capacity);
   }
 
   /** See {@link NodeHandle.stopWorker}. */
   async stopWorker(name: string, options?: StopOptions): Promise<void> {
     checkName(name, 'name');
     const timeout = stopTimeout(options);
+    this.#refuseWhenClosed();
     if (name === 'main') {
       throw fromCode(9, { node: this.name, detail: 'worker main ends with its node; stop the node' });
     }
@@ -230,6 +235,7 @@ export class Node implements NodeHandle {
   /** See {@link NodeHandle.listWorkers}. */
   async listWorkers(options?: { prefix?: string; limit?: number }): Promise<WorkerInfo[]> {
     const { prefix, limit } = listSettings(options);
+    this.#refuseWhenClosed();
     routeNow();
     return native.listWorkers(this.number, prefix, limit).map((entry) => {
       const { name, slot, state, held, lent, handled, failed } = entry;
@@ -285,7 +291,8 @@ export class Node implements NodeHandle {
 
 /** Whether a class was given; throws INVALID_ARGUMENT for what is neither a class nor an instance. */
 export function checkWorker(worker: unknown): boolean {
-  if (typeof worker === 'function') return true;
+  // An arrow function or a method has no prototype: it can't make an instance.
+  if (typeof worker === 'function' && typeof worker.prototype === 'object') return true;
   if (typeof worker === 'object' && worker !== null) return false;
   throw invalidType('worker', 'a class, or an instance of one, with a handleMessage method', worker);
 }

@@ -12,6 +12,7 @@ import {
   type SendOptions,
   type StopOptions,
 } from './options.ts';
+import { refused } from './port/send.ts';
 import type { StartWorkerOptions, Worker, WorkerClass, WorkerInfo } from './worker.ts';
 
 /** A node of the zone, as seen from another one. A plain name means that node's worker only. */
@@ -62,7 +63,7 @@ export class RemoteNode implements NodeHandle {
   /** See {@link NodeHandle.send}. */
   send(to: Address, message: string, options?: SendOptions): Promise<void> {
     const address = this.#address(to);
-    return address instanceof Error ? Promise.reject(address) : this.#from.send(address, message, options);
+    return address instanceof Error ? refused(address) : this.#from.send(address, message, options);
   }
 
   /** See {@link NodeHandle.sendAndReceive}. */

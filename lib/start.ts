@@ -32,6 +32,7 @@ export async function runUntilInterrupted<T>(
   try {
     const node = await open();
     try {
+      if (firstSignal !== undefined) return undefined;
       const ran = (async () => main(node))();
       // A failure after a signal is nobody's: the node is being stopped.
       const outcome = await Promise.race([ran.then((value) => ({ value })), interrupted, stopOf(node)]);

@@ -24,8 +24,19 @@ pub fn start_worker(
         on_failure: [OnFailure::Resume, OnFailure::Restart, OnFailure::Stop][on_failure.min(2) as usize],
         max_restarts,
         within,
+        ..WorkerOptions::default()
     };
-    with(|isolate| match isolate.port.start(node as u16, &name, &options) {
+    start(node, &name, &options)
+}
+
+/// The same for a mailbox without a behaviour.
+#[napi(catch_unwind)]
+pub fn open_mailbox(node: u32, name: String, capacity: u32) -> Result<i32> {
+    start(node, &name, &WorkerOptions { mailbox: capacity, has_behaviour: false, ..WorkerOptions::default() })
+}
+
+fn start(node: u32, name: &str, options: &WorkerOptions) -> Result<i32> {
+    with(|isolate| match isolate.port.start(node as u16, name, options) {
         Ok(handle) => {
             isolate.incoming.set(4, handle.generation);
             handle.slot as i32

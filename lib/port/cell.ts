@@ -38,9 +38,13 @@ export interface Behind {
   readonly holdsOnFailure: boolean;
 }
 
-/** A mailbox without a behaviour takes what it is lent. */
+/** A mailbox without a behaviour takes what it is lent, and holds it until somebody receives it. */
 export interface Receiver {
   receive(handling: Handling, message: string): void;
+  /** Takes a message out whose asker gave up; false: it was received before. */
+  withdraw(request: number, generation: number): boolean;
+  /** Takes out everything that was not received. */
+  giveBack(): Handling[];
 }
 
 /** All cells of this isolate, by slot. */
@@ -69,6 +73,8 @@ export class Cell {
   behaviour: Worker | undefined;
   readonly receiver: Receiver | undefined;
   isGone = false;
+  /** `initialize` has ended well, and `shutdown` has not begun. */
+  isUp = false;
   /** The handling whose promise has not settled. */
   current: Handling | undefined = undefined;
   #isPaused = true;
@@ -99,33 +105,39 @@ export class Cell {
     this.behind = behind;
     this.behaviour = behaviour;
     this.receiver = receiver;
+    // The port frees a slot before this isolate has read that its worker is gone.
+    cells[slot]?.end(false);
     cells[slot] = this;
   }
 
-  /** A message was lent. */
-  deliver(handling: Handling, message: string): void {
+  /** A message was lent. `isLate`: its deadline has passed since, and the port says how it ends. */
+  deliver(handling: Handling, message: string, isLate: boolean): void {
     if (this.receiver !== undefined) this.receiver.receive(handling, message);
-    else if (this.current !== undefined || this.#isPaused || this.#lent !== undefined)
+    else if (isLate || this.current !== undefined || this.#isPaused || this.#lent !== undefined) {
       (this.#lent ??= []).push(handling, message);
-    else this.#handle(handling, message);
+      if (isLate) this.#park();
+    } else this.#handle(handling, message);
   }
 
   #handle(handling: Handling, message: string): void {
-    let result: unknown;
+    let isPending: boolean;
     try {
-      result = (this.behaviour as Worker).handleMessage(handling as never, message);
+      const result: unknown = (this.behaviour as Worker).handleMessage(handling as never, message);
+      isPending = result !== undefined && typeof (result as PromiseLike<unknown> | null)?.then === 'function';
+      if (isPending) this.#await(handling, result);
     } catch (thrown) {
+      this.current = undefined;
       this.#fail(handling, thrown);
       return;
     }
-    if (result === undefined || typeof (result as PromiseLike<unknown> | null)?.then !== 'function') {
-      this.acknowledge();
-      return;
-    }
+    if (!isPending) this.acknowledge();
+  }
+
+  #await(handling: Handling, result: unknown): void {
     this.current = handling;
     this.#isAsync = true;
-    const promise = result instanceof Promise ? result : Promise.resolve(result);
-    promise.then(
+    // A promise as it is; of anything else with a `then`, one that settles once, whatever that does.
+    Promise.resolve(result).then(
       (this.#settled ??= () => {
         this.current = undefined;
         if (this.isGone) return;
@@ -198,6 +210,10 @@ export class Cell {
 
   /** The asker of a lent message gave up. Returns how far the message had come. */
   cancelLent(request: number, generation: number): number {
+    if (this.receiver?.withdraw(request, generation) === true) {
+      this.acknowledge();
+      return QUEUED;
+    }
     const { current } = this;
     if (current !== undefined && current.request === request && current.generation === generation) {
       current.abort(askerGone());
@@ -226,6 +242,7 @@ export class Cell {
 
   /** `initialize`, or a restart, is over. */
   ready(isGood: boolean): void {
+    this.isUp = isGood;
     put(isGood ? OUT.READY : OUT.READY | FAILED_START, this.slot, this.generation, 0);
     if (isGood) this.resume();
   }
@@ -240,12 +257,14 @@ export class Cell {
   abort(): void {
     const lent = this.#lent;
     this.#lent = undefined;
-    for (let at = this.#head; lent !== undefined && at < lent.length; at += 2) {
-      const { request, generation } = lent[at] as Handling;
-      put(OUT.REFUSED, this.slot, this.generation, request, generation);
-    }
+    for (let at = this.#head; lent !== undefined && at < lent.length; at += 2) this.#refuse(lent[at] as Handling);
     this.#head = 0;
+    for (const handling of this.receiver?.giveBack() ?? []) this.#refuse(handling);
     this.current?.abort(stopping());
+  }
+
+  #refuse({ request, generation }: Handling): void {
+    put(OUT.REFUSED, this.slot, this.generation, request, generation);
   }
 
   /** The worker is gone. */

@@ -26,8 +26,9 @@ export class Delivery implements Promise<void> {
   readonly #batch = batch;
   readonly #to: string;
   readonly #signal: AbortSignal | undefined;
+  /** Why it failed, or how to say so. */
   #failure: unknown;
-  #state: 'sent' | 'waiting' | 'taken' | 'failed' = 'sent';
+  #state: 'sent' | 'waiting' | 'taken' | 'failed' | 'untold' = 'sent';
   #promise: Promise<void> | undefined;
   #settle: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   readonly timeout: number;
@@ -61,6 +62,11 @@ export class Delivery implements Promise<void> {
   wait(id: number, generation: number): void {
     this.#state = 'waiting';
     const signal = this.#signal;
+    if (signal?.aborted === true) {
+      put(OUT.CANCEL, id, generation, 0);
+      this.fail(signal.reason);
+      return;
+    }
     const abort = () => {
       waiting.delete(id);
       put(OUT.CANCEL, id, generation, 0);
@@ -83,9 +89,12 @@ export class Delivery implements Promise<void> {
     this.#settle?.reject(reason);
   }
 
-  /** It failed, as the port says. */
+  /** It failed, as the port says. The error is made when somebody looks: of a flood that is refused, hardly anyone does. */
   failBy(code: number, link: number, stage: number, maybeDelivered: boolean): void {
-    this.fail(sendFailure(this.#to, code, link, this.timeout, stage, maybeDelivered));
+    const tell = () => sendFailure(this.#to, code, link, this.timeout, stage, maybeDelivered);
+    if (this.#settle !== undefined) return this.fail(tell());
+    this.#state = 'untold';
+    this.#failure = tell;
   }
 
   /** Its batch was routed and the port had nothing to say of it. */
@@ -95,6 +104,7 @@ export class Delivery implements Promise<void> {
 
   #look(): Promise<void> {
     if (this.#promise !== undefined) return this.#promise;
+    if (this.#state === 'untold') this.fail((this.#failure as () => Error)());
     if (this.#state === 'failed') this.#promise = Promise.reject(this.#failure);
     else if (this.#state === 'taken' || (this.#state === 'sent' && this.#batch.done)) return TAKEN;
     else {

@@ -21,11 +21,35 @@ export function openCell(
   name: string,
   settings: Omit<StartWorkerSettings, 'args'>,
   behind: Behind,
-  behaviour: Worker | undefined,
-  receiver: Receiver | undefined,
+  behaviour: Worker,
 ): Cell {
   const { mailbox, overflow, onFailure, maxRestarts, withinMs } = settings;
   const slot = native.startWorker(place.number, name, mailbox, overflow, onFailure, maxRestarts, withinMs);
+  return cellOf(slot, place, name, behind, behaviour, undefined);
+}
+
+/** The same for a mailbox without a behaviour, which is ready at once. */
+export function openMailboxCell(
+  place: Place,
+  name: string,
+  capacity: number,
+  behind: Behind,
+  receiver: Receiver,
+): Cell {
+  const cell = cellOf(native.openMailbox(place.number, name, capacity), place, name, behind, undefined, receiver);
+  cell.ready(true);
+  return cell;
+}
+
+/** `slot`: as the port says; its generation stands in word 4. A negative one is a code of failure. */
+function cellOf(
+  slot: number,
+  place: Place,
+  name: string,
+  behind: Behind,
+  behaviour: Worker | undefined,
+  receiver: Receiver | undefined,
+): Cell {
   if (slot < 0) throw fromCode(-slot, { worker: name, node: place.name });
   return new Cell(slot, incoming[4] as number, name, place, behind, behaviour, receiver);
 }
@@ -77,9 +101,10 @@ async function restart(cell: Cell): Promise<void> {
   cell.current = undefined;
 }
 
-/** Runs `shutdown`; what it throws is logged, for nobody waits for it. */
+/** Runs `shutdown`, once an instance; what it throws is logged, for nobody waits for it. */
 async function end(cell: Cell): Promise<void> {
-  if (cell.behaviour?.shutdown === undefined) return;
+  if (!cell.isUp || cell.behaviour?.shutdown === undefined) return;
+  cell.isUp = false;
   const context = cell.behind.make(cell, NIL, 0, NIL, 0, Infinity);
   try {
     cell.current = context;

@@ -9,6 +9,8 @@ import { HEADER, NIL, OUT, REF, STRIDE } from './record.ts';
 const BATCH = 4096;
 /** UTF-16 units of one batch. */
 const UNITS = 1 << 16;
+/** The same of bodies that stay here: 2 MiB. What a full mailbox refuses is not held for longer than its batch. */
+const KEPT_UNITS = 1 << 20;
 
 export const outgoing = new Uint32Array(BATCH * STRIDE);
 /** Where records stand that a batch routed in the middle of a turn brings: apart from those still being read. */
@@ -21,6 +23,7 @@ const freed: number[] = [];
 
 let count = 0;
 let text = '';
+let kept = 0;
 let flushed = 0;
 let spill: () => void = () => {};
 let wake: () => void = () => {};
@@ -45,6 +48,7 @@ export function takeBatch(): { text: string; records: number } {
   const batch = { text, records: count };
   flushed = (flushed + count) >>> 0;
   text = '';
+  kept = 0;
   count = 0;
   return batch;
 }
@@ -77,6 +81,7 @@ export function putKept(
   const at = count * STRIDE;
   const index = freed.length > 0 ? (freed.pop() as number) : slab.length;
   slab[index] = body;
+  if (typeof body === 'string') kept += body.length;
   outgoing[at] = word | REF;
   outgoing[at + 1] = one;
   outgoing[at + 2] = two;
@@ -113,7 +118,7 @@ export function putText(
 }
 
 function advance(): void {
-  if (++count === BATCH || text.length > UNITS) spill();
+  if (++count === BATCH || text.length > UNITS || kept > KEPT_UNITS) spill();
   wake();
 }
 

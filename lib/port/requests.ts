@@ -9,6 +9,7 @@ import { NIL, OUT, STAGES } from './record.ts';
 export interface Parent {
   readonly request: number;
   readonly generation: number;
+  readonly until: number;
   readonly signal: AbortSignal;
 }
 
@@ -99,8 +100,19 @@ export function failed(
     return;
   }
   const reason: unknown = typeof cause === 'string' ? decodeCause(cause) : cause;
+  // One that was nested may have ended with less than its own time.
+  const isInherited = parent !== undefined && parent.until - performance.now() <= 1;
   const detail = code === NOT_PERMITTED && reason instanceof Error ? reason.message : undefined;
-  resolve(rejection(code, { ...about(to, link), stage: STAGES[stage], waited, maybeExecuted, detail, cause: reason }));
+  resolve(
+    rejection(code, {
+      ...about(to, link),
+      stage: STAGES[stage],
+      waited: isInherited ? undefined : waited,
+      maybeExecuted,
+      detail,
+      cause: reason,
+    }),
+  );
 }
 
 /** The failure of a send to an address. */

@@ -6,7 +6,7 @@ import { requestTimeout, type RequestOptions, type SendOptions } from '../option
 import { type Cell, cells } from './cell.ts';
 import { Delivery, expect } from './delivery.ts';
 import { refusal } from './message.ts';
-import { incoming, nextNumber, putKept, putParent, putText, sizeBits } from './outgoing.ts';
+import { incoming, nextNumber, put as record, putKept, putParent, putText, sizeBits } from './outgoing.ts';
 import { NIL, NO_WAIT, OUT, TO_TARGET } from './record.ts';
 import { abortWith, generationOf, open, type Parent } from './requests.ts';
 
@@ -21,6 +21,7 @@ interface Destination {
 
 /** Addresses that a node remembers; beyond it all are forgotten and looked up again. */
 const REMEMBERED = 65_536;
+const WORKER_STOPPED = 6;
 const NODE_STOPPED = 8;
 
 /** The addresses that one node's workers have used. */
@@ -96,7 +97,7 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
   } catch (error) {
     return refused(error);
   }
-  const refusedBy = refusal(message, to) ?? stopped(book);
+  const refusedBy = refusal(message, to) ?? stopped(from, book);
   if (refusedBy !== undefined) return refused(refusedBy);
   const signal = options?.signal;
   if (signal?.aborted === true) return refused(signal.reason);
@@ -107,14 +108,17 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
 }
 
 /** A rejection that nobody has to catch. */
-function refused(reason: unknown): Promise<void> {
+export function refused(reason: unknown): Promise<void> {
   const delivery = new Delivery('', 0, undefined);
   delivery.fail(reason);
   return delivery;
 }
 
-function stopped(book: AddressBook): Error | undefined {
-  return book.isClosed ? fromCode(NODE_STOPPED, { node: book.name }) : undefined;
+function stopped(from: Cell, book: AddressBook): Error | undefined {
+  if (book.isClosed) return fromCode(NODE_STOPPED, { node: book.name });
+  if (!from.isGone) return undefined;
+  const detail = 'it can send nothing more';
+  return fromCode(WORKER_STOPPED, { worker: from.name, node: book.name, detail, maybeExecuted: false });
 }
 
 /** Sends and waits for the first reply. `parent`: the message in whose handler this is asked. */
@@ -134,7 +138,7 @@ export function request(
   } catch (error) {
     return Promise.reject(error as Error);
   }
-  const refusedBy = refusal(message, to) ?? stopped(book);
+  const refusedBy = refusal(message, to) ?? stopped(from, book);
   if (refusedBy !== undefined) return Promise.reject(refusedBy);
   const signal = options?.signal;
   if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
@@ -167,7 +171,10 @@ function put(
 
 /** Answers a message that came without a request: a message to whoever sent it, if that has room. */
 export function replyTo(from: Cell, sender: Cell | number, senderGeneration: number, message: string): void {
-  if (typeof sender === 'number') {
+  if (from.isGone) {
+    // Its slot may be another worker's by now. The answer to no request is a dead letter, and counted as one.
+    record(OUT.REPLY, 0, 0, NIL);
+  } else if (typeof sender === 'number') {
     putText(OUT.MESSAGE | TO_TARGET | NO_WAIT, sender, senderGeneration, from.slot, message, 0, NIL, 0);
   } else {
     const word = OUT.MESSAGE | NO_WAIT | sizeBits(message);

@@ -9,20 +9,28 @@ import { afterTurn, beginTurn, isSpent, spend } from './budget.ts';
 import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasParked, unparkAll } from './cell.ts';
 import { batchRouted, found, refused, unsent, waits } from './delivery.ts';
 import { runRestart, runShutdown } from './life.ts';
+import { handOverLogs } from './logs.ts';
 import { connect, incoming, nextNumber, outgoing, pending, put, SPILLED, takeBatch, takeKept } from './outgoing.ts';
 import { HEADER, IN, KIND, NIL, OUT, REF, SENDER_ELSEWHERE, STRIDE } from './record.ts';
 import { answered, causeOf, failed } from './requests.ts';
 
 /** Timers of Node hold 31 bits; a longer wait is armed again. */
 const MAX_TIMER = 2 ** 31 - 1;
+/**
+ * Of messages whose deadline is nearer than this, in milliseconds, the clock is read before each is handled. Between farther ones it is
+ * read every few: no handler before them is likely to have blocked for so long.
+ */
+const NEAR = 10_000;
 
 const NONE: readonly string[] = [];
 let texts: readonly string[] = NONE;
 let scheduled = false;
-let isTicking = false;
 let deferred = false;
+let inTurn = false;
 let cursor = 0;
 let count = 0;
+/** When the records at hand were handed out, on the clock of `performance.now()`. */
+let flushedAt = 0;
 let more = false;
 let timer: NodeJS.Timeout | undefined;
 let timerAt = Infinity;
@@ -52,19 +60,16 @@ const flush = native.openPort(
   },
 );
 
-/**
- * Asks for a flush when the promise jobs have drained. What `nextTick` is given inside of a tick runs before them, and a reply would
- * then travel before its handler has ended: there it goes by way of a promise job.
- */
+/** Within a turn, what is scheduled by `nextTick` would run before the promise jobs that the turn has led to. */
+const afterJobs = () => process.nextTick(tick);
+/** Half the price of `queueMicrotask`. */
+const JOBS = Promise.resolve();
+
 function schedule(): void {
   if (scheduled) return;
   scheduled = true;
-  if (isTicking) queueMicrotask(scheduleTick);
-  else scheduleTick();
-}
-
-function scheduleTick(): void {
-  process.nextTick(tick);
+  if (inTurn) void JOBS.then(afterJobs);
+  else process.nextTick(tick);
 }
 
 connect({ spill, wake: schedule });
@@ -89,6 +94,7 @@ function readSends(start: number, total: number): void {
     const kind = (incoming[at] as number) & KIND;
     if (kind === IN.WAITING) waits(incoming[at + 1] as number, incoming[at + 2] as number, incoming[at + 3] as number);
     else if (kind === IN.REFUSED) {
+      if (((incoming[at] as number) & REF) !== 0) takeKept(incoming[at + 4] as number);
       refused(incoming[at + 1] as number, incoming[at + 3] as number, incoming[at + 7] as number);
     }
   }
@@ -108,13 +114,13 @@ function tick(): void {
     return;
   }
   scheduled = false;
-  isTicking = true;
+  inTurn = true;
   beginTurn();
   unparkAll();
   if (cursor >= count) exchange();
   dispatch();
-  if (cursor < count || more || pending() > 0 || hasParked()) schedule();
-  isTicking = false;
+  if ((cursor < count || more || pending() > 0 || hasParked()) && !scheduled) schedule();
+  inTurn = false;
 }
 
 /** One native call: the batch goes, what there is to do comes. */
@@ -122,18 +128,21 @@ function exchange(): void {
   acknowledgeAll();
   const { text, records } = takeBatch();
   texts = NONE;
+  flushedAt = performance.now();
   flush(text, records, true);
   count = incoming[0] as number;
   more = incoming[2] !== 0;
   cursor = 0;
   if (incoming[5] !== 0) readSends(HEADER, count);
-  batchRouted(nextNumber());
+  const hasLogs = incoming[6] !== 0;
   arm(incoming[3] as number);
+  batchRouted(nextNumber());
+  if (hasLogs) handOverLogs();
 }
 
 function arm(wait: number): void {
   if (wait === NIL) return;
-  const at = performance.now() + wait;
+  const at = flushedAt + wait;
   if (at >= timerAt) return;
   clearTimeout(timer);
   timerAt = at;
@@ -155,6 +164,13 @@ function withCell(slot: number, generation: number, run: (cell: Cell) => void): 
   if (cell?.generation === generation) run(cell);
 }
 
+/** The sender of a message: a worker of this isolate, or the number of a target; none if it has gone since. */
+function senderOf(word: number, index: number, generation: number): Cell | number {
+  if ((word & SENDER_ELSEWHERE) !== 0) return index;
+  const cell = cells[index];
+  return cell?.generation === generation ? cell : NIL;
+}
+
 function dispatch(): void {
   const time = performance.now();
   while (cursor < count) {
@@ -168,13 +184,14 @@ function dispatch(): void {
       case IN.MESSAGE: {
         const body = (word & REF) !== 0 ? takeKept(four) : texts[four];
         const cell = cells[one];
-        if (cell === undefined) break;
+        // Otherwise its worker has gone since, and the port has said so to whoever asked.
+        if (cell === undefined || (cell.generation & 0xffff) !== word >>> 16) break;
         const left = incoming[at + 5] as number;
-        const six = incoming[at + 6] as number;
-        const sender = (word & SENDER_ELSEWHERE) !== 0 ? six : (cells[six] ?? NIL);
+        const until = left === NIL ? Infinity : flushedAt + left;
+        const isLate = until - time < NEAR && performance.now() > until + 1;
         const seven = incoming[at + 7] as number;
-        const until = left === NIL ? Infinity : time + left;
-        cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body as string);
+        const sender = senderOf(word, incoming[at + 6] as number, seven);
+        cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body as string, isLate);
         if (spend()) return;
         break;
       }

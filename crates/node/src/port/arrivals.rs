@@ -256,7 +256,7 @@ impl Port {
             self.push_frame(link, &Frame::Gone { handle: wire(target) });
             return;
         };
-        let is_open = !matches!(slot.state, State::Stopping | State::Ending);
+        let is_open = slot.is_open();
         slot.extra().remote.asked(link, messages);
         if is_open {
             self.admit(target.slot, &mut super::Closed);

@@ -81,6 +81,7 @@ impl Port {
             overflow: options.overflow,
             node,
             capacity: options.mailbox.max(1),
+            has_behaviour: options.has_behaviour,
             name: name.into(),
             ..Slot::free(handle.generation)
         };
@@ -101,16 +102,16 @@ impl Port {
         match (slot.state, is_good) {
             (State::Starting | State::Restarting, true) => {
                 slot.state = State::Live;
-                if !slot.queue.is_empty() && !slot.is_ready {
-                    slot.is_ready = true;
-                    self.ready.push_back(handle.slot);
+                let stop = slot.extra.as_ref().filter(|extra| !extra.stop_waiters.is_empty());
+                let stop = stop.map(|extra| (extra.drain_until, extra.aborted));
+                self.make_ready(handle.slot);
+                if let Some(held) = self.take_held(handle.slot) {
+                    self.release(held);
                 }
-                self.release_held(handle.slot);
-                let slot = &mut self.slots[handle.slot as usize];
-                if let Some(extra) = &slot.extra
-                    && !extra.stop_waiters.is_empty()
-                {
-                    let until = extra.drain_until;
+                if let Some((until, is_over)) = stop {
+                    if is_over {
+                        self.fail_waiting(handle.slot);
+                    }
                     self.begin_stop(handle.slot, until);
                 }
             }
@@ -126,19 +127,15 @@ impl Port {
     /// Messages were done with; room for as many is there.
     pub(super) fn acknowledge<S: Sink>(&mut self, handle: Handle, count: u32, credit: u32, sink: &mut S) {
         let Some(slot) = self.slot(handle) else { return };
-        slot.lent = slot.lent.saturating_sub(count);
+        slot.returned(count);
         slot.handled += u64::from(count);
         slot.credit = credit;
         self.room_made(handle.slot, sink);
     }
 
-    fn room_made<S: Sink>(&mut self, index: u32, sink: &mut S) {
-        let slot = &mut self.slots[index as usize];
-        if !slot.queue.is_empty() && slot.can_lend() && !slot.is_ready {
-            slot.is_ready = true;
-            self.ready.push_back(index);
-        }
-        if slot.extra.is_some() {
+    pub(super) fn room_made<S: Sink>(&mut self, index: u32, sink: &mut S) {
+        self.make_ready(index);
+        if self.slots[index as usize].extra.is_some() {
             self.admit(index, sink);
         }
         if self.slots[index as usize].state == State::Stopping {
@@ -152,10 +149,12 @@ impl Port {
             self.drop_body(cause);
             return;
         };
-        slot.lent = slot.lent.saturating_sub(1);
+        slot.returned(1);
         slot.handled += 1;
         slot.failed += 1;
-        let is_live = slot.state == State::Live;
+        // The policy holds while it drains, too; when that is over there is nothing left to decide.
+        let is_over = slot.extra.as_ref().is_some_and(|extra| extra.aborted);
+        let is_live = matches!(slot.state, State::Live | State::Stopping) && !is_over;
         let policy = slot
             .extra
             .as_ref()
@@ -203,14 +202,16 @@ impl Port {
         }
     }
 
-    fn release_held(&mut self, index: u32) {
-        let held = self.slots[index as usize].extra.as_mut().and_then(|extra| extra.held.take());
-        if let Some((id, generation, cause)) = held {
-            if self.requests.get(id, generation).is_some() {
-                self.complete(id, worker_failed(cause), NIL);
-            } else {
-                self.drop_body(cause.borrow());
-            }
+    fn take_held(&mut self, index: u32) -> Option<(u32, u32, Body)> {
+        self.slots[index as usize].extra.as_mut().and_then(|extra| extra.held.take())
+    }
+
+    /// What a failure led to has been done: whoever asked hears of it, if it still waits.
+    fn release(&mut self, (id, generation, cause): (u32, u32, Body)) {
+        if self.requests.get(id, generation).is_some() {
+            self.complete(id, worker_failed(cause), NIL);
+        } else {
+            self.drop_body(cause.borrow());
         }
     }
 
@@ -224,28 +225,42 @@ impl Port {
         let is_first = extra.stop_waiters.is_empty();
         extra.stop_waiters.push((waiter.slot, waiter.generation));
         extra.drain_until = if is_first { until } else { extra.drain_until.min(until) };
-        match state {
-            State::Live => self.begin_stop(handle.slot, until),
-            // It begins when `initialize` has ended; if that takes too long it is abandoned.
-            State::Starting | State::Restarting => self.stopping.push((until, handle)),
-            _ => self.stopping.push((until, handle)),
+        let is_over = extra.aborted;
+        if state == State::Live {
+            self.begin_stop(handle.slot, until);
+        } else if !is_over {
+            // It begins when `initialize` has ended, or has begun; if that takes too long it is abandoned.
+            self.look_by(handle.slot, until);
         }
         true
     }
 
+    /// Looks at a worker that stops at this moment, or sooner if that was to be.
+    fn look_by(&mut self, index: u32, at: u64) {
+        let known = self.slots[index as usize].extra().look_at;
+        self.look_at(index, known.map_or(at, |known| known.min(at)));
+    }
+
+    fn look_at(&mut self, index: u32, at: u64) {
+        if let Some(known) = self.slots[index as usize].extra().look_at.replace(at) {
+            self.stopping.remove(&(known, index));
+        }
+        self.stopping.insert((at, index));
+    }
+
     fn begin_stop(&mut self, index: u32, until: u64) {
-        let handle = self.handle(index);
         self.slots[index as usize].state = State::Stopping;
         let line = std::mem::take(&mut self.slots[index as usize].extra().line);
         self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
         self.feed_all(index);
-        self.stopping.push((until, handle));
+        self.look_by(index, until);
         self.check_drained(index);
     }
 
     /// Stops without draining: what waits fails, what runs is called off.
     fn stop_now(&mut self, index: u32) {
         let until = self.now + ABANDON_AFTER;
+        self.look_at(index, until);
         let extra = self.slots[index as usize].extra();
         extra.drain_until = self.now;
         extra.aborted = true;
@@ -274,7 +289,7 @@ impl Port {
     /// A message that had been lent but not begun came back.
     pub(super) fn refuse_lent(&mut self, handle: Handle, request: Option<(u32, u32)>) {
         let Some(slot) = self.slot(handle) else { return };
-        slot.lent = slot.lent.saturating_sub(1);
+        slot.returned(1);
         match request {
             None => self.dead_letter(Reason::WorkerStopped, handle.slot),
             Some((id, generation)) if self.requests.get(id, generation).is_some() => {
@@ -304,23 +319,24 @@ impl Port {
 
     pub(super) fn expire_stops(&mut self) {
         let now = self.now;
-        while let Some(index) = self.stopping.iter().position(|(at, _)| *at <= now) {
-            let (_, handle) = self.stopping.swap_remove(index);
-            let Some(slot) = self.slot(handle) else { continue };
+        while let Some((at, index)) = self.stopping.first().copied()
+            && at <= now
+        {
+            let slot = &mut self.slots[index as usize];
             let is_stopping = slot.state == State::Stopping;
-            let extra = slot.extra();
-            if std::mem::replace(&mut extra.aborted, true) {
-                self.fail_waiting(handle.slot);
-                self.gone(handle.slot, true);
+            if std::mem::replace(&mut slot.extra().aborted, true) {
+                self.fail_waiting(index);
+                self.gone(index, true);
                 continue;
             }
             if is_stopping {
-                self.fail_waiting(handle.slot);
+                self.fail_waiting(index);
             }
-            self.emit(incoming::ABORT, [handle.slot, handle.generation, 0, NIL, 0, 0, 0]);
-            self.stopping.push((now + ABANDON_AFTER, handle));
+            let handle = self.handle(index);
+            self.emit(incoming::ABORT, [index, handle.generation, 0, NIL, 0, 0, 0]);
+            self.look_at(index, now + ABANDON_AFTER);
             if is_stopping {
-                self.check_drained(handle.slot);
+                self.check_drained(index);
             }
         }
     }
@@ -328,6 +344,13 @@ impl Port {
     /// Frees the slot and the name; everyone who knows the worker hears of it.
     fn gone(&mut self, index: u32, is_abandoned: bool) {
         let handle = self.handle(index);
+        // Whoever asked what failed hears of that, and not of the end it led to; but after it.
+        let held = self.take_held(index);
+        if let Some((id, generation, _)) = held
+            && let Some(request) = self.requests.get(id, generation)
+        {
+            request.place = Place::None;
+        }
         if self.slots[index as usize].asked > 0 {
             // Whoever still waits for an answer of this worker will get none.
             for (id, _) in self.requests.matching(|r| r.place == Place::Lent { slot: index }) {
@@ -335,20 +358,25 @@ impl Port {
                 self.complete(id, Outcome::Failed(failure, Body::None), NIL);
             }
         }
-        self.release_held(index);
         let line = std::mem::take(&mut self.slots[index as usize].extra().line);
         self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
         let slot = &mut self.slots[index as usize];
-        let waiters = slot.extra.take().map_or_else(Vec::new, |extra| extra.stop_waiters);
+        let (waiters, look_at) =
+            slot.extra.take().map_or_else(Default::default, |extra| (extra.stop_waiters, extra.look_at));
         let (node, name) = (slot.node, std::mem::take(&mut slot.name));
         *slot = Slot::free(handle.generation.wrapping_add(1).max(1));
         self.free_slots.push(index);
-        self.stopping.retain(|(_, stopping)| *stopping != handle);
+        if let Some(at) = look_at {
+            self.stopping.remove(&(at, index));
+        }
         if let Some(shared) = self.shared(node).cloned() {
             shared.unregister(&name, handle);
         }
         self.tell_gone(handle);
         self.emit(incoming::GONE, [index, handle.generation, u32::from(is_abandoned), NIL, 0, 0, 0]);
+        if let Some(held) = held {
+            self.release(held);
+        }
         for (id, generation) in waiters {
             if self.requests.get(id, generation).is_some() {
                 self.complete(id, Outcome::Reply(Body::None), NIL);

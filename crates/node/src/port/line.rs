@@ -78,7 +78,7 @@ impl Port {
             let slot = &mut self.slots[index as usize];
             let envelope = self.envelopes.remove(&mut slot.queue, envelope);
             slot.bytes -= envelope.size;
-            self.admit(index, &mut super::Closed);
+            self.room_made(index, &mut super::Closed);
             return envelope.body;
         }
         // The borrow of the list ends before the envelopes are touched: lists are small and copied.

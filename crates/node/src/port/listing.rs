@@ -38,7 +38,7 @@ impl Port {
                 handle: Handle { slot: index as u32, generation: slot.generation },
                 state: slot.state,
                 held: slot.held(),
-                lent: slot.lent,
+                lent: slot.lent(),
                 handled: slot.handled,
                 failed: slot.failed,
             })

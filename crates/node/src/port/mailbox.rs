@@ -13,6 +13,9 @@ use std::collections::VecDeque;
 pub(crate) const CREDIT_ASYNC: u32 = 32;
 /// Messages lent at a time to a worker that answers at once; it amortises the native call.
 pub(crate) const CREDIT_SYNC: u32 = 256;
+/// Bytes above which a message is lent alone: what is lent is in no mailbox's bound, and so many small ones are at most
+/// 4 MiB.
+const LARGE: u32 = 16 << 10;
 /// Bytes of text that one mailbox holds, whatever its bound in messages; one message always fits.
 pub(crate) const MAILBOX_BYTES: u32 = 64 << 20;
 
@@ -66,6 +69,9 @@ pub struct WorkerOptions {
     pub max_restarts: u32,
     /// Milliseconds. Default 60 000.
     pub within: u32,
+    /// Whether a handler takes the messages: the one that it has in hand does not wait. Default: true; false for a mailbox
+    /// without a behaviour.
+    pub has_behaviour: bool,
 }
 
 impl Default for WorkerOptions {
@@ -76,6 +82,7 @@ impl Default for WorkerOptions {
             on_failure: OnFailure::Resume,
             max_restarts: 10,
             within: 60_000,
+            has_behaviour: true,
         }
     }
 }
@@ -195,6 +202,9 @@ pub(crate) struct Slot {
     pub(crate) overflow: Overflow,
     /// On the list of those that have messages to lend.
     pub(crate) is_ready: bool,
+    pub(crate) has_behaviour: bool,
+    /// A large message is lent, and nothing beside it.
+    pub(crate) is_lent_alone: bool,
     pub(crate) node: u16,
     pub(crate) capacity: u32,
     /// At most this many messages are lent at a time.
@@ -226,6 +236,8 @@ pub(crate) struct Extra {
     pub(crate) stop_waiters: Vec<(u32, u32)>,
     /// When the drain time ends, in ms since the process began; set while it stops.
     pub(crate) drain_until: u64,
+    /// When the port looks at it next, while it stops.
+    pub(crate) look_at: Option<u64>,
     /// The drain time is over and what was lent was called back.
     pub(crate) aborted: bool,
 }
@@ -246,6 +258,8 @@ impl Slot {
             state: State::Free,
             overflow: Overflow::Wait,
             is_ready: false,
+            has_behaviour: true,
+            is_lent_alone: false,
             node: 0,
             capacity: 0,
             credit: CREDIT_SYNC,
@@ -269,6 +283,16 @@ impl Slot {
         self.queue.len() + self.lent
     }
 
+    /// Messages that wait: a worker that holds some has one of them in hand.
+    fn waits(&self) -> u32 {
+        self.held() - u32::from(self.has_behaviour && self.lent > 0)
+    }
+
+    /// Messages lent to the isolate.
+    pub(crate) fn lent(&self) -> u32 {
+        self.lent
+    }
+
     /// Places promised to peers and not used yet.
     fn promised(&self) -> u32 {
         self.extra.as_ref().map_or(0, |extra| extra.remote.promised())
@@ -276,7 +300,7 @@ impl Slot {
 
     /// Places that are neither taken nor promised.
     pub(crate) fn room(&self) -> u32 {
-        self.capacity.saturating_sub(self.held() + self.promised())
+        self.capacity.saturating_sub(self.waits() + self.promised())
     }
 
     /// Whether a message of this size can be taken now.
@@ -288,8 +312,27 @@ impl Slot {
         self.extra.as_ref().map_or_else(List::default, |extra| extra.line)
     }
 
-    /// Whether a message can be lent to the isolate now.
-    pub(crate) fn can_lend(&self) -> bool {
-        self.lent < self.credit && matches!(self.state, State::Live | State::Stopping)
+    /// Whether a message of this size can be lent to the isolate now.
+    pub(crate) fn can_lend(&self, size: u32) -> bool {
+        (self.lent == 0 || self.lent < self.credit && !self.is_lent_alone && size <= LARGE)
+            && matches!(self.state, State::Live | State::Stopping)
+    }
+
+    /// A message of this size is lent.
+    pub(crate) fn lend(&mut self, size: u32) {
+        self.lent += 1;
+        self.is_lent_alone = size > LARGE;
+    }
+
+    /// As many are no longer lent.
+    pub(crate) fn returned(&mut self, count: u32) {
+        self.lent = self.lent.saturating_sub(count);
+        self.is_lent_alone &= self.lent > 0;
+    }
+
+    /// Whether it takes messages: a worker that is to stop takes none, whatever it is doing until then.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Stopping | State::Ending)
+            && self.extra.as_ref().is_none_or(|extra| extra.stop_waiters.is_empty())
     }
 }

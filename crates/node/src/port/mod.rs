@@ -41,7 +41,7 @@ use mailbox::{Envelopes, Slot};
 use peers::PeerLink;
 use record::{NIL, STRIDE};
 use request::Requests;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use target::Targets;
 use timer::Wheel;
@@ -128,8 +128,8 @@ pub struct Port {
     sends: Vec<[u32; STRIDE]>,
     /// Messages and bytes that wait in all lines of the isolate.
     waiting: (usize, usize),
-    /// Workers that stop: the next moment to look at each.
-    stopping: Vec<(u64, Handle)>,
+    /// Workers that stop: the next moment to look at each, and its slot.
+    stopping: BTreeSet<(u64, u32)>,
     callbacks: HashMap<u64, Callback>,
     next_callback: u64,
     controls: HashMap<u32, Control>,
@@ -174,7 +174,7 @@ impl Port {
             out: VecDeque::new(),
             sends: Vec::new(),
             waiting: (0, 0),
-            stopping: Vec::new(),
+            stopping: BTreeSet::new(),
             callbacks: HashMap::new(),
             next_callback: 0,
             controls: HashMap::new(),
@@ -309,7 +309,7 @@ impl Port {
     }
 
     fn next_deadline(&self) -> Option<u64> {
-        let stopping = self.stopping.iter().map(|(at, _)| *at).min();
+        let stopping = self.stopping.first().map(|(at, _)| *at);
         self.wheel.next().into_iter().chain(stopping).min()
     }
 }

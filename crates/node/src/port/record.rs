@@ -61,8 +61,8 @@ pub mod outgoing {
 
 /// What a port hands to its isolate.
 pub mod incoming {
-    /// A message for a worker. 1 slot, 2 request or NIL, 3 request generation, 4 body, 5 remaining ms,
-    /// 6 sender (slot, or target with `SENDER_ELSEWHERE`), 7 sender's slot generation.
+    /// A message for a worker. 0 from bit 16: the low half of the slot's generation, 1 slot, 2 request or NIL,
+    /// 3 request generation, 4 body, 5 remaining ms, 6 sender (slot, or target with `SENDER_ELSEWHERE`), 7 sender's slot generation.
     pub const MESSAGE: u32 = 1;
     /// A request was answered: 1 request, 2 generation, 4 body.
     pub const REPLY: u32 = 2;
@@ -72,7 +72,7 @@ pub mod incoming {
     pub const SENT: u32 = 4;
     /// A send waits for room: 1 number of its record, 2 wait, 3 generation.
     pub const WAITING: u32 = 5;
-    /// A send was refused at once: 1 number of its record, 3 code, 7 link or NIL.
+    /// A send was refused at once: 1 number of its record, 3 code, 4 its body if that is in the slab, 7 link or NIL.
     pub const REFUSED: u32 = 6;
     /// A send that waited has failed: 1 wait, 2 generation, 3 code, 6 `maybeDelivered`, 7 link or NIL.
     pub const UNSENT: u32 = 7;

@@ -143,7 +143,7 @@ impl Port {
         let Some(slot) = self.slot(handle) else {
             return self.refuse(letter, code::NO_SUCH_WORKER, Reason::NoSuchWorker);
         };
-        if matches!(slot.state, State::Stopping | State::Ending) {
+        if !slot.is_open() {
             return self.refuse(letter, code::WORKER_STOPPED, Reason::WorkerStopped);
         }
         let fits = slot.line().is_empty() && slot.has_room_for(letter.size);
@@ -153,7 +153,7 @@ impl Port {
         } else if letter.no_wait
             || slot.overflow == super::Overflow::Reject
             // It would wait for itself.
-            || letter.sender == (handle.slot, handle.generation)
+            || slot.has_behaviour && letter.sender == (handle.slot, handle.generation)
             || super::line::is_full(waiting, letter.size)
         {
             self.refuse(letter, code::MAILBOX_FULL, Reason::MailboxFull);
@@ -165,8 +165,8 @@ impl Port {
     /// Puts a message into a mailbox that has room for it: lends it at once when it is the only one.
     pub(super) fn take<S: Sink>(&mut self, index: u32, letter: Letter<'_>, sink: &mut S) {
         let slot = &mut self.slots[index as usize];
-        if slot.queue.is_empty() && slot.can_lend() && sink.has_room(&letter.body) {
-            slot.lent += 1;
+        if slot.queue.is_empty() && slot.can_lend(letter.size) && sink.has_room(&letter.body) {
+            slot.lend(letter.size);
             self.lend(index, letter.sender, letter.request, letter.body, sink);
             return;
         }
@@ -178,12 +178,19 @@ impl Port {
             letter.body.into_owned(),
         );
         let at = self.envelopes.push(&mut slot.queue, envelope);
-        if slot.can_lend() && !slot.is_ready {
-            slot.is_ready = true;
-            self.ready.push_back(index);
-        }
+        self.make_ready(index);
         if let Some(id) = letter.request {
             self.requests.known(id).place = Place::Queue { slot: index, envelope: at };
+        }
+    }
+
+    /// Puts a worker on the list of those that have messages to lend, if it has.
+    pub(super) fn make_ready(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        let head = slot.queue.head();
+        if head != NIL && !slot.is_ready && slot.can_lend(self.envelopes.get(head).size) {
+            slot.is_ready = true;
+            self.ready.push_back(index);
         }
     }
 
@@ -205,7 +212,8 @@ impl Port {
             }
             None => (NIL, 0, record::NO_LIMIT),
         };
-        let mut word = record::incoming::MESSAGE;
+        // So that a record that is read late is not taken for one of whoever has the slot by then.
+        let mut word = record::incoming::MESSAGE | self.slots[slot as usize].generation << 16;
         let (sender, sender_generation) = sender;
         let sender_generation = if sender_generation == 0 && sender != NIL {
             word |= record::SENDER_ELSEWHERE;
@@ -229,22 +237,22 @@ impl Port {
             for _ in 0..QUANTUM {
                 let slot = &mut self.slots[index as usize];
                 let head = slot.queue.head();
-                if head == NIL || !slot.can_lend() || !sink.has_room(&self.envelopes.get(head).body.borrow())
-                {
+                if head == NIL {
+                    break;
+                }
+                let waiting = self.envelopes.get(head);
+                if !slot.can_lend(waiting.size) || !sink.has_room(&waiting.body.borrow()) {
                     break;
                 }
                 let envelope = self.envelopes.remove(&mut slot.queue, head);
                 slot.bytes -= envelope.size;
-                slot.lent += 1;
+                slot.lend(envelope.size);
                 let request = (envelope.request != NIL).then_some(envelope.request);
                 let sender = (envelope.sender, envelope.sender_generation);
                 self.lend(index, sender, request, envelope.body.borrow(), sink);
             }
-            let slot = &mut self.slots[index as usize];
-            slot.is_ready = !slot.queue.is_empty() && slot.can_lend();
-            if slot.is_ready {
-                self.ready.push_back(index);
-            }
+            self.slots[index as usize].is_ready = false;
+            self.make_ready(index);
         }
     }
 
@@ -283,19 +291,26 @@ impl Port {
 
     /// A message that goes nowhere: its request fails, its send is refused, both are counted.
     pub(super) fn refuse(&mut self, letter: Letter<'_>, code: u8, reason: Reason) {
-        self.drop_body(letter.body);
         let failure = Failure { stage: 0, ..Failure::new(code) };
         if let Some(id) = letter.request {
+            self.drop_body(letter.body);
             self.complete(id, Outcome::Failed(failure, Body::None), NIL);
             return;
         }
         self.dead_letter(reason, letter.sender.0);
+        if let Report::Record(number) = letter.report {
+            // Its body goes back with the news, also in the middle of a turn: a flood that is refused holds no memory.
+            let (word, body) = match letter.body {
+                BodyRef::Slab(index) => (record::incoming::REFUSED | record::REF, index),
+                _ => (record::incoming::REFUSED, NIL),
+            };
+            self.sends.push([word, number, 0, u32::from(code), body, 0, 0, NIL]);
+            return;
+        }
+        self.drop_body(letter.body);
         match letter.report {
-            Report::Record(number) => {
-                self.sends.push([record::incoming::REFUSED, number, 0, u32::from(code), NIL, 0, 0, NIL]);
-            }
             Report::Callback(key) => self.call_back(key, Outcome::Failed(failure, Body::None)),
-            Report::Nobody => {}
+            Report::Record(_) | Report::Nobody => {}
         }
     }
 

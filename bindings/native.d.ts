@@ -114,7 +114,10 @@ export declare function members(node: number): Array<MemberEntry>;
 /** Identifier of the node's identity, in hexadecimal; empty until it is open. */
 export declare function nodeId(node: number): string;
 
-/** Opens a node and returns its number; the order is answered when it has joined its zone. */
+/**
+ * Opens a node and returns its number; the order is answered when it has joined its zone. Its failure has as its cause a
+ * text of two lines: the number of the system's error below it, or 0, and what happened.
+ */
 export declare function openNode(options: OpenNode, request: number, generation: number): number;
 
 /** Gives the number of an address back. */

@@ -1,12 +1,13 @@
 /** A node of this process. */
 import { isIP } from 'node:net';
 import { lookup } from 'node:dns/promises';
+import { getSystemErrorName } from 'node:util';
 import type { Address } from './address.ts';
 import { checkName } from './address.ts';
 import { makeContext } from './context.ts';
 import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
-import { invalidArgument, invalidType, TroupeError } from './errors.ts';
+import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
 import { fromCode } from './failures.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
@@ -120,7 +121,7 @@ export class Node implements NodeHandle, Place {
     } catch (error) {
       if (number >= 0) await order(name, NO_LIMIT, (id, generation) => native.closeNode(number, id, generation));
       clearInterval(alive);
-      throw error;
+      throw openFailure(error, name);
     }
   }
 
@@ -282,6 +283,16 @@ export class Node implements NodeHandle, Place {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** Why a node could not be opened: in the words of the core, which knows the file, the address or the node that is in the way. */
+function openFailure(error: unknown, node: string): unknown {
+  if (!(error instanceof TroupeError && error.cause instanceof Error)) return error;
+  const [, number, message] = /^(\d+)\n(.*)$/s.exec(error.cause.message) ?? [];
+  if (error.code === 'NAME_TAKEN') return new NameTakenError(message, { node });
+  if (error.code === 'NOT_PERMITTED') return new NotPermittedError(message, { node });
+  const code = Number(number) === 0 ? {} : { code: getSystemErrorName(-Number(number)) };
+  return Object.assign(new Error(`node "${node}" can't be opened: ${message}`), code);
 }
 
 /** Whether a class was given; throws INVALID_ARGUMENT for what is neither a class nor an instance. */

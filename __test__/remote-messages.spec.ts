@@ -9,7 +9,10 @@ const echo = () => worker((context: Context, message) => context.reply(message))
 test.serial('a request to a worker of another node is answered', async (t) => {
   const create = nodesOf(t);
   const [there, here] = [await create('there'), await create('here')];
-  await there.startWorker('greeter', worker((context: Context, name) => context.reply(`Hello, ${name}!`)));
+  await there.startWorker(
+    'greeter',
+    worker((context: Context, name) => context.reply(`Hello, ${name}!`)),
+  );
   t.is(await here.sendAndReceive('greeter', 'Alice'), 'Hello, Alice!');
   t.is(await here.sendAndReceive('there/greeter', 'Bob'), 'Hello, Bob!');
 });
@@ -33,7 +36,10 @@ test.serial('messages of one sender arrive in the order sent, sends and requests
   }
   await Promise.all(outcomes);
   await here.sendAndReceive('there/log', '2000');
-  t.deepEqual(seen, Array.from({ length: 2_001 }, (_, i) => i));
+  t.deepEqual(
+    seen,
+    Array.from({ length: 2_001 }, (_, i) => i),
+  );
 });
 
 test.serial('text arrives exactly as it was sent: empty, emoji, lone surrogates, NUL, 16 MiB', async (t) => {
@@ -58,26 +64,29 @@ test.serial('text arrives exactly as it was sent: empty, emoji, lone surrogates,
   }
 });
 
-test.serial('a byte more than 16 MiB is refused with both sizes, sent or replied, and nothing of it arrives', async (t) => {
-  const create = nodesOf(t);
-  const [there, here] = [await create('there'), await create('here')];
-  let arrived = 0;
-  const outcome: { error?: Error } = {};
-  await there.startWorker(
-    'echo',
-    worker(async (context: Context, message) => {
-      arrived += 1;
-      outcome.error = await failureOf(t, context.reply(`${message}${'é'.repeat(MAX / 2)}`));
-      await context.reply('short');
-    }),
-  );
-  for (const text of ['x'.repeat(MAX + 1), '\ud800'.repeat(Math.floor(MAX / 3) + 1)]) {
-    const error = await failureOf(t, here.sendAndReceive('there/echo', text));
-    t.true(error instanceof MessageTooLargeError);
-    t.regex(error.message, /1677721[78]\b.*16777216|16777216.*1677721[78]\b/);
-    t.true((await failureOf(t, here.send('there/echo', text))) instanceof MessageTooLargeError);
-  }
-  t.is(arrived, 0);
-  t.is(await here.sendAndReceive('there/echo', 'y'), 'short');
-  t.true(outcome.error instanceof MessageTooLargeError);
-});
+test.serial(
+  'a byte more than 16 MiB is refused with both sizes, sent or replied, and nothing of it arrives',
+  async (t) => {
+    const create = nodesOf(t);
+    const [there, here] = [await create('there'), await create('here')];
+    let arrived = 0;
+    const outcome: { error?: Error } = {};
+    await there.startWorker(
+      'echo',
+      worker(async (context: Context, message) => {
+        arrived += 1;
+        outcome.error = await failureOf(t, context.reply(`${message}${'é'.repeat(MAX / 2)}`));
+        await context.reply('short');
+      }),
+    );
+    for (const text of ['x'.repeat(MAX + 1), '\ud800'.repeat(Math.floor(MAX / 3) + 1)]) {
+      const error = await failureOf(t, here.sendAndReceive('there/echo', text));
+      t.true(error instanceof MessageTooLargeError);
+      t.regex(error.message, /1677721[78]\b.*16777216|16777216.*1677721[78]\b/);
+      t.true((await failureOf(t, here.send('there/echo', text))) instanceof MessageTooLargeError);
+    }
+    t.is(arrived, 0);
+    t.is(await here.sendAndReceive('there/echo', 'y'), 'short');
+    t.true(outcome.error instanceof MessageTooLargeError);
+  },
+);

@@ -4,13 +4,31 @@
  * A request is one byte that says what it is, which the Rust core holds against the asker's credential, and data behind it.
  */
 import { join } from 'node:path';
-import { ERROR_CODES, NotPermittedError, TroupeError } from './errors.ts';
+import {
+  ERROR_CODES,
+  errorOf,
+  invalidArgument,
+  NotPermittedError,
+  TroupeError,
+  type InvalidArgumentError,
+} from './errors.ts';
 import { decodeCause, encodeCause, fromCode } from './failures.ts';
 import { native } from './native.ts';
 import type { Node } from './node.ts';
 import type { StartWorkerSettings } from './options.ts';
 import { order } from './port/requests.ts';
-import { bundle, decodeData, encodeData, fieldsOf, has, keep, load, revive, type Bundle } from './ship/index.ts';
+import {
+  bundle,
+  decodeData,
+  encodeData,
+  fieldsOf,
+  has,
+  keep,
+  load,
+  reasonOf,
+  revive,
+  type Bundle,
+} from './ship/index.ts';
 import type { Worker, WorkerClass } from './worker.ts';
 import { Listed, type WorkerFields } from './worker-info.ts';
 
@@ -53,23 +71,31 @@ async function ask(node: Node, peer: string, bytes: Uint8Array, timeout: number,
 
 /** An answer says how it went: a failure is data too, so that everything known of it travels. */
 function unwrap(answer: unknown, node: string, worker: string): unknown {
-  const { code, detail, cause, stack, value } = answer as Answer;
+  const { code, message = '', cause, stack, value } = answer as Answer;
   if (code === undefined) return value;
+  if (code === INVALID_ARGUMENT) throw invalidArgument(message);
   let reason: Error | undefined;
   if (cause !== undefined) {
     reason = decodeCause(cause);
-    if (stack !== undefined) Object.defineProperty(reason, 'stack', { value: stack, configurable: true, writable: true });
+    if (stack !== undefined)
+      Object.defineProperty(reason, 'stack', { value: stack, configurable: true, writable: true });
   }
-  throw fromCode(code, { worker: worker === '' ? undefined : worker, node, detail, cause: reason });
+  const about = { worker: worker === '' ? undefined : worker, node, cause: reason };
+  const known = ERROR_CODES[code];
+  throw known === undefined ? fromCode(code, about) : errorOf(known, message, about);
 }
 
 interface Answer {
   code?: number;
-  detail?: string;
+  message?: string;
   cause?: string;
   stack?: string;
   value?: unknown;
 }
+
+/** Stands for what the caller got wrong and only the receiver could see, as a class without a handler. */
+const INVALID_ARGUMENT = 0;
+const WORKER_FAILED = 5;
 
 /** Starts a worker on another node, sending its code when that has never seen it. */
 export async function startThere(
@@ -148,13 +174,15 @@ export async function answer(node: Node, request: number, generation: number): P
 }
 
 function describe(error: unknown): Answer {
+  const message = reasonOf(error);
+  if ((error as Partial<InvalidArgumentError> | null)?.code === 'INVALID_ARGUMENT')
+    return { code: INVALID_ARGUMENT, message };
   if (!(error instanceof TroupeError)) {
-    return { code: 5, detail: (error as Error)?.message ?? String(error), cause: encodeCause(error), ...stackOf(error) };
+    return { code: WORKER_FAILED, message, cause: encodeCause(error), ...stackOf(error) };
   }
   const code = Number(Object.entries(ERROR_CODES).find(([, name]) => name === error.code)?.[0]);
   const cause = error.cause === undefined ? {} : { cause: encodeCause(error.cause), ...stackOf(error.cause) };
-  // A name or permission says enough by its code; what failed says more by its own words.
-  return { code, detail: error.message, ...cause };
+  return { code, message, ...cause };
 }
 
 function stackOf(error: unknown): { stack?: string } {
@@ -185,7 +213,9 @@ async function perform(node: Node, { peer, publicKey, bytes }: Asked): Promise<u
     case CODE:
       return keepCode(node, peer, publicKey, data);
     default:
-      throw new NotPermittedError(`node ${peer} asked for what this version does not know; run the same version on both`);
+      throw new NotPermittedError(
+        `node ${peer} asked for what this version does not know; run the same version on both`,
+      );
   }
 }
 

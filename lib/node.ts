@@ -39,8 +39,8 @@ import { Listed } from './worker-info.ts';
 
 /** The nodes of this isolate, by number. */
 const nodes: (Node | undefined)[] = [];
-/** Instances that run or have run: an instance is started once. */
-const started = new WeakSet<object>();
+/** Instances that run or have run, here or on another node: an instance is started once. */
+export const started = new WeakSet<object>();
 const RESUME = 0;
 const WAIT = 0;
 
@@ -175,9 +175,6 @@ export class Node implements NodeHandle, Place {
       throw fromCode(5, { worker: name, node: this.name, detail, cause });
     }
     checkBehaviour(instance, name);
-    if (started.has(instance)) {
-      throw invalidArgument(`the instance for worker "${name}" was started before; start its class, or a new instance`);
-    }
     const behind: Behind = { make: makeContext, renew, holdsOnFailure: settings.onFailure !== RESUME };
     const cell = openCell(this, name, settings, behind, instance, undefined);
     started.add(instance);
@@ -302,7 +299,11 @@ export function checkWorker(worker: unknown): boolean {
   throw invalidType('worker', 'a class, or an instance of one, with a handleMessage method', worker);
 }
 
-function checkBehaviour(instance: Worker, name: string): void {
+/** Throws INVALID_ARGUMENT for an instance that handles nothing, or was started before. */
+export function checkBehaviour(instance: Worker, name: string): void {
+  if (started.has(instance)) {
+    throw invalidArgument(`the instance for worker "${name}" was started before; start its class, or a new instance`);
+  }
   if (typeof (instance as Partial<Worker>).handleMessage !== 'function') {
     throw invalidType('worker', `a class or instance with a handleMessage method (worker "${name}")`, instance);
   }

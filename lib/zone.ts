@@ -1,7 +1,8 @@
 /** The nodes that trust one authority, and find each other. */
+import { invalidType } from './errors.ts';
 import { fromCode } from './failures.ts';
 import { native } from './native.ts';
-import type { Node } from './node.ts';
+import { Node } from './node.ts';
 import type { NodeHandle } from './node-handle.ts';
 import { checkName } from './address.ts';
 import { zoneSettings } from './options.ts';
@@ -23,6 +24,11 @@ function handleOf(node: Node, name: string, id: string): RemoteNode {
   const handle = new RemoteNode(node, name, id);
   known.set(id, new WeakRef(handle));
   return handle;
+}
+
+/** Throws INVALID_ARGUMENT for anything but a node of this process, as a handle of another node is. */
+function checkNode(node: unknown): asserts node is Node {
+  if (!(node instanceof Node)) throw invalidType('node', 'a node that Node.start or Node.create gave', node);
 }
 
 function look(node: Node, filter: string): NodeHandle[] {
@@ -64,6 +70,7 @@ export class Zone {
     node: Node,
     options?: { filter?: string; atLeast?: number; timeout?: Duration; signal?: AbortSignal },
   ): Promise<NodeHandle[]> {
+    checkNode(node);
     const { filter, atLeast, timeoutMs, signal } = zoneSettings(options);
     signal?.throwIfAborted();
     let timer: NodeJS.Timeout | undefined;
@@ -95,6 +102,7 @@ export class Zone {
 
   /** One node by its full name, or `NodeUnreachableError`. */
   static async node(node: Node, name: string): Promise<NodeHandle> {
+    checkNode(node);
     checkName(name, 'name');
     const found = look(node, '').find((handle) => handle.name === name);
     if (found !== undefined) return found;
@@ -106,6 +114,7 @@ export class Zone {
     node: Node,
     options?: { filter?: string; signal?: AbortSignal },
   ): AsyncIterable<{ type: 'joined' | 'left'; node: NodeHandle }> {
+    checkNode(node);
     const { filter, signal } = zoneSettings(options, true);
     let known = new Map<string, NodeHandle>();
     while (!node.signal.aborted && signal?.aborted !== true) {

@@ -6,5 +6,6 @@ export { bundle, type Bundle } from './bundle.ts';
 export { decodeData, encodeData } from './data.ts';
 export { fieldsOf, revive, type Fields } from './fields.ts';
 export { has, load, type Shipment } from './load.ts';
+export { reasonOf } from './refusal.ts';
 export { installRuntime } from './runtime.ts';
 export { keepCode as keep } from './store.ts';

@@ -1,6 +1,6 @@
 // The zone as a node sees it: who is there, who joins and leaves.
 import test from 'ava';
-import { Node, NodeStoppedError, NodeUnreachableError, TimeoutError, Zone, type NodeHandle } from 'troupe';
+import { NodeStoppedError, NodeUnreachableError, TimeoutError, Zone, type Node, type NodeHandle } from 'troupe';
 import { failureOf, nodesOf } from './support/nodes.ts';
 
 const names = (nodes: NodeHandle[]) => nodes.map(({ name }) => name);
@@ -122,7 +122,7 @@ test.serial('watch tells of each node that is there, then of who joins and leave
     for await (const { type, node } of Zone.watch(here, { signal: ending.signal })) {
       seen.push(`${type} ${node.name}`);
       if (type === 'joined') joined.set(node.name, node);
-      else t.is(node, joined.get(node.name), 'the same handle as when it joined');
+      else t.is<NodeHandle | undefined>(node, joined.get(node.name), 'the same handle as when it joined');
       if (seen.length === steps[0]?.count) steps.shift()?.resolve();
     }
   })();
@@ -189,15 +189,10 @@ test.serial('what is no node, filter, number, timeout or signal is INVALID_ARGUM
   for (const name of ['', 'a/b', 1 as unknown as string]) {
     t.is((await failureOf<Error & { code: string }>(t, Zone.node(here, name))).code, 'INVALID_ARGUMENT');
   }
-  for (const call of [
-    () => Zone.nodes({} as Node),
-    () => Zone.node({} as Node, 'a'),
-    () =>
-      Zone.watch(undefined as unknown as Node)
-        [Symbol.asyncIterator]()
-        .next(),
-  ]) {
-    const error = await failureOf<Error & { code: string }>(t, call());
+  const noNode = {} as Node;
+  const calls = [Zone.nodes(noNode), Zone.node(noNode, 'a'), Zone.watch(noNode)[Symbol.asyncIterator]().next()];
+  for (const call of calls) {
+    const error = await failureOf<Error & { code: string }>(t, call);
     t.is(error.code, 'INVALID_ARGUMENT', String(error));
     t.regex(error.message, /"node" must be /);
   }

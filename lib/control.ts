@@ -129,11 +129,14 @@ export async function startThere(
     // The receiver may have the class itself, by its `workers` option.
     notPortable = error;
   }
-  let answer = await start();
-  if (answer === 'code') {
+  if ((await start()) === 'code') {
     if (made === undefined) throw notPortable;
     await sendCode(node, peer, name, made);
-    answer = await start();
+    if ((await start()) === 'code') {
+      const detail =
+        'it asks for the code again that it has just kept; see its log, and whether something empties its folder';
+      throw fromCode(WORKER_FAILED, { worker: name, node: peer, detail });
+    }
   }
   await order<void>(name, TIMEOUT, (id, generation) => {
     native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);

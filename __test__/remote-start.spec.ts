@@ -54,7 +54,7 @@ for (const name of ['03-timeout.ts', '09-team.ts']) {
       .replaceAll('node.startWorker(', 'runner.startWorker(')
       .replace('import { Node,', 'import { Node, Zone,')
       .replace('(async (node) => {\n', "(async (node) => {\n  const runner = await Zone.node(node, 'runner');\n");
-    t.regex(changed, /Zone\.node\(.*\n(.*\n)*  await runner\.startWorker/);
+    t.regex(changed, /Zone\.node\(.*\n(.*\n)* +await runner\.startWorker/);
     t.notRegex(changed, /\bnode\.startWorker/);
     const file = join(folder, name);
     writeFileSync(file, changed);

@@ -9,6 +9,7 @@ import {
   errorOf,
   invalidArgument,
   NotPermittedError,
+  NotPortableError,
   TroupeError,
   type InvalidArgumentError,
 } from './errors.ts';
@@ -27,6 +28,7 @@ import {
   load,
   reasonOf,
   revive,
+  writtenIn,
   type Bundle,
 } from './ship/index.ts';
 import type { Worker, WorkerClass } from './worker.ts';
@@ -41,6 +43,9 @@ const START = 'S';
 const CODE = 'C';
 const STOP = 'X';
 const LIST = 'L';
+
+/** A message between nodes is at most 16 MiB; hash, signature and kind go before the code. */
+const MAX_CODE = (16 << 20) - 128;
 
 interface StartRequest {
   name: string;
@@ -107,44 +112,70 @@ export async function startThere(
 ): Promise<void> {
   const isClass = typeof worker === 'function';
   const cls = isClass ? worker : ((worker as object).constructor as WorkerClass);
-  const fields = isClass ? undefined : await fieldsOf(worker);
-  const { args, ...rest } = settings;
-  const request: StartRequest = {
-    name,
-    settings: rest,
-    type: cls.name,
-    hash: '',
-    label: '',
-    args: encodeData(args, 'args'),
-    fields: fields?.fields,
-  };
-  const start = () => ask(node, peer, message(START, encodeData({ ...request }, 'request')), TIMEOUT, name);
-  let made: Bundle | undefined;
-  let notPortable: unknown;
   try {
-    made = await bundle(cls);
-    request.hash = made.hash;
-    request.label = made.label;
+    await startAs(node, peer, name, cls, isClass ? undefined : worker, settings);
   } catch (error) {
-    // The receiver may have the class itself, by its `workers` option.
-    notPortable = error;
-  }
-  if ((await start()) === 'code') {
-    if (made === undefined) throw notPortable;
-    await sendCode(node, peer, name, made);
-    if ((await start()) === 'code') {
-      const detail =
-        'it asks for the code again that it has just kept; see its log, and whether something empties its folder';
-      throw fromCode(WORKER_FAILED, { worker: name, node: peer, detail });
-    }
+    throw error instanceof NotPortableError ? await notPortable(error, cls, name, peer) : error;
   }
   await order<void>(name, TIMEOUT, (id, generation) => {
     native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);
   });
 }
 
+async function startAs(
+  node: Node,
+  peer: string,
+  name: string,
+  cls: WorkerClass,
+  instance: Worker | undefined,
+  { args, ...settings }: StartWorkerSettings,
+): Promise<void> {
+  const fields = instance === undefined ? undefined : (await fieldsOf(instance)).fields;
+  const request: StartRequest = {
+    name,
+    settings,
+    type: cls.name,
+    hash: '',
+    label: '',
+    args: encodeData(args, 'args'),
+    fields,
+  };
+  const start = () => ask(node, peer, message(START, encodeData({ ...request }, 'request')), TIMEOUT, name);
+  let made: Bundle | undefined;
+  let refused: unknown;
+  try {
+    made = await bundle(cls);
+    request.hash = made.hash;
+    request.label = made.label;
+  } catch (error) {
+    // The receiver may have the class itself, by its `workers` option.
+    refused = error;
+  }
+  if ((await start()) !== 'code') return;
+  if (made === undefined) throw refused;
+  await sendCode(node, peer, name, made);
+  if ((await start()) !== 'code') return;
+  const detail =
+    'it asks for the code again that it has just kept; see its log, and whether something empties its folder';
+  throw fromCode(WORKER_FAILED, { worker: name, node: peer, detail });
+}
+
+/** What can't travel, with the class, its file, and where it was to go. */
+async function notPortable(error: Error, cls: unknown, worker: string, node: string): Promise<Error> {
+  const { name } = cls as { name: string };
+  const file = await writtenIn(cls);
+  const known = file === undefined || error.message.includes(file);
+  const of = known ? '' : ` of class ${name} (${file})`;
+  const message = `worker "${worker}"${of} was not started on node "${node}": ${error.message}`;
+  return new NotPortableError(message, { worker, node, cause: error.cause });
+}
+
 async function sendCode(node: Node, peer: string, name: string, { hash, code }: Bundle): Promise<void> {
   const digest = Buffer.from(hash, 'hex');
+  if (code.length > MAX_CODE) {
+    const detail = `its code with all it imports takes ${code.length} bytes, and at most ${MAX_CODE} travel; import less, or list the class under "workers" in the options of that node`;
+    throw new NotPortableError(detail);
+  }
   const signature = native.signCode(node.number, digest);
   if (signature === null) throw fromCode(8, { node: node.name });
   await ask(node, peer, message(CODE, Buffer.concat([digest, signature, code])), TIMEOUT, name);

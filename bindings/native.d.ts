@@ -117,7 +117,10 @@ export declare function nodeId(node: number): string;
 /** The same for a mailbox without a behaviour. */
 export declare function openMailbox(node: number, name: string, capacity: number): number;
 
-/** Opens a node and returns its number; the order is answered when it has joined its zone. */
+/**
+ * Opens a node and returns its number; the order is answered when it has joined its zone. Its failure has as its cause a
+ * text of two lines: the number of the system's error below it, or 0, and what happened.
+ */
 export declare function openNode(options: OpenNode, request: number, generation: number): number;
 
 /** Gives the number of an address back. */

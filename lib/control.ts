@@ -4,13 +4,33 @@
  * A request is one byte that says what it is, which the Rust core holds against the asker's credential, and data behind it.
  */
 import { join } from 'node:path';
-import { ERROR_CODES, NotPermittedError, TroupeError } from './errors.ts';
+import {
+  ERROR_CODES,
+  errorOf,
+  invalidArgument,
+  NotPermittedError,
+  NotPortableError,
+  TroupeError,
+  type InvalidArgumentError,
+} from './errors.ts';
 import { decodeCause, encodeCause, fromCode } from './failures.ts';
 import { native } from './native.ts';
 import type { Node } from './node.ts';
 import type { StartWorkerSettings } from './options.ts';
 import { order } from './port/requests.ts';
-import { bundle, decodeData, encodeData, fieldsOf, has, keep, load, revive, type Bundle } from './ship/index.ts';
+import {
+  bundle,
+  decodeData,
+  encodeData,
+  fieldsOf,
+  has,
+  keep,
+  load,
+  reasonOf,
+  revive,
+  writtenIn,
+  type Bundle,
+} from './ship/index.ts';
 import type { Worker, WorkerClass } from './worker.ts';
 import { Listed, type WorkerFields } from './worker-info.ts';
 
@@ -23,6 +43,9 @@ const START = 'S';
 const CODE = 'C';
 const STOP = 'X';
 const LIST = 'L';
+
+/** A message between nodes is at most 16 MiB; hash, signature and kind go before the code. */
+const MAX_CODE = (16 << 20) - 128;
 
 interface StartRequest {
   name: string;
@@ -53,24 +76,31 @@ async function ask(node: Node, peer: string, bytes: Uint8Array, timeout: number,
 
 /** An answer says how it went: a failure is data too, so that everything known of it travels. */
 function unwrap(answer: unknown, node: string, worker: string): unknown {
-  const { code, detail, cause, stack, value } = answer as Answer;
+  const { code, message = '', cause, stack, value } = answer as Answer;
   if (code === undefined) return value;
+  if (code === INVALID_ARGUMENT) throw invalidArgument(message);
   let reason: Error | undefined;
   if (cause !== undefined) {
     reason = decodeCause(cause);
     if (stack !== undefined)
       Object.defineProperty(reason, 'stack', { value: stack, configurable: true, writable: true });
   }
-  throw fromCode(code, { worker: worker === '' ? undefined : worker, node, detail, cause: reason });
+  const about = { worker: worker === '' ? undefined : worker, node, cause: reason };
+  const known = ERROR_CODES[code];
+  throw known === undefined ? fromCode(code, about) : errorOf(known, message, about);
 }
 
 interface Answer {
   code?: number;
-  detail?: string;
+  message?: string;
   cause?: string;
   stack?: string;
   value?: unknown;
 }
+
+/** Stands for what the caller got wrong and only the receiver could see, as a class without a handler. */
+const INVALID_ARGUMENT = 0;
+const WORKER_FAILED = 5;
 
 /** Starts a worker on another node, sending its code when that has never seen it. */
 export async function startThere(
@@ -82,43 +112,70 @@ export async function startThere(
 ): Promise<void> {
   const isClass = typeof worker === 'function';
   const cls = isClass ? worker : ((worker as object).constructor as WorkerClass);
-  const fields = isClass ? undefined : await fieldsOf(worker);
-  const { args, ...rest } = settings;
-  const request: StartRequest = {
-    name,
-    settings: rest,
-    type: cls.name,
-    hash: '',
-    label: '',
-    args: encodeData(args, 'args'),
-    fields: fields?.fields,
-  };
-  const start = () => ask(node, peer, message(START, encodeData({ ...request }, 'request')), TIMEOUT, name);
-  let made: Bundle | undefined;
-  let notPortable: unknown;
   try {
-    made = await bundle(cls);
-    request.hash = made.hash;
-    request.label = made.label;
+    await startAs(node, peer, name, cls, isClass ? undefined : worker, settings);
   } catch (error) {
-    // The receiver may have the class itself, by its `workers` option.
-    notPortable = error;
-  }
-  if ((await start()) === 'code') {
-    if (made === undefined) throw notPortable;
-    await sendCode(node, peer, name, made);
-    if ((await start()) === 'code') {
-      const detail = `it does not find the code that it has just been sent; see whether anything removes files from its zone's folder`;
-      throw fromCode(5, { worker: name, node: peer, detail });
-    }
+    throw error instanceof NotPortableError ? await notPortable(error, cls, name, peer) : error;
   }
   await order<void>(name, TIMEOUT, (id, generation) => {
     native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);
   });
 }
 
+async function startAs(
+  node: Node,
+  peer: string,
+  name: string,
+  cls: WorkerClass,
+  instance: Worker | undefined,
+  { args, ...settings }: StartWorkerSettings,
+): Promise<void> {
+  const fields = instance === undefined ? undefined : (await fieldsOf(instance)).fields;
+  const request: StartRequest = {
+    name,
+    settings,
+    type: cls.name,
+    hash: '',
+    label: '',
+    args: encodeData(args, 'args'),
+    fields,
+  };
+  const start = () => ask(node, peer, message(START, encodeData({ ...request }, 'request')), TIMEOUT, name);
+  let made: Bundle | undefined;
+  let refused: unknown;
+  try {
+    made = await bundle(cls);
+    request.hash = made.hash;
+    request.label = made.label;
+  } catch (error) {
+    // The receiver may have the class itself, by its `workers` option.
+    refused = error;
+  }
+  if ((await start()) !== 'code') return;
+  if (made === undefined) throw refused;
+  await sendCode(node, peer, name, made);
+  if ((await start()) !== 'code') return;
+  const detail =
+    'it asks for the code again that it has just kept; see its log, and whether something empties its folder';
+  throw fromCode(WORKER_FAILED, { worker: name, node: peer, detail });
+}
+
+/** What can't travel, with the class, its file, and where it was to go. */
+async function notPortable(error: Error, cls: unknown, worker: string, node: string): Promise<Error> {
+  const { name } = cls as { name: string };
+  const file = await writtenIn(cls);
+  const known = file === undefined || error.message.includes(file);
+  const of = known ? '' : ` of class ${name} (${file})`;
+  const message = `worker "${worker}"${of} was not started on node "${node}": ${error.message}`;
+  return new NotPortableError(message, { worker, node, cause: error.cause });
+}
+
 async function sendCode(node: Node, peer: string, name: string, { hash, code }: Bundle): Promise<void> {
   const digest = Buffer.from(hash, 'hex');
+  if (code.length > MAX_CODE) {
+    const detail = `its code with all it imports takes ${code.length} bytes, and at most ${MAX_CODE} travel; import less, or list the class under "workers" in the options of that node`;
+    throw new NotPortableError(detail);
+  }
   const signature = native.signCode(node.number, digest);
   if (signature === null) throw fromCode(8, { node: node.name });
   await ask(node, peer, message(CODE, Buffer.concat([digest, signature, code])), TIMEOUT, name);
@@ -151,18 +208,15 @@ export async function answer(node: Node, request: number, generation: number): P
 }
 
 function describe(error: unknown): Answer {
+  const message = reasonOf(error);
+  if ((error as Partial<InvalidArgumentError> | null)?.code === 'INVALID_ARGUMENT')
+    return { code: INVALID_ARGUMENT, message };
   if (!(error instanceof TroupeError)) {
-    return {
-      code: 5,
-      detail: (error as Error)?.message ?? String(error),
-      cause: encodeCause(error),
-      ...stackOf(error),
-    };
+    return { code: WORKER_FAILED, message, cause: encodeCause(error), ...stackOf(error) };
   }
   const code = Number(Object.entries(ERROR_CODES).find(([, name]) => name === error.code)?.[0]);
   const cause = error.cause === undefined ? {} : { cause: encodeCause(error.cause), ...stackOf(error.cause) };
-  // A name or permission says enough by its code; what failed says more by its own words.
-  return { code, detail: error.message, ...cause };
+  return { code, message, ...cause };
 }
 
 function stackOf(error: unknown): { stack?: string } {

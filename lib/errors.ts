@@ -181,6 +181,15 @@ const CLASSES: Record<TroupeErrorCode, typeof TroupeError> = {
   MESSAGE_TOO_LARGE: MessageTooLargeError,
 };
 
+/** An error with the text that another node composed. */
+export function errorOf(
+  code: TroupeErrorCode,
+  message: string,
+  options: MaybeExecutedOptions & { stage?: Stage | undefined },
+): TroupeError {
+  return new CLASSES[code](message, options);
+}
+
 // Set here and not in the classes: none of it belongs in the public types, and `name` must not be an own, printed property.
 // The names are spelled by the source, so a minifier that renames classes must not decide what a log shows.
 const hidden = (value: unknown) => ({ value, enumerable: false, writable: true, configurable: true });

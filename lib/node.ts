@@ -1,12 +1,13 @@
 /** A node of this process. */
 import { isIP } from 'node:net';
 import { lookup } from 'node:dns/promises';
+import { getSystemErrorName } from 'node:util';
 import type { Address } from './address.ts';
 import { checkName } from './address.ts';
 import { makeContext } from './context.ts';
 import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
-import { invalidArgument, invalidType, TroupeError } from './errors.ts';
+import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
 import { fromCode } from './failures.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
@@ -39,8 +40,8 @@ import { Listed } from './worker-info.ts';
 
 /** The nodes of this isolate, by number. */
 const nodes: (Node | undefined)[] = [];
-/** Instances that run or have run: an instance is started once. */
-const started = new WeakSet<object>();
+/** Instances that run or have run, here or on another node: an instance is started once. */
+export const started = new WeakSet<object>();
 const RESUME = 0;
 const MAIN_MAILBOX = 10_000;
 
@@ -121,7 +122,7 @@ export class Node implements NodeHandle {
     } catch (error) {
       if (number >= 0) await order(name, NO_LIMIT, (id, generation) => native.closeNode(number, id, generation));
       clearInterval(alive);
-      throw error;
+      throw openFailure(error, name);
     }
   }
 
@@ -175,9 +176,6 @@ export class Node implements NodeHandle {
       throw fromCode(5, { worker: name, node: this.name, detail, cause });
     }
     checkBehaviour(instance, name);
-    if (started.has(instance)) {
-      throw invalidArgument(`the instance for worker "${name}" was started before; start its class, or a new instance`);
-    }
     const behind: Behind = { make: makeContext, renew, holdsOnFailure: settings.onFailure !== RESUME };
     const cell = openCell(this, name, settings, behind, instance);
     started.add(instance);
@@ -289,6 +287,16 @@ export class Node implements NodeHandle {
   }
 }
 
+/** Why a node could not be opened: in the words of the core, which knows the file, the address or the node that is in the way. */
+function openFailure(error: unknown, node: string): unknown {
+  if (!(error instanceof TroupeError && error.cause instanceof Error)) return error;
+  const [, number, message] = /^(\d+)\n(.*)$/s.exec(error.cause.message) ?? [];
+  if (error.code === 'NAME_TAKEN') return new NameTakenError(message, { node });
+  if (error.code === 'NOT_PERMITTED') return new NotPermittedError(message, { node });
+  const code = Number(number) === 0 ? {} : { code: getSystemErrorName(-Number(number)) };
+  return Object.assign(new Error(`node "${node}" can't be opened: ${message}`), code);
+}
+
 /** Whether a class was given; throws INVALID_ARGUMENT for what is neither a class nor an instance. */
 export function checkWorker(worker: unknown): boolean {
   // An arrow function or a method has no prototype: it can't make an instance.
@@ -297,7 +305,11 @@ export function checkWorker(worker: unknown): boolean {
   throw invalidType('worker', 'a class, or an instance of one, with a handleMessage method', worker);
 }
 
-function checkBehaviour(instance: Worker, name: string): void {
+/** Throws INVALID_ARGUMENT for an instance that handles nothing, or was started before. */
+export function checkBehaviour(instance: Worker, name: string): void {
+  if (started.has(instance)) {
+    throw invalidArgument(`the instance for worker "${name}" was started before; start its class, or a new instance`);
+  }
   if (typeof (instance as Partial<Worker>).handleMessage !== 'function') {
     throw invalidType('worker', `a class or instance with a handleMessage method (worker "${name}")`, instance);
   }

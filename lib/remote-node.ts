@@ -2,7 +2,7 @@
 import { checkName, splitAddress, type Address } from './address.ts';
 import { listThere, startThere, stopThere } from './control.ts';
 import { invalidArgument } from './errors.ts';
-import { checkWorker, type Node } from './node.ts';
+import { checkBehaviour, checkWorker, started, type Node } from './node.ts';
 import type { NodeHandle } from './node-handle.ts';
 import {
   listSettings,
@@ -44,8 +44,17 @@ export class RemoteNode implements NodeHandle {
     options?: StartWorkerOptions & { args?: unknown[] },
   ): Promise<void> {
     checkName(name, 'name');
-    const settings = startWorkerSettings(options, checkWorker(worker));
-    await startThere(this.#from, this.name, name, worker, settings);
+    const isClass = checkWorker(worker);
+    const settings = startWorkerSettings(options, isClass);
+    if (isClass) return startThere(this.#from, this.name, name, worker, settings);
+    checkBehaviour(worker as Worker, name);
+    started.add(worker);
+    try {
+      await startThere(this.#from, this.name, name, worker, settings);
+    } catch (error) {
+      started.delete(worker);
+      throw error;
+    }
   }
 
   /** See {@link NodeHandle.stopWorker}. */

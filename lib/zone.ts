@@ -1,7 +1,7 @@
 /** The nodes that trust one authority, and find each other. */
+import { invalidType } from './errors.ts';
 import { fromCode } from './failures.ts';
 import { native } from './native.ts';
-import { invalidType } from './errors.ts';
 import { Node } from './node.ts';
 import type { NodeHandle } from './node-handle.ts';
 import { checkName } from './address.ts';
@@ -26,9 +26,9 @@ function handleOf(node: Node, name: string, id: string): RemoteNode {
   return handle;
 }
 
+/** Throws INVALID_ARGUMENT for anything but a node of this process, as a handle of another node is. */
 function checkNode(node: unknown): asserts node is Node {
-  if (!(node instanceof Node))
-    throw invalidType('node', 'the node that looks: what Node.create made or main was given', node);
+  if (!(node instanceof Node)) throw invalidType('node', 'a node that Node.start or Node.create gave', node);
 }
 
 function look(node: Node, filter: string): NodeHandle[] {

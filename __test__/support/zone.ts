@@ -1,21 +1,36 @@
 /** A zone of processes for one test: runners that are up, and the program that is run beside them. */
 import type { ExecutionContext } from 'ava';
+import { fileURLToPath } from 'node:url';
 import { nodeBinaries, Program, zoneHome, type NodeBinary } from './program.ts';
+
+/** The program that {@link TestZone.runner} starts. */
+export const RUNNER = fileURLToPath(new URL('../fixtures/nodes/runner.ts', import.meta.url));
 
 /** Where a test's programs find each other, and nobody else. */
 export interface TestZone {
+  /** The folder of its files. */
+  readonly home: string;
   /** Starts a program in the zone. */
-  start(file: string): Program;
+  start(file: string, env?: Record<string, string>): Program;
+  /** Starts a node that others can start workers on; resolves when it is up. */
+  runner(name: string, env?: Record<string, string>): Promise<Program>;
   /** Starts as many copies of a program, and resolves when each has logged a record that matches. */
   startUntil(file: string, copies: number, logged: RegExp): Promise<Program[]>;
 }
 
 /** A zone of its own, run by the given Node. */
 export function testZone(t: ExecutionContext, node: NodeBinary = nodeBinaries()[0] as NodeBinary): TestZone {
-  const env = { TROUPE_HOME: zoneHome(t), TROUPE_LOG_FORMAT: 'json' };
-  const start = (file: string) => new Program(t, [...node.args, file], env, node.path);
+  const home = zoneHome(t);
+  const start = (file: string, env: Record<string, string> = {}) =>
+    new Program(t, [...node.args, file], { TROUPE_HOME: home, TROUPE_LOG_FORMAT: 'json', ...env }, node.path);
   return {
+    home,
     start,
+    async runner(name, env) {
+      const program = start(RUNNER, { TROUPE_NODE: name, ...env });
+      await program.until(({ stdout }) => stdout.includes('is up'));
+      return program;
+    },
     async startUntil(file, copies, logged) {
       const programs = Array.from({ length: copies }, () => start(file));
       await Promise.all(

@@ -29,7 +29,8 @@ pub struct OpenNode {
     pub accept_code: bool,
 }
 
-/// Opens a node and returns its number; the order is answered when it has joined its zone.
+/// Opens a node and returns its number; the order is answered when it has joined its zone. Its failure has as its cause a
+/// text of two lines: the number of the system's error below it, or 0, and what happened.
 #[napi(catch_unwind)]
 pub fn open_node(options: OpenNode, request: u32, generation: u32) -> Result<u32> {
     let zone = match options.zone {
@@ -61,7 +62,8 @@ pub fn open_node(options: OpenNode, request: u32, generation: u32) -> Result<u32
                 let outcome = match result {
                     Ok(()) => Outcome::Reply(Body::None),
                     Err(error) => {
-                        let text = error.to_string();
+                        // `lib/node.ts` takes the two apart.
+                        let text = format!("{}\n{error}", error.system_code().unwrap_or_default());
                         Outcome::Failed(Failure::new(error.code()), text_body(&text))
                     }
                 };

@@ -52,3 +52,13 @@ async function make(cls: unknown): Promise<Bundle> {
     );
   return { hash, label, code, file };
 }
+
+/** The file that a class was written in, for messages; undefined for what is in none. */
+export async function writtenIn(cls: unknown): Promise<string | undefined> {
+  try {
+    const { locate } = await import('./locate.ts');
+    return locate(cls).file;
+  } catch {
+    return undefined;
+  }
+}

@@ -3,14 +3,15 @@
 use super::Shared;
 use super::events::Events;
 use crate::code;
-use crate::discovery::{AnnounceError, Member};
+use crate::discovery::{self, AnnounceError, DiscoveryError, Member};
 use crate::link::Link;
 use crate::port::{Inbox, Resolution};
 use crate::zone::{JoinError, Zone, ZoneOptions};
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
-use troupe_proto::noise::{Identity, verify};
+use troupe_proto::noise::{Identity, RandomError, verify};
 
 /// What a node is to be.
 #[derive(Clone, Debug)]
@@ -27,20 +28,42 @@ pub enum OpenError {
     /// It could not join its zone.
     #[error(transparent)]
     Join(#[from] JoinError),
-    /// The system gave no thread or no entropy.
-    #[error("the system refused a thread or random bytes: {0}")]
-    System(String),
+    /// The system gave no thread, or nothing to wait on.
+    #[error("the system gives no thread for the node's I/O: {0}")]
+    System(#[source] io::Error),
+    /// The system has no random numbers.
+    #[error("can't make the node's identity: {0}")]
+    Random(#[from] RandomError),
 }
 
 impl OpenError {
-    /// The code by which a user matches it, or 0 where there is none for it.
+    /// The code by which a user matches it, or 0 where there is none for it: then the system refused something.
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
             OpenError::Join(JoinError::Announce(AnnounceError::NameTaken { .. })) => code::NAME_TAKEN,
-            OpenError::Join(JoinError::Open(_)) => code::NOT_PERMITTED,
+            OpenError::Join(
+                JoinError::Open(
+                    discovery::OpenError::Files(DiscoveryError::Untrusted(_))
+                    | discovery::OpenError::Damaged { .. },
+                )
+                | JoinError::Announce(AnnounceError::Files(DiscoveryError::Untrusted(_))),
+            ) => code::NOT_PERMITTED,
             _ => 0,
         }
+    }
+
+    /// The number of the system's error that lies below, if one does.
+    #[must_use]
+    pub fn system_code(&self) -> Option<i32> {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if let Some(system) = error.downcast_ref::<io::Error>() {
+                return system.raw_os_error();
+            }
+            next = error.source();
+        }
+        None
     }
 }
 
@@ -61,16 +84,24 @@ impl Opened {
     ) -> Self {
         let shared = Shared::new(&options.name, inbox);
         let Some(zone) = options.zone else {
-            let made = Identity::generate().map_err(|error| OpenError::System(error.to_string()));
+            let made = Identity::generate().map_err(OpenError::from);
             done(made.map(|identity| shared.set_id(identity.id().to_string())));
             return Self { shared, thread: None };
         };
         let (stop, stopped) = oneshot::channel();
         let node = shared.clone();
+        // Kept out of the closure, which is gone when there is no thread to run it.
+        let done = Arc::new(Mutex::new(Some(done)));
+        let tell = done.clone();
+        let done = move |result| {
+            if let Some(done) = super::lock(&done).take() {
+                done(result);
+            }
+        };
         let run = move || {
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return done(Err(OpenError::System(error.to_string()))),
+                Err(error) => return done(Err(OpenError::System(error))),
             };
             runtime.block_on(async move {
                 let events = Arc::new(Events(node.clone()));
@@ -93,8 +124,9 @@ impl Opened {
         match std::thread::Builder::new().name("troupe-io".into()).spawn(run) {
             Ok(thread) => Self { shared, thread: Some((stop, thread)) },
             Err(error) => {
-                // `done` went with the closure; the name says what happened when the isolate asks.
-                log::error!(target: "node", "no I/O thread for node {}: {error}", shared.name());
+                if let Some(done) = super::lock(&tell).take() {
+                    done(Err(OpenError::System(error)));
+                }
                 Self { shared, thread: None }
             }
         }

@@ -45,21 +45,25 @@ enum Answer {
 }
 
 impl Shared {
-    /// Starts to look for an address; the answer comes to the inbox. `false`: known at once to be nowhere.
-    pub(crate) fn search(self: &Arc<Self>, address: &str, target: Handle) -> bool {
-        let Some((_, io)) = self.zone.get() else { return false };
+    /// Starts to look for an address; the answer comes to the inbox. The code of the failure when it is known at once to
+    /// be nowhere.
+    pub(crate) fn search(self: &Arc<Self>, address: &str, target: Handle) -> Result<(), u8> {
+        let Some((_, io)) = self.zone.get() else {
+            let is_elsewhere = address.split_once('/').is_some_and(|(node, _)| node != self.name);
+            return Err(if is_elsewhere { code::NODE_UNREACHABLE } else { code::NO_SUCH_WORKER });
+        };
         {
             let mut searches = lock(&self.searches);
             if let Some(at) = searches.missed.get(address) {
                 if at.elapsed() < MISS {
-                    return false;
+                    return Err(code::NO_SUCH_WORKER);
                 }
                 searches.missed.remove(address);
             }
             let waiting = searches.waiting.entry(address.into()).or_default();
             waiting.push(target);
             if waiting.len() > 1 {
-                return true;
+                return Ok(());
             }
         }
         let (shared, address) = (self.clone(), Box::<str>::from(address));
@@ -80,7 +84,7 @@ impl Shared {
             }
             lock(&shared.searches).missed.retain(|_, at| at.elapsed() < MISS);
         });
-        true
+        Ok(())
     }
 
     pub(super) async fn find(self: &Arc<Self>, address: &str) -> Resolution {

@@ -37,6 +37,11 @@ impl Reason {
         Reason::LateReply,
     ];
 
+    /// The reason for what a search for its target ended in.
+    pub(super) fn of_search(code: u8) -> Self {
+        if code == crate::code::NO_SUCH_WORKER { Self::NoSuchWorker } else { Self::NodeUnreachable }
+    }
+
     fn words(self) -> &'static str {
         match self {
             Reason::NoSuchWorker => "no such worker",

@@ -93,10 +93,13 @@ impl Port {
             extensions: Extensions::default(),
             body: WireBody::Bytes(bytes),
         });
-        if self.push_frame(key, &frame) == Pushed::Taken {
-            self.requests.known(order.slot).place = Place::Away { link: key };
-        } else {
-            self.complete(order.slot, unreachable, key);
+        match self.push_frame(key, &frame) {
+            Pushed::Taken => self.requests.known(order.slot).place = Place::Away { link: key },
+            Pushed::Closed => self.complete(order.slot, unreachable, key),
+            Pushed::TooLong => {
+                let too_large = Outcome::Failed(Failure::new(code::MESSAGE_TOO_LARGE), Body::None);
+                self.complete(order.slot, too_large, key);
+            }
         }
     }
 

@@ -269,10 +269,11 @@ impl Port {
             Whereabouts::Here(_) | Whereabouts::Via(_) | Whereabouts::Unknown => {
                 if let Some(worker) = self.look_up(handle.slot) {
                     self.accept(worker, letter, sink);
-                } else if self.search(handle) {
-                    self.wait_at_target(handle.slot, letter);
                 } else {
-                    self.refuse(letter, code::NO_SUCH_WORKER, Reason::NoSuchWorker);
+                    match self.search(handle) {
+                        Ok(()) => self.wait_at_target(handle.slot, letter),
+                        Err(code) => self.refuse(letter, code, Reason::of_search(code)),
+                    }
                 }
             }
             Whereabouts::Asked => self.wait_at_target(handle.slot, letter),

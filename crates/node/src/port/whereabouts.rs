@@ -26,16 +26,14 @@ impl Port {
         Some(handle)
     }
 
-    /// Starts to ask the zone where a target is. `false`: there is no zone to ask.
-    pub(super) fn search(&mut self, target: Handle) -> bool {
+    /// Starts to ask the zone where a target is; the code of the failure when that is known at once.
+    pub(super) fn search(&mut self, target: Handle) -> Result<(), u8> {
         let entry = self.targets.known(target.slot);
         let (node, address) = (entry.node, entry.address.clone());
-        let Some(shared) = self.shared(node).cloned() else { return false };
-        let is_asked = shared.search(&address, target);
-        if is_asked {
-            self.targets.known(target.slot).at = Whereabouts::Asked;
-        }
-        is_asked
+        let Some(shared) = self.shared(node).cloned() else { return Err(code::NO_SUCH_WORKER) };
+        shared.search(&address, target)?;
+        self.targets.known(target.slot).at = Whereabouts::Asked;
+        Ok(())
     }
 
     pub(super) fn resolved<S: Sink>(&mut self, handle: Handle, result: Resolution, sink: &mut S) {
@@ -45,9 +43,7 @@ impl Port {
         match result {
             Resolution::Failed(failure) => {
                 target.at = Whereabouts::Unknown;
-                let is_known = failure.code == code::NO_SUCH_WORKER;
-                let reason = if is_known { Reason::NoSuchWorker } else { Reason::NodeUnreachable };
-                self.fail_line(line, failure, reason, NIL);
+                self.fail_line(line, failure, Reason::of_search(failure.code), NIL);
             }
             Resolution::Local(worker) => {
                 target.at = Whereabouts::Here(worker);

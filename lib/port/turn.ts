@@ -16,6 +16,10 @@ import { answered, causeOf, failed } from './requests.ts';
 /** Timers of Node hold 31 bits; a longer wait is armed again. */
 const MAX_TIMER = 2 ** 31 - 1;
 
+// Looking `process` or `performance` up goes through a getter of the global object, each time.
+const nextTick = process.nextTick.bind(process);
+const now = performance.now.bind(performance);
+
 const NONE: readonly string[] = [];
 let texts: readonly string[] = NONE;
 let scheduled = false;
@@ -25,6 +29,8 @@ let count = 0;
 let more = false;
 let timer: NodeJS.Timeout | undefined;
 let timerAt = Infinity;
+/** The clock, read once a tick and only where something has a deadline; 0: not read. */
+let time = 0;
 
 /** What the port tells that concerns a node and not a worker. */
 export interface NodeEvents {
@@ -54,7 +60,7 @@ const flush = native.openPort(
 function schedule(): void {
   if (scheduled) return;
   scheduled = true;
-  process.nextTick(tick);
+  nextTick(tick);
 }
 
 connect({ spill, wake: schedule });
@@ -98,6 +104,7 @@ function tick(): void {
     return;
   }
   scheduled = false;
+  time = 0;
   beginTurn();
   unparkAll();
   if (cursor >= count) exchange();
@@ -121,7 +128,8 @@ function exchange(): void {
 
 function arm(wait: number): void {
   if (wait === NIL) return;
-  const at = performance.now() + wait;
+  time ||= now();
+  const at = time + wait;
   if (at >= timerAt) return;
   clearTimeout(timer);
   timerAt = at;
@@ -144,7 +152,6 @@ function withCell(slot: number, generation: number, run: (cell: Cell) => void): 
 }
 
 function dispatch(): void {
-  const time = performance.now();
   while (cursor < count) {
     const at = HEADER + cursor++ * STRIDE;
     const word = incoming[at] as number;
@@ -161,7 +168,7 @@ function dispatch(): void {
         const six = incoming[at + 6] as number;
         const sender = (word & SENDER_ELSEWHERE) !== 0 ? six : (cells[six] ?? NIL);
         const seven = incoming[at + 7] as number;
-        const until = left === NIL ? Infinity : time + left;
+        const until = left === NIL ? Infinity : (time ||= now()) + left;
         cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body as string);
         if (spend()) return;
         break;

@@ -142,12 +142,23 @@ export function request(
   if (refusedBy !== undefined) return Promise.reject(refusedBy);
   const signal = options?.signal;
   if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-  return new Promise<string>((resolve) => {
-    const id = open(resolve as (outcome: unknown) => void, to, timeout, parent);
+  try {
+    const promise = new Promise<string>(keepResolve);
+    const id = open(resolvePromise, to, timeout, parent);
     if (parent !== undefined) putParent(parent.request, parent.generation);
     put(from, book, to, destination, message, timeout, id, generationOf(id));
     if (signal !== undefined) abortWith(id, signal);
-  });
+    return promise;
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
+let resolvePromise: (outcome: unknown) => void;
+
+/** What every promise of a request is made with: a closure for each would hold on to all that `request` knows. */
+function keepResolve(resolve: (outcome: never) => void): void {
+  resolvePromise = resolve as (outcome: unknown) => void;
 }
 
 function put(

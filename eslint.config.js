@@ -37,7 +37,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['lib/**/*.ts', '__test__/**/*.ts', 'examples/**/*.ts'],
+    files: ['lib/**/*.ts', '__test__/**/*.ts', 'examples/**/*.ts', 'interop/**/*.ts'],
     extends: [tseslint.configs.recommended],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -53,7 +53,7 @@ export default defineConfig(
   },
   {
     // A test and a program may leave a promise to its fate: that is what they show.
-    files: ['__test__/**/*.ts', 'examples/**/*.ts'],
+    files: ['__test__/**/*.ts', 'examples/**/*.ts', 'interop/**/*.ts'],
     rules: { '@typescript-eslint/no-floating-promises': 'off', '@typescript-eslint/await-thenable': 'off' },
   },
 );

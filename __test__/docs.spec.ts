@@ -67,7 +67,9 @@ for (const document of documents) {
   });
 
   test(`${document} names only files that are there`, (t) => {
-    const named = [...prose.matchAll(/`((?:bindings|crates|docs|examples|lib|scripts|__test__)\/[\w./-]*\w\/?)`/g)];
+    const named = [
+      ...prose.matchAll(/`((?:bindings|crates|docs|examples|interop|lib|scripts|__test__)\/[\w./-]*\w\/?)`/g),
+    ];
     t.deepEqual(
       named.map(([, path = '']) => path).filter((path) => !existsSync(join(root, path))),
       [],

@@ -154,7 +154,8 @@ over_every_transport! {
         push(&pair.near, &flood);
         let correlation = Correlation { slot: 0, generation: 0 };
         let reply = Frame::Reply(Reply { correlation, body: Body::EMPTY });
-        let control = Frame::Message(Message { control: true, ..message(9, "control") });
+        let control = Message { control: true, target: Target::Control, ..message(9, "control") };
+        let control = Frame::Message(control);
         push(&pair.near, &[reply, control, Frame::Where { name: "worker" }]);
 
         let cost = body.len() + FLOW_OVERHEAD as usize;

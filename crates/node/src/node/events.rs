@@ -37,20 +37,14 @@ impl Shared {
         let from = From::Link { link: key, sender, request };
         let remaining = message.remaining_ms;
         let no_wait = request.is_none() && remaining == crate::port::NO_WAIT;
-        self.inbox.put_text(text(&message.body), |body| Post::Message {
-            from,
-            target,
-            remaining,
-            no_wait,
-            body,
-        });
+        let Body::Text(text) = message.body else { return misbehaves(link, "it sent bytes to a worker") };
+        self.inbox.put_text(text, |body| Post::Message { from, target, remaining, no_wait, body });
     }
 
     /// A control request: what the credential does not allow is answered here, and the isolate never sees it.
     fn control(&self, link: &Arc<Link>, message: &Message<'_>, request: Option<Handle>) {
         let (Some(request), Body::Bytes(bytes)) = (request, message.body) else {
-            log::warn!(target: "channel", "node {} broke the protocol: a control request without a number", link.peer().name);
-            return link.close(CloseReason::Violation);
+            return misbehaves(link, "it sent a control request without a number, or as text");
         };
         if !message.control {
             link.consumed(troupe_proto::codec::Flow::Messages, u64::from(cost_of(bytes.len())));
@@ -93,11 +87,10 @@ fn needs(request: &[u8]) -> Option<Capabilities> {
     }
 }
 
-fn text<'a>(body: &Body<'a>) -> Text<'a> {
-    match body {
-        Body::Text(text) => *text,
-        Body::Bytes(_) => Text::EMPTY,
-    }
+/// Closes the link of a peer whose frames are well formed and make no sense.
+fn misbehaves(link: &Link, what: &str) {
+    log::warn!(target: "channel", "node {} broke the protocol: {what}; its link is closed", link.peer().name);
+    link.close(CloseReason::Violation);
 }
 
 impl LinkEvents for Events {
@@ -128,12 +121,10 @@ impl LinkEvents for Events {
             Frame::Fail(fail) => {
                 let request = Handle { slot: fail.correlation.slot, generation: fail.correlation.generation };
                 let failure = Failure { code: fail.code, stage: 0, maybe_executed: fail.maybe_executed };
-                node.inbox.put_text(text(&fail.body), |cause| Post::Fail {
-                    request,
-                    failure,
-                    cause,
-                    link: key,
-                });
+                let Body::Text(text) = fail.body else {
+                    return misbehaves(link, "it failed a request with bytes");
+                };
+                node.inbox.put_text(text, |cause| Post::Fail { request, failure, cause, link: key });
             }
             Frame::Cancel { correlation: at, .. } => {
                 node.put(Post::Cancel {
@@ -142,7 +133,8 @@ impl LinkEvents for Events {
                 });
             }
             Frame::Stage { correlation: at, stage } => {
-                node.put(Post::Stage { request: Handle { slot: at.slot, generation: at.generation }, stage });
+                let request = Handle { slot: at.slot, generation: at.generation };
+                node.put(Post::Stage { link: key, request, stage });
             }
             Frame::Where { name } => node.answer_where(link, name),
             Frame::Here { name, at } => {

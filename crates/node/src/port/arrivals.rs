@@ -89,33 +89,39 @@ impl Port {
             }
             Post::Reply { link, request, body } => {
                 self.consumed(link, Flow::Replies, body.len());
-                if self.requests.get(request.slot, request.generation).is_some() {
-                    let body = mail.text(body);
-                    self.close(request.slot);
-                    let words = [incoming::REPLY, request.slot, request.generation, 0, NIL, 0, 0, 0];
-                    sink.push(words, body);
-                } else {
-                    self.dead_letter(Reason::LateReply, NIL);
+                let body = mail.text(body);
+                match self.asked_of(link, request) {
+                    Some(Origin::Isolate) => {
+                        self.close(request.slot);
+                        let words = [incoming::REPLY, request.slot, request.generation, 0, NIL, 0, 0, 0];
+                        sink.push(words, body);
+                    }
+                    Some(_) => self.complete_with(request.slot, body),
+                    None => self.dead_letter(Reason::LateReply, NIL),
                 }
             }
             Post::Fail { request, failure, cause, link } => {
                 self.consumed(link, Flow::Replies, cause.len());
-                if self.requests.get(request.slot, request.generation).is_some() {
+                if self.asked_of(link, request).is_some() {
                     let cause = if cause.len() == 0 { Body::None } else { mail.text(cause).into_owned() };
                     self.complete(request.slot, Outcome::Failed(failure, cause), link);
                 }
             }
             Post::Cancel { link, request } => {
-                let known = self.links.get(&link).and_then(|peer| peer.inbound.get(&request.slot).copied());
+                let known = self.links.get(&link).and_then(|peer| peer.inbound.get(&request).copied());
                 if let Some((id, generation)) = known {
                     self.give_up(id, generation);
                 }
             }
-            Post::Stage { request, stage } => self.stage_reported(request, stage),
+            Post::Stage { link, request, stage } => {
+                if self.asked_of(link, request).is_some() {
+                    self.stage_reported(request, stage);
+                }
+            }
             Post::Credit { link, target, messages, bytes } => {
                 if let Some(place) = self.targets.place(link, target) {
                     let target = self.targets.known(place.slot);
-                    target.credit += messages;
+                    target.credit = target.credit.saturating_add(messages);
                     target.credit_bytes += i64::from(bytes);
                     target.is_asking = false;
                     self.drain_place(place.slot);
@@ -152,11 +158,15 @@ impl Port {
             }
             Post::Controlled { link, request, body } => {
                 self.consumed(link, Flow::Replies, body.len());
-                if self.requests.get(request.slot, request.generation).is_some() {
-                    self.close(request.slot);
-                    self.keep_control(request.slot, link, body);
-                    let words = [request.slot, request.generation, 0, NIL, 0, 0, 0];
-                    self.emit(incoming::CONTROLLED, words);
+                match self.asked_of(link, request) {
+                    Some(Origin::Order) => {
+                        self.close(request.slot);
+                        self.keep_control(request.slot, link, body);
+                        let words = [request.slot, request.generation, 0, NIL, 0, 0, 0];
+                        self.emit(incoming::CONTROLLED, words);
+                    }
+                    Some(_) => self.misbehaves(link, "it answered a message with bytes"),
+                    None => {}
                 }
             }
             Post::Members { node } => self.emit(incoming::MEMBERS, [u32::from(node), 0, 0, NIL, 0, 0, 0]),
@@ -164,12 +174,19 @@ impl Port {
         }
     }
 
+    /// Who waits for the answer to a request that is with the peer of this link. `None` for any other: a peer answers what
+    /// it was asked, and nothing else.
+    fn asked_of(&mut self, link: u32, request: Handle) -> Option<Origin> {
+        let open = self.requests.get(request.slot, request.generation)?;
+        (open.place == Place::Away { link }).then_some(open.origin)
+    }
+
     fn open_for_peer(&mut self, link: u32, request: Handle, remaining: u32) -> Option<(u32, u32)> {
         let origin = Origin::Link { link, slot: request.slot, generation: request.generation };
         let limit = deadline(remaining, self.now);
         let peer = self.links.get_mut(&link)?;
         let (id, generation) = self.requests.open_inbound(origin)?;
-        peer.inbound.insert(request.slot, (id, generation));
+        peer.inbound.insert(request, (id, generation));
         self.wheel.insert(&mut self.requests, id, limit);
         Some((id, generation))
     }

@@ -99,6 +99,7 @@ pub(crate) enum Post {
         request: Handle,
     },
     Stage {
+        link: u32,
         request: Handle,
         stage: u8,
     },

@@ -65,8 +65,8 @@ impl Port {
         if let Place::Lent { slot } = place {
             self.slots[slot as usize].asked -= 1;
         }
-        if let Origin::Link { link, slot, .. } = origin {
-            self.forget_inbound(link, slot);
+        if let Origin::Link { link, slot, generation } = origin {
+            self.forget_inbound(link, Handle { slot, generation });
             self.controls.remove(&id);
         }
         origin

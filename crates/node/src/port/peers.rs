@@ -39,8 +39,8 @@ pub(super) struct PeerLink {
     pub(super) node: u16,
     /// Workers of this isolate whose names the peer knows.
     bound: HashSet<Handle>,
-    /// Open requests of the peer, by its number.
-    pub(super) inbound: HashMap<u32, (u32, u32)>,
+    /// Open requests of the peer, by its correlation.
+    pub(super) inbound: HashMap<Handle, (u32, u32)>,
     is_touched: bool,
 }
 
@@ -234,7 +234,7 @@ impl Port {
         }
     }
 
-    pub(super) fn forget_inbound(&mut self, link: u32, correlation: u32) {
+    pub(super) fn forget_inbound(&mut self, link: u32, correlation: Handle) {
         if let Some(peer) = self.links.get_mut(&link) {
             peer.inbound.remove(&correlation);
         }

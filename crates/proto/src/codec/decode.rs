@@ -125,6 +125,10 @@ fn message(flags: u8, mut reader: Reader<'_>) -> Result<(Frame<'_>, Option<Piece
     };
     let (body, pieces) = reader.body(flags)?;
     let control = flags & kind::MSG_CONTROL != 0;
+    if control && target != Target::Control {
+        // It would pass the window, and its cost would be handed back all the same.
+        return Err(CodecError::Malformed("a message to a worker claims to be exempt from the window"));
+    }
     Ok((Frame::Message(Message { request, control, remaining_ms, sender, target, extensions, body }), pieces))
 }
 

@@ -144,7 +144,7 @@ pub enum Frame<'a> {
 pub struct Message<'a> {
     /// Set when the sender waits for an answer.
     pub request: Option<Correlation>,
-    /// Exempt from windows and always read. Only for calls to the control service and their like.
+    /// Exempt from windows and always read. Only for calls to the control service: refused with any other target.
     pub control: bool,
     /// Milliseconds the sender still waits; `u32::MAX` = no limit. Time spent in the link's queue is taken off.
     pub remaining_ms: u32,

@@ -156,6 +156,14 @@ fn flags_without_meaning_are_refused() {
 }
 
 #[test]
+fn only_what_goes_to_the_control_service_is_exempt_from_the_window() {
+    for target in [Target::Name("greeter"), Target::Slot(HANDLE)] {
+        let bytes = bytes_of(&Frame::Message(Message { control: true, ..message(target) }));
+        assert!(matches!(decode(&bytes), Err(CodecError::Malformed(_))), "{target:?}");
+    }
+}
+
+#[test]
 fn names_are_held_to_their_alphabet_and_length() {
     let long = "a".repeat(NAME_MAX + 1);
     for name in ["", "a b", "node/worker", "ä", &long] {

@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use snow::HandshakeState;
+use snow::{Builder, HandshakeState};
 use zeroize::Zeroizing;
 
 use super::error::{HandshakeError, blame, library};
@@ -83,7 +83,17 @@ impl Handshake {
         expect: Option<NodeId>,
         now: u64,
     ) -> Result<Self, HandshakeError> {
-        let mut handshake = Self::start(membership, true, expect, now)?;
+        Self::initiate_as(membership, expect, now, |noise| noise)
+    }
+
+    /// As [`Handshake::initiate`], with a last word on the Noise state: tests fix what is random in it.
+    pub(super) fn initiate_as(
+        membership: &Membership,
+        expect: Option<NodeId>,
+        now: u64,
+        adjust: impl for<'a> FnOnce(Builder<'a>) -> Builder<'a>,
+    ) -> Result<Self, HandshakeError> {
+        let mut handshake = Self::start(membership, true, expect, now, adjust)?;
         handshake.output.extend_from_slice(&HEADER);
         handshake.write_message(&[]).map_err(|error| library(&error))?;
         handshake.awaits = Await::Message(2);
@@ -93,7 +103,16 @@ impl Handshake {
     /// Begins a handshake as the side that was dialled. It says nothing until message 1 has proven that the other side
     /// holds the access key of this zone.
     pub fn respond(membership: &Membership, now: u64) -> Result<Self, HandshakeError> {
-        Self::start(membership, false, None, now)
+        Self::respond_as(membership, now, |noise| noise)
+    }
+
+    /// As [`Handshake::respond`], with a last word on the Noise state.
+    pub(super) fn respond_as(
+        membership: &Membership,
+        now: u64,
+        adjust: impl for<'a> FnOnce(Builder<'a>) -> Builder<'a>,
+    ) -> Result<Self, HandshakeError> {
+        Self::start(membership, false, None, now, adjust)
     }
 
     fn start(
@@ -101,6 +120,7 @@ impl Handshake {
         initiator: bool,
         expect: Option<NodeId>,
         now: u64,
+        adjust: impl for<'a> FnOnce(Builder<'a>) -> Builder<'a>,
     ) -> Result<Self, HandshakeError> {
         membership.credential().check_time(now).map_err(HandshakeError::OwnCredential)?;
         let mut prologue = [0; 48];
@@ -109,6 +129,7 @@ impl Handshake {
         let builder =
             suite::builder(membership.static_private(), membership.access_key().secret(), &prologue)
                 .map_err(|error| library(&error))?;
+        let builder = adjust(builder);
         let noise = if initiator { builder.build_initiator() } else { builder.build_responder() };
         Ok(Self {
             noise: Box::new(noise.map_err(|error| library(&error))?),

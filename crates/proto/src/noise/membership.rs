@@ -109,7 +109,8 @@ impl Membership {
         )
     }
 
-    fn assemble(
+    /// Puts a membership together with a given Noise key.
+    pub(super) fn assemble(
         identity: Arc<Identity>,
         credential: Credential,
         authority_public_key: [u8; 32],

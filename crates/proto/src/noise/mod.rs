@@ -19,6 +19,8 @@ mod records;
 mod suite;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod worked_example;
 
 pub use authority::{AccessKey, Authority};
 pub use capabilities::Capabilities;

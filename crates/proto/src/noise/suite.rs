@@ -34,9 +34,13 @@ pub(super) struct StaticKey {
 
 impl StaticKey {
     pub(super) fn generate() -> Result<Self, RandomError> {
-        let private = random_secret()?;
+        random_secret().map(Self::of)
+    }
+
+    /// The pair of this private key.
+    pub(super) fn of(private: Zeroizing<[u8; 32]>) -> Self {
         let public = MontgomeryPoint::mul_base_clamped(*private).to_bytes();
-        Ok(Self { private, public })
+        Self { private, public }
     }
 }
 

@@ -1,0 +1,145 @@
+"""A node: member of the zone of this user, listens, dials, keeps one session with each other node."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import frames as f
+from handshake import Channel, answer, dial
+from identity import Membership, Peer
+from session import NODE_STOPS, Session, Worker
+from zone import Directory, Member
+
+DUPLICATE, REPLACED = 2, 6
+OPENING = 10
+
+
+class Refused(Exception):
+    """The other node said no, with this reason."""
+
+
+class Node:
+    def __init__(self, home: Path, zone: str, name: str, workers: dict[str, Worker]):
+        self._directory = Directory(home, zone)
+        self._membership = Membership(name, self._directory.authority, self._directory.access_key, int(time.time()))
+        self._workers = workers
+        self._terms = f.Hello()
+        self._sessions: dict[bytes, Session] = {}
+        #: Incarnation and highest session number of each node that was met.
+        self._met: dict[bytes, tuple[int, int]] = {}
+        self._dialling: dict[bytes, asyncio.Task[Session]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def join(self) -> None:
+        """Listens, then announces itself."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        own = self._membership
+        self._directory.announce(own.identity.id, own.name, own.incarnation, port)
+
+    def members(self) -> list[Member]:
+        """The live nodes but this one."""
+        return [member for member in self._directory.members() if member.id != self._membership.identity.id]
+
+    async def session(self, name: str) -> Session:
+        """The session with a node by its name, dialled if there is none."""
+        member = next((member for member in self.members() if member.name == name), None)
+        if member is None:
+            raise LookupError(f"no live node is called {name}")
+        pause = 0.025
+        for _ in range(5):
+            found = self._sessions.get(member.id)
+            if found and found.closed is None:
+                return found
+            task = self._dialling.setdefault(member.id, asyncio.create_task(self._dial(member)))
+            try:
+                return await asyncio.wait_for(asyncio.shield(task), OPENING)
+            except Refused as refused:
+                if refused.args != (DUPLICATE,):
+                    raise
+            finally:
+                self._dialling.pop(member.id, None)
+            await asyncio.sleep(pause)
+            pause *= 2
+        raise ConnectionError(f"node {name} refuses every dial")
+
+    async def stop(self) -> None:
+        """Leaves the zone and ends all sessions, once the others own what was sent."""
+        self._stopping = True
+        for session in self._sessions.values():
+            await session.drained()
+        self._directory.leave()
+        self._server.close()
+        for session in list(self._sessions.values()):
+            session.close(NODE_STOPS)
+            await session.ended()
+
+    async def _dial(self, member: Member) -> Session:
+        channel = await dial(self._membership, member.host, member.port, member.id)
+        known, highest = self._met.get(member.id, (0, 0))
+        channel.write([f.hello(self._terms), f.resume(self._membership.incarnation, known, highest + 1)])
+        terms, session = await self._first_record(channel)
+        self._met[member.id] = (channel.peer.incarnation, session)
+        return self._open(channel, terms)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(OPENING):
+                channel = await answer(self._membership, reader, writer)
+                terms, proposed = await self._first_record(channel)
+        except Exception as reason:
+            # It is told nothing.
+            print(f"a connection came to nothing: {type(reason).__name__} {reason}", flush=True)
+            writer.close()
+            return
+        refusal = self._refusal(channel.peer, proposed)
+        if refusal is not None:
+            channel.write([f.close(refusal, 0)])
+            await channel.close()
+            return
+        peer = channel.peer
+        known, highest = self._met.get(peer.id, (0, 0))
+        number = proposed if known != peer.incarnation else max(proposed, highest + 1)
+        self._met[peer.id] = (peer.incarnation, number)
+        channel.write([f.hello(self._terms), f.resume(self._membership.incarnation, known, number)])
+        old = self._sessions.get(peer.id)
+        self._open(channel, terms)
+        if old and old.closed is None:
+            old.close(REPLACED)
+
+    def _refusal(self, peer: Peer, proposed: int) -> int | None:
+        """Why a node that dialled is told no."""
+        if self._stopping:
+            return NODE_STOPS
+        known, highest = self._met.get(peer.id, (0, 0))
+        if known and known != peer.incarnation:
+            return None
+        session = self._sessions.get(peer.id)
+        if session and session.closed is None:
+            return DUPLICATE if proposed <= highest else None
+        if peer.id in self._dialling and self._membership.identity.id < peer.id:
+            return DUPLICATE
+        return None
+
+    async def _first_record(self, channel: Channel) -> tuple[f.Hello, int]:
+        read = [frame for frame in f.read(await channel.read()) if frame.kind & 0xC0 != f.IGNORE]
+        if read and read[0].kind == f.CLOSE:
+            raise Refused(read[0].content[0])
+        if len(read) != 2:
+            raise f.Violation("its first record is not HELLO and RESUME")
+        return f.read_hello(read[0]), f.read_resume(read[1], channel.peer.incarnation)
+
+    def _open(self, channel: Channel, terms: f.Hello) -> Session:
+        session = Session(channel, self._terms, terms, self._workers, self._membership.name)
+        self._sessions[channel.peer.id] = session
+
+        async def run() -> None:
+            await session.run()
+            if self._sessions.get(channel.peer.id) is session:
+                del self._sessions[channel.peer.id]
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return session

@@ -1,0 +1,80 @@
+"""A member of the zone under TROUPE_HOME: asks the node `runner`, serves `echo` and others, until SIGTERM. Prints what it does."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import cbor2
+
+from node import Node
+from session import Failed, NotHere, Session
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+async def echo(text: str) -> str:
+    return text
+
+
+async def grumpy(text: str) -> str:
+    raise ValueError(f"no {text} today")
+
+
+async def sleepy(text: str) -> str:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        say(f"sleepy was told to give up “{text}”")
+        raise
+    return text
+
+
+async def outcome(session: Session, worker: str, text: str, timeout: float = 10) -> str:
+    try:
+        return await session.ask(worker, text, timeout)
+    except Failed as failed:
+        return str(failed)
+    except NotHere:
+        return "not here"
+
+
+async def control(session: Session, kind: str, data: dict[str, object]) -> object:
+    answer = cbor2.loads(await session.control(kind.encode() + cbor2.dumps(data)))
+    return answer.get("value") if "code" not in answer else f"code {answer['code']}"
+
+
+async def ask(session: Session) -> None:
+    say("greeter:", await outcome(session, "greeter", "Python"))
+    large = "süß \U0001f36f \ud800" * 100_000
+    say("repeater:", await outcome(session, "repeater", large, 30) == large)
+    say("many:", await asyncio.gather(*(session.ask("repeater", str(i), 30) for i in range(1000))) == [str(i) for i in range(1000)])
+    say("nobody:", await outcome(session, "nobody", "?"))
+    say("failing:", await outcome(session, "failing", "?"))
+    say("slow:", await outcome(session, "slow", "?", 0.2))
+    settings = {"mailbox": 100, "overflow": 0, "onFailure": 0, "maxRestarts": 0, "withinMs": 0}
+    start = {"name": "counter", "settings": settings, "type": "Counter", "hash": "", "label": "", "args": cbor2.dumps([41])}
+    say("start:", await control(session, "S", start))
+    say("counter:", await outcome(session, "counter", "one more"))
+    listed = await control(session, "L", {"prefix": "c", "limit": 10})
+    say("list:", [(entry["name"], entry["node"], entry["type"]) for entry in listed])
+    say("start again:", await control(session, "S", start))
+    say("stop:", await control(session, "X", {"name": "counter", "timeout": 1000}))
+    say("counter:", await outcome(session, "counter", "one more"))
+
+
+async def main() -> None:
+    node = Node(Path(os.environ["TROUPE_HOME"]), "default", "python-peer", {"echo": echo, "grumpy": grumpy, "sleepy": sleepy})
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await node.join()
+    await ask(await node.session("runner"))
+    say("ready")
+    await stop.wait()
+    await node.stop()
+    say("stopped")
+
+
+asyncio.run(main())

@@ -97,7 +97,8 @@ async fn open(shared: &Arc<Shared>, member: &Member) -> Result<Channel, ChannelE
 
 /// Where the member is, looked up now: a record of a dead node is never dialled.
 async fn find(shared: &Arc<Shared>, id: NodeId) -> Result<Member, DialError> {
-    let members = off_the_io_thread(shared, |shared| shared.others()).await.map_err(|_| DialError::Ending)??;
+    let members =
+        off_the_io_thread(shared, |shared| shared.others()).await.map_err(|_| DialError::Ending)??;
     members.into_iter().find(|member| member.id == id).ok_or(DialError::NoSuchMember)
 }
 

@@ -46,7 +46,11 @@ fn link(index: u32) -> TestLink {
     TestLink { index, open: Rc::new(Cell::new(true)) }
 }
 
-fn accept(peers: &mut Peers<TestLink>, from: &Peer, proposal: &Resume) -> (Resume, Option<TestLink>, TestLink) {
+fn accept(
+    peers: &mut Peers<TestLink>,
+    from: &Peer,
+    proposal: &Resume,
+) -> (Resume, Option<TestLink>, TestLink) {
     match peers.knocked(from, proposal) {
         Verdict::Accept { resume, index, replaced } => {
             let link = link(index);
@@ -122,7 +126,8 @@ fn a_node_that_lost_the_link_first_gets_a_new_one() {
 fn another_life_of_a_node_takes_the_place_of_the_old_one() {
     let (mut small, large) = nodes();
     let (_, _, old) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
-    let (answer, replaced, _) = accept(&mut small, &peer(LARGE, 21), &Peers::<TestLink>::new(LARGE, 21).propose(&SMALL));
+    let (answer, replaced, _) =
+        accept(&mut small, &peer(LARGE, 21), &Peers::<TestLink>::new(LARGE, 21).propose(&SMALL));
     assert_eq!(replaced, Some(old));
     assert_eq!(answer.session, 1);
 }
@@ -149,7 +154,10 @@ fn nobody_gets_in_while_the_node_leaves() {
     let (mut small, large) = nodes();
     let (.., open) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
     assert_eq!(small.leave(), [open]);
-    assert_eq!(small.knocked(&peer(LARGE, 20), &large.propose(&SMALL)), Verdict::Refuse(CloseReason::NodeStops));
+    assert_eq!(
+        small.knocked(&peer(LARGE, 20), &large.propose(&SMALL)),
+        Verdict::Refuse(CloseReason::NodeStops)
+    );
     assert_eq!(small.begin_dial(LARGE), None);
 }
 

@@ -8,9 +8,12 @@ use crate::link::Link;
 use crate::port::{Inbox, Resolution};
 use crate::zone::{JoinError, Zone, ZoneOptions};
 use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
+use troupe_proto::address::NameError;
 use troupe_proto::noise::{Identity, RandomError, verify};
 
 /// What a node is to be.
@@ -22,12 +25,42 @@ pub struct NodeOptions {
     pub zone: Option<ZoneOptions>,
 }
 
+impl NodeOptions {
+    /// A node by itself.
+    #[must_use]
+    pub fn alone(name: &str) -> Self {
+        Self { name: name.to_owned(), zone: None }
+    }
+
+    /// A node in a zone of this machine's user, listening on a free port of this machine. `home`: the folder that holds
+    /// the zones' directories; see [`crate::discovery::default_home`].
+    #[must_use]
+    pub fn in_zone(name: &str, zone: &str, home: PathBuf) -> Self {
+        let zone = ZoneOptions {
+            home,
+            zone: zone.to_owned(),
+            node_name: name.to_owned(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            accept_code: false,
+        };
+        Self { name: name.to_owned(), zone: Some(zone) }
+    }
+}
+
 /// Why a node could not be opened. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It could not join its zone.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// The caller's name for the node is none.
+    #[error("{name:?} is no name for a node: {source}")]
+    Name {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        source: NameError,
+    },
     /// The system gave no thread, or nothing to wait on.
     #[error("the system gives no thread for the node's I/O: {0}")]
     System(#[source] io::Error),

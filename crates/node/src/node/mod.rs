@@ -3,9 +3,12 @@
 //! [`Shared`] is what the isolate's thread and the I/O thread both see; it holds no message. [`Opened`] runs the I/O thread.
 
 mod events;
+mod handle;
 mod io;
 mod search;
 
+pub(crate) use handle::DEFAULT_TIMEOUT;
+pub use handle::Node;
 pub use io::{NodeOptions, OpenError, Opened, verify_code};
 
 use crate::link::Link;

@@ -47,13 +47,15 @@ use target::Targets;
 use timer::Wheel;
 use troupe_proto::text::Text;
 
-/// Text of one outgoing batch: all bodies one after the other. Lengths count UTF-16 units.
+/// Text of one outgoing batch: all bodies one after the other. Lengths count what the slice holds.
 #[derive(Clone, Copy, Debug)]
 pub enum BatchText<'a> {
     /// Bytes below 128 only.
     Ascii(&'a [u8]),
     /// UTF-16 code units.
     Utf16(&'a [u16]),
+    /// UTF-8, as Rust holds it.
+    Utf8(&'a [u8]),
 }
 
 impl<'a> BatchText<'a> {
@@ -68,6 +70,11 @@ impl<'a> BatchText<'a> {
                 let (head, tail) = all.split_at_checked(units)?;
                 *all = tail;
                 Text::Utf16(head)
+            }
+            BatchText::Utf8(bytes) => {
+                let (head, tail) = bytes.split_at_checked(units)?;
+                *bytes = tail;
+                Text::from_checked(head)
             }
         }))
     }

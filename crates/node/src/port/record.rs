@@ -34,6 +34,16 @@ pub fn slab_size(word: u32) -> u32 {
     if units & 0x8000 == 0 { units * 2 } else { (units & 0x7fff) * 2048 }
 }
 
+/// The reverse of [`slab_size`]: bits of word 0 for a body of so many units, rounded up.
+#[must_use]
+pub fn size_bits(units: usize) -> u32 {
+    if units < 0x8000 {
+        (units as u32) << 16
+    } else {
+        (0x8000 | units.div_ceil(1024).min(0x7fff) as u32) << 16
+    }
+}
+
 /// What an isolate hands to its port.
 pub mod outgoing {
     /// A message. 0 from bit 16: size of a body in the slab (see [`super::slab_size`]), 1 slot or target, 2 its generation,

@@ -1,0 +1,433 @@
+//! An isolate of workers in Rust: one thread that owns a [`Port`], runs the futures of its workers, and exchanges
+//! batches of records with the port, as a JavaScript heap does through the bridge.
+//!
+//! Everything here stays on that thread. Others reach it by the port's inbox; see [`Local::inside`].
+
+mod batch;
+mod book;
+mod budget;
+mod cells;
+mod dispatch;
+mod life;
+mod node;
+mod receive;
+mod requests;
+mod sends;
+mod tasks;
+mod watches;
+
+pub(crate) use cells::Letter;
+pub(crate) use node::{end, inside, is_here, open};
+pub(crate) use receive::Arrived;
+pub(crate) use watches::Cancelled;
+
+use crate::cause::Cause;
+use crate::context::Context;
+use crate::error::{Error, MAX_MESSAGE};
+use crate::node::{Node, Opened};
+use crate::port::record::{INBOUND, NIL, NO_LIMIT, NO_WAIT, STRIDE, TO_TARGET, outgoing};
+use crate::port::{BatchText, Flushed, Handle, Port};
+use batch::{Batch, record};
+use book::{Book, Place};
+use budget::Budget;
+use cells::{Cell, Cells};
+use dispatch::Outbox;
+use requests::{Receiving, Requests};
+use sends::{Sending, Sends};
+use std::cell::{Cell as Shelf, RefCell};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tasks::Tasks;
+use tokio::sync::{Notify, oneshot};
+use watches::Watches;
+
+/// Who waits for a start, and the error when it has failed.
+struct Start {
+    sender: oneshot::Sender<Result<(), Error>>,
+    error: Option<Error>,
+}
+
+/// What an isolate is made of. Borrows are short and never held while a user's code runs.
+pub(crate) struct Local {
+    port: RefCell<Port>,
+    node: Node,
+    opened: RefCell<Option<Opened>>,
+    batch: RefCell<Batch>,
+    outbox: RefCell<Outbox>,
+    requests: RefCell<Requests>,
+    sends: RefCell<Sends>,
+    cells: RefCell<Cells>,
+    tasks: RefCell<Tasks>,
+    watches: RefCell<Watches>,
+    book: RefCell<Book>,
+    budget: Shelf<Budget>,
+    /// A message on its way to the worker that is polled next.
+    hand: Shelf<Option<cells::Lent>>,
+    /// Slot of `main`, the sender of what comes from outside of a worker.
+    main: Shelf<Handle>,
+    epoch: Instant,
+    /// When the port was last flushed, in ms of this isolate's clock.
+    flushed_at: Shelf<u64>,
+    next_deadline: Shelf<Option<u64>>,
+    has_more: Shelf<bool>,
+    is_stopping: Shelf<bool>,
+    has_ended: Shelf<bool>,
+}
+
+impl Local {
+    fn new(port: Port, node: Node, opened: Opened, notify: Arc<Notify>) -> Rc<Self> {
+        Rc::new(Self {
+            port: RefCell::new(port),
+            node,
+            opened: RefCell::new(Some(opened)),
+            batch: RefCell::default(),
+            outbox: RefCell::default(),
+            requests: RefCell::default(),
+            sends: RefCell::default(),
+            cells: RefCell::default(),
+            tasks: RefCell::new(Tasks::new(notify)),
+            watches: RefCell::default(),
+            book: RefCell::default(),
+            budget: Shelf::new(Budget::new()),
+            hand: Shelf::new(None),
+            main: Shelf::new(Handle { slot: NIL, generation: 0 }),
+            epoch: Instant::now(),
+            flushed_at: Shelf::new(0),
+            next_deadline: Shelf::new(None),
+            has_more: Shelf::new(false),
+            is_stopping: Shelf::new(false),
+            has_ended: Shelf::new(false),
+        })
+    }
+
+    /// The node, as its workers hold it.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn number(&self) -> u16 {
+        self.node.shared().number()
+    }
+
+    /// Milliseconds since the isolate began: the clock of its port.
+    pub(crate) fn now(&self) -> u64 {
+        self.epoch.elapsed().as_millis() as u64
+    }
+
+    fn has_passed(&self, deadline: u64) -> bool {
+        deadline != u64::MAX && deadline <= self.now()
+    }
+
+    /// The port, for a cold call; a timeout that it sets counts from now.
+    fn port_now(&self) -> std::cell::RefMut<'_, Port> {
+        let mut port = self.port.borrow_mut();
+        port.set_now(self.now());
+        port
+    }
+
+    fn put(&self, words: [u32; STRIDE]) {
+        self.batch.borrow_mut().put(words);
+    }
+
+    /// Takes a future in, to run beside the workers.
+    fn spawn(&self, run: impl Future<Output = ()> + 'static) -> u32 {
+        self.tasks.borrow_mut().spawn(Box::pin(run))
+    }
+
+    /// The mailbox of `main`.
+    pub(crate) fn main(&self) -> Handle {
+        self.main.get()
+    }
+
+    /// What stands for the program outside of workers.
+    pub(crate) fn main_context(self: &Rc<Self>) -> Context {
+        Context::new(self, self.main.get(), Letter::NONE)
+    }
+
+    // ── Messages ──
+
+    /// Hands a message over, with this worker as the sender; resolves when it has been taken.
+    pub(crate) async fn send(
+        self: &Rc<Self>,
+        from: Handle,
+        to: &str,
+        message: String,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let place = self.check(from, to, &message)?;
+        let number = self.put_message(from, place, message, timeout, Handle { slot: NIL, generation: 0 });
+        Sending::new(self, number).of(to).await
+    }
+
+    /// Sends and waits for the first reply. `parent`: the request in whose handler this is asked.
+    pub(crate) async fn send_and_receive(
+        self: &Rc<Self>,
+        from: Handle,
+        to: &str,
+        message: String,
+        timeout: Duration,
+        parent: Option<Handle>,
+    ) -> Result<String, Error> {
+        let place = self.check(from, to, &message)?;
+        let receiving = Receiving::open(self);
+        if let Some(Handle { slot, generation }) = parent {
+            self.put(record(outgoing::PARENT, [slot, generation, 0]));
+        }
+        self.put_message(from, place, message, timeout, receiving.at());
+        receiving.of(to).await
+    }
+
+    fn check(&self, from: Handle, to: &str, message: &str) -> Result<Place, Error> {
+        if message.len() > MAX_MESSAGE {
+            return Err(Error::MessageTooLarge { worker: to.to_owned() });
+        }
+        if self.cells.borrow_mut().get(from).is_none() {
+            if from == self.main.get() {
+                return Err(Error::NodeStopped);
+            }
+            // Its slot may be another worker's by now.
+            return Err(Error::WorkerStopped { worker: to.to_owned(), maybe_executed: false });
+        }
+        self.find(to)
+    }
+
+    fn put_message(
+        &self,
+        from: Handle,
+        place: Place,
+        message: String,
+        timeout: Duration,
+        request: Handle,
+    ) -> u32 {
+        let mut batch = self.batch.borrow_mut();
+        let (kind, to) = match place {
+            Place::Here(handle) => (outgoing::MESSAGE, handle),
+            Place::Elsewhere(handle) => (outgoing::MESSAGE | TO_TARGET, handle),
+        };
+        let words =
+            [kind, to.slot, to.generation, from.slot, NIL, millis(timeout), request.slot, request.generation];
+        match place {
+            Place::Here(_) => batch.put_kept(words, message),
+            Place::Elsewhere(_) => batch.put_text(words, &message),
+        }
+    }
+
+    /// Answers a message of a worker in this isolate.
+    pub(crate) fn reply(&self, from: Handle, letter: &Letter, message: String) -> Result<(), Error> {
+        if message.len() > MAX_MESSAGE {
+            return Err(Error::MessageTooLarge { worker: "the sender".into() });
+        }
+        let Letter { request, generation, sender, sender_generation, is_from_elsewhere, .. } = *letter;
+        let mut batch = self.batch.borrow_mut();
+        if request != NIL {
+            let words = record(outgoing::REPLY, [request, generation, from.slot]);
+            if request & INBOUND == 0 {
+                batch.put_kept(words, message);
+            } else {
+                batch.put_text(words, &message);
+            }
+        } else if sender != NIL && self.cells.borrow_mut().get(from).is_some() {
+            let kind = outgoing::MESSAGE | NO_WAIT | if is_from_elsewhere { TO_TARGET } else { 0 };
+            let words = [kind, sender, sender_generation, from.slot, NIL, 0, NIL, 0];
+            if is_from_elsewhere {
+                batch.put_text(words, &message);
+            } else {
+                batch.put_kept(words, message);
+            }
+        }
+        Ok(())
+    }
+
+    /// `"node/worker"` of whoever sent a message; empty when nobody did or it has gone meanwhile.
+    pub(crate) fn sender(&self, letter: &Letter) -> String {
+        let Letter { sender, sender_generation: generation, .. } = *letter;
+        let at = Handle { slot: sender, generation };
+        if sender == NIL {
+            return String::new();
+        }
+        if letter.is_from_elsewhere {
+            return self.port.borrow_mut().address_of(at).unwrap_or_default().to_owned();
+        }
+        let mut cells = self.cells.borrow_mut();
+        cells.get(at).map_or_else(String::new, |cell| format!("{}/{}", self.node.name(), cell.name))
+    }
+
+    /// Name of a worker of this isolate; empty when it has gone.
+    pub(crate) fn name_of(&self, at: Handle) -> String {
+        self.cells.borrow_mut().get(at).map_or_else(String::new, |cell| cell.name.to_string())
+    }
+
+    /// Whether the asker of this message gave up while it is handled, or its worker's time is over.
+    pub(crate) fn is_cancelled(&self, at: Handle, letter: &Letter) -> bool {
+        let mut cells = self.cells.borrow_mut();
+        let Some(cell) = cells.get(at) else { return true };
+        let is_current = cell
+            .current
+            .is_some_and(|now| now.request == letter.request && now.generation == letter.generation);
+        is_current && cell.is_cancelled
+    }
+
+    /// Resolves when [`Local::is_cancelled`] would say so, also after the handler has ended.
+    pub(crate) fn cancelled(self: &Rc<Self>, at: Handle, letter: &Letter) -> Cancelled {
+        let request = Handle { slot: letter.request, generation: letter.generation };
+        Cancelled::new(self, at.slot, request, self.is_cancelled(at, letter))
+    }
+
+    // ── Cells ──
+
+    fn add_cell(&self, at: Handle, cell: Cell) {
+        self.book.borrow_mut().forget(&cell.name, self.node.name());
+        self.cells.borrow_mut().insert(at, cell);
+    }
+
+    fn started(&self, at: Handle) {
+        let start = self.cells.borrow_mut().get(at).and_then(|cell| cell.start.take());
+        if let Some(Start { sender, .. }) = start {
+            // Whoever started it may no longer wait.
+            let _ = sender.send(Ok(()));
+        }
+    }
+
+    /// The name is free again, and whoever waits hears of it, when the port says that the worker is gone.
+    fn start_failed(&self, at: Handle, cause: Cause) {
+        if let Some(cell) = self.cells.borrow_mut().get(at) {
+            let worker = cell.name.to_string();
+            if let Some(start) = &mut cell.start {
+                start.error = Some(Error::WorkerFailed { worker, cause });
+            }
+        }
+        self.ready(at, false);
+    }
+
+    fn log(&self, at: Handle, what: &str, cause: &Cause) {
+        log::error!(target: "worker", "worker {} {what}: {cause:?}", self.name_of(at));
+    }
+
+    /// A worker is gone: its future is dropped, whatever it was at.
+    fn gone(&self, at: Handle) {
+        let Some(mut cell) = self.cells.borrow_mut().remove(at) else { return };
+        if let Some(Start { sender, error }) = cell.start.take() {
+            let worker = cell.name.to_string();
+            // Whoever started it may no longer wait.
+            let _ = sender.send(Err(error.unwrap_or(Error::WorkerStopped { worker, maybe_executed: true })));
+        }
+        for (_, waker) in cell.receivers.drain(..) {
+            waker.into_iter().for_each(std::task::Waker::wake);
+        }
+        self.watches.borrow_mut().fire_slot(at.slot);
+        let run = self.tasks.borrow_mut().remove(cell.task);
+        drop_guarded(run);
+    }
+
+    /// Orders of other nodes are a matter of JavaScript: its classes can travel.
+    fn refuse_control(&self, request: Handle) {
+        let mut port = self.port_now();
+        if port.take_control(request.slot).is_some() {
+            let name = self.node.name();
+            let cause = Cause::new(format!(
+                "node {name} runs workers in Rust: it takes no orders to start, stop or list them"
+            ));
+            port.answer_control(request, Err((crate::code::NOT_PERMITTED, &cause.encode())));
+        }
+    }
+
+    // ── Turns ──
+
+    fn poll_task(&self, id: u32) {
+        let Some((mut run, waker)) = self.tasks.borrow_mut().begin(id) else { return };
+        let mut cx = std::task::Context::from_waker(&waker);
+        let polled = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(&mut cx)));
+        match polled {
+            Ok(Poll::Pending) => self.tasks.borrow_mut().pause(id, run, waker),
+            Ok(Poll::Ready(())) => {
+                self.tasks.borrow_mut().end(id, waker);
+                drop_guarded(Some(run));
+            }
+            Err(payload) => {
+                log::error!(target: "node", "what ran on node {} panicked: {}", self.node.name(), Cause::of_panic(payload.as_ref()));
+                self.tasks.borrow_mut().end(id, waker);
+                drop_guarded(Some(run));
+            }
+        }
+    }
+
+    /// Works until there is nothing to do or the turn's budget is spent. `true`: there is more.
+    fn turn(self: &Rc<Self>) -> bool {
+        self.begin_turn();
+        let mut has_exchanged = false;
+        loop {
+            self.dispatch();
+            for slot in self.cells.borrow_mut().unpark() {
+                let task = self.cells.borrow_mut().slot(slot).map(|cell| cell.task);
+                if let Some(task) = task {
+                    self.poll_task(task);
+                }
+            }
+            while !self.is_spent() {
+                let Some(id) = self.tasks.borrow_mut().next_woken() else { break };
+                self.poll_task(id);
+                self.spend();
+            }
+            if self.is_spent() || self.has_ended.get() {
+                return true;
+            }
+            let has_output = !self.batch.borrow().is_empty() || self.cells.borrow().is_dirty();
+            if has_exchanged && !has_output && !self.has_more.get() && !self.cells.borrow().has_parked() {
+                return self.tasks.borrow().has_woken();
+            }
+            self.exchange();
+            has_exchanged = true;
+        }
+    }
+
+    /// The batch goes to the port, what there is to do comes.
+    fn exchange(&self) {
+        let (records, text, next) = {
+            let mut batch = self.batch.borrow_mut();
+            self.cells.borrow_mut().acknowledge(|words| {
+                batch.put(words);
+            });
+            let (records, text) = batch.take();
+            (records, text, batch.next)
+        };
+        let now = self.now();
+        self.flushed_at.set(now);
+        let flushed = {
+            let (mut port, mut outbox) = (self.port.borrow_mut(), self.outbox.borrow_mut());
+            port.flush(&records, BatchText::Utf8(&text), &mut *outbox, now, true)
+        };
+        let Flushed { more, next: deadline, has_sends } = flushed;
+        self.has_more.set(more);
+        self.next_deadline.set(deadline);
+        self.batch.borrow_mut().recycle(records, text);
+        if has_sends {
+            self.read_sends();
+        }
+        let waiting = self.sends.borrow_mut().flushed(next);
+        waiting.into_iter().for_each(std::task::Waker::wake);
+    }
+}
+
+/// Drops what a user wrote: a panic in it harms nobody else.
+fn drop_guarded(run: Option<tasks::Run>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(run))).is_err() {
+        log::error!(target: "worker", "a worker panicked when it was dropped");
+    }
+}
+
+/// Milliseconds as records carry them, rounded up; too many are no limit.
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(NO_LIMIT)
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    troupe_proto::address::check_name(name).map_err(|error| Error::InvalidArgument {
+        text: name.to_owned(),
+        what: "name",
+        reason: error.to_string(),
+    })
+}

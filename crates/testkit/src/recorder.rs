@@ -52,6 +52,7 @@ struct State {
     frames: usize,
     remaining: Vec<u32>,
     links: Vec<Arc<Link>>,
+    counts_only: bool,
 }
 
 impl Recorder {
@@ -69,6 +70,11 @@ impl Recorder {
 
     fn with(consumes: bool) -> Arc<Self> {
         Arc::new(Self { state: Mutex::default(), changed: watch::Sender::new(0), consumes })
+    }
+
+    /// From now on bodies are counted and not kept.
+    pub fn count_only(&self) {
+        self.state().counts_only = true;
     }
 
     /// What happened so far.
@@ -165,10 +171,12 @@ impl LinkEvents for Recorder {
     fn frame(&self, link: &Arc<Link>, frame: Frame<'_>) {
         let mut state = self.state();
         state.frames += 1;
-        if let Frame::Message(message) = &frame {
+        if state.counts_only {
+            state.bytes += frame.body().map_or(0, |body| body.wire_len());
+        } else if let Frame::Message(message) = &frame {
             state.remaining.push(message.remaining_ms);
         }
-        if let Some(body) = frame.body() {
+        if let Some(body) = frame.body().filter(|_| !state.counts_only) {
             let mut bytes = Vec::new();
             body.write(&mut bytes);
             state.bytes += bytes.len();
@@ -188,7 +196,9 @@ impl LinkEvents for Recorder {
         let mut state = self.state();
         state.frames += 1;
         state.bytes += len;
-        state.bodies.push(body);
+        if !state.counts_only {
+            state.bodies.push(body);
+        }
         drop(state);
         if self.consumes
             && let Some(flow) = frame.flow()

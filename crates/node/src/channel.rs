@@ -14,7 +14,7 @@ use troupe_proto::{
 };
 
 use crate::{link::records::Records, transport::Socket};
-use troupe_proto::codec::{Resume, encoded_len};
+use troupe_proto::codec::{ResetReason, Resume, encoded_len};
 
 /// From the connection to the last frame that opens a channel.
 pub const OPENING_LIMIT: Duration = Duration::from_secs(10);
@@ -37,6 +37,9 @@ pub enum ChannelError {
     /// The peer proved who it is and then said no.
     #[error("the other node refused the channel: {0:?}")]
     Refused(CloseReason),
+    /// It was no longer wanted when the peer had proven who it is.
+    #[error("another channel has taken its place")]
+    Unwanted,
     /// It took longer than [`OPENING_LIMIT`].
     #[error("the channel was not open after {} s", OPENING_LIMIT.as_secs())]
     Slow,
@@ -51,26 +54,58 @@ pub struct Channel {
     pub(crate) opened: Opened,
     pub(crate) leftover: Vec<u8>,
     /// What this side still has to say first: that of a channel that was accepted.
-    pub(crate) greeting: Option<Resume>,
+    pub(crate) greeting: Option<Greeting>,
+    /// How long it holds: until the first credential ends.
+    pub(crate) lifetime: Duration,
+}
+
+/// What a side says first, behind HELLO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Which session begins or goes on.
+    pub resume: Resume,
+    /// Why an earlier one was given up.
+    pub reset: Option<ResetReason>,
+}
+
+impl Greeting {
+    /// The frames of the first record.
+    pub(crate) fn frames(&self, own: &Terms) -> impl Iterator<Item = Frame<'static>> {
+        let reset = self.reset.map(|reason| Frame::Reset { reason });
+        [own.hello(), Frame::Resume(self.resume)].into_iter().chain(reset)
+    }
+}
+
+impl From<Resume> for Greeting {
+    fn from(resume: Resume) -> Self {
+        Self { resume, reset: None }
+    }
 }
 
 /// Opens a channel as the side that dialled.
 ///
-/// `resume` is this side's RESUME. The peer has accepted the channel when this returns.
+/// `greet` makes this side's greeting, when the peer has proven who it is; `None` gives the channel up. The peer has
+/// accepted the channel when this returns. Whatever is told about the session in between must still hold then.
 pub async fn dial(
     socket: Arc<dyn Socket>,
     membership: &Membership,
     expect: NodeId,
     now: u64,
     own: Terms,
-    resume: Resume,
+    greet: impl FnOnce(&Peer) -> Option<Greeting> + Send,
 ) -> Result<Channel, ChannelError> {
     let handshake = Handshake::initiate(membership, Some(expect), now)?;
     let (mut established, mut read) = shake_hands(&socket, handshake).await?;
-    let hello = own.hello();
-    send(&socket, &mut established, &[hello, Frame::Resume(resume)]).await?;
+    let greeting = greet(&established.peer).ok_or(ChannelError::Unwanted)?;
+    let frames: Vec<_> = greeting.frames(&own).collect();
+    send(&socket, &mut established, &frames).await?;
     let opened = first_record(&socket, &mut established, &mut read).await?;
-    Ok(Channel { socket, established, own, opened, leftover: read, greeting: None })
+    let lifetime = lifetime(&established, now);
+    Ok(Channel { socket, established, own, opened, leftover: read, greeting: None, lifetime })
+}
+
+fn lifetime(established: &Established, now: u64) -> Duration {
+    Duration::from_secs(established.expires.saturating_sub(now))
 }
 
 /// A channel that the other side dialled, proven, and not yet answered.
@@ -84,16 +119,16 @@ impl Knock {
         &self.0.established.peer
     }
 
-    /// Which session it would go on with.
+    /// Which session it would begin or go on with.
     #[must_use]
-    pub fn resume(&self) -> &Resume {
-        &self.0.opened.resume
+    pub fn opened(&self) -> &Opened {
+        &self.0.opened
     }
 
-    /// Lets it in. Our HELLO and `resume` go out when a link is opened on the channel.
+    /// Lets it in. Our HELLO and `greeting` go out when a link is opened, or goes on, on the channel.
     #[must_use]
-    pub fn accept(mut self, resume: Resume) -> Channel {
-        self.0.greeting = Some(resume);
+    pub fn accept(mut self, greeting: impl Into<Greeting>) -> Channel {
+        self.0.greeting = Some(greeting.into());
         self.0
     }
 
@@ -116,7 +151,8 @@ pub async fn answer(
     let handshake = Handshake::respond(membership, now)?;
     let (mut established, mut read) = shake_hands(&socket, handshake).await?;
     let opened = first_record(&socket, &mut established, &mut read).await?;
-    Ok(Knock(Channel { socket, established, own, opened, leftover: read, greeting: None }))
+    let lifetime = lifetime(&established, now);
+    Ok(Knock(Channel { socket, established, own, opened, leftover: read, greeting: None, lifetime }))
 }
 
 /// Runs the handshake to its end; answers with what was read behind it.
@@ -160,11 +196,10 @@ async fn first_record(
     let incarnation = established.peer.incarnation;
     let plaintext = established.receive.open_in_place(&mut read[RECORD_HEADER..end])?;
     let mut opening = Opening::default();
-    let mut opened = None;
     for decoded in Decoder::new(plaintext) {
         match decoded.map_err(SessionError::from)? {
             Decoded::Whole(Frame::Close { reason, .. }) => return Err(ChannelError::Refused(reason)),
-            Decoded::Whole(frame) if opened.is_none() => opened = opening.read(&frame, incarnation)?,
+            Decoded::Whole(frame) => opening.read(&frame, incarnation)?,
             Decoded::Ignored { numbered: false } => {}
             _ => {
                 return Err(
@@ -174,7 +209,7 @@ async fn first_record(
         }
     }
     read.drain(..end);
-    Ok(opened.ok_or(SessionError::OutOfPlace("its first record lacks HELLO or RESUME"))?)
+    Ok(opening.finish()?)
 }
 
 /// Adds what has arrived, never more than a few handshake messages or a record at a time.

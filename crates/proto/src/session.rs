@@ -4,13 +4,17 @@
 //! the other *process* owns. Windows are absolute offsets in bytes: a message or reply may be started while the offset
 //! of its first byte lies inside the window, so that one message always fits, whatever its size.
 //!
-//! In this version a lost channel is a reset: a session is as long as its channel.
+//! A session outlives its channel: when a connection is lost, the two sides tell each other on the next channel what
+//! they own, and what the other lacks is sent again under the numbers it had. Numbers, windows and acknowledgements go
+//! on; a body of which only some pieces had come starts over, and its cost is counted once.
 
 mod opening;
 mod received;
+mod resumption;
 
 pub use opening::{Opened, Opening, Terms};
 pub use received::{AckUrgency, Received};
+pub use resumption::{Judgement, Standing, judge};
 
 use crate::codec::{CodecError, Flow};
 
@@ -114,15 +118,41 @@ impl Session {
         self.out[flow.index()].started += u64::from(cost);
     }
 
-    /// A numbered frame is whole in the row of what is sent.
-    pub fn number(&mut self) {
-        self.sent += 1;
+    /// A frame that had started and was not received is not sent after all.
+    pub fn take_back(&mut self, flow: Flow, cost: u32) {
+        let started = &mut self.out[flow.index()].started;
+        *started = started.saturating_sub(u64::from(cost));
+    }
+
+    /// So many more numbered frames have gone, whole.
+    pub fn number(&mut self, count: u64) {
+        self.sent += count;
+    }
+
+    /// What this side keeps, for the peer's next channel. `session` is its number.
+    #[must_use]
+    pub fn standing(&self, session: u64) -> Standing {
+        Standing { session, acknowledged: self.acknowledged, sent: self.sent }
+    }
+
+    /// The session goes on over a new channel: the peer owns `next_expected` frames, and was told that this process owns
+    /// `owned`. Answers where the windows end, for the peer to hear again.
+    pub fn go_on(&mut self, next_expected: u64, owned: u64) -> Result<[u64; 2], SessionError> {
+        self.on_ack(next_expected)?;
+        self.acknowledged_to_peer = owned;
+        Ok(Flow::ALL.map(|flow| self.announced(flow)))
     }
 
     /// Numbered frames so far: what CLOSE tells.
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Numbered frames that the peer is known to own.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// Whether the peer owns all that was numbered.

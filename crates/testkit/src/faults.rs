@@ -13,11 +13,44 @@ use troupe_node::transport::{Dialling, Listener, Socket, Transport};
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<Mutex<Switches>>);
 
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the side that was dialled.
+    There,
+    /// To the side that dialled.
+    Back,
+}
+
+impl Switches {
+    /// How many of `bytes` may pass, and whether the connection ends behind them.
+    fn pass(&mut self, direction: Direction, bytes: usize) -> (usize, bool) {
+        match &mut self.cut_after[direction as usize] {
+            Some(left) if *left <= bytes => (*left, true),
+            _ => (bytes, false),
+        }
+    }
+
+    /// So many did; `last` if the connection is cut now.
+    fn passed(&mut self, direction: Direction, bytes: usize, last: bool) {
+        let left = &mut self.cut_after[direction as usize];
+        if last {
+            *left = None;
+            self.cuts += 1;
+        } else if let Some(left) = left {
+            *left -= bytes;
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Switches {
     stalled: bool,
     waiting: Vec<Waker>,
     flip: bool,
+    /// Bytes that still pass before the connection is cut, to the side that was dialled and from it.
+    cut_after: [Option<usize>; 2],
+    cuts: usize,
     sockets: Vec<Arc<dyn Socket>>,
     written: Vec<u8>,
 }
@@ -33,6 +66,22 @@ impl Faults {
         for socket in sockets {
             socket.shut_down();
         }
+    }
+
+    /// Cuts the connection when so many more bytes were carried in this direction, once. They arrive, the next does not.
+    pub fn cut_after(&self, direction: Direction, bytes: usize) {
+        self.switches().cut_after[direction as usize] = Some(bytes);
+    }
+
+    /// How many connections [`Faults::cut_after`] has cut.
+    #[must_use]
+    pub fn cuts(&self) -> usize {
+        self.switches().cuts
+    }
+
+    /// Takes back what [`Faults::cut_after`] has not done yet.
+    pub fn spare(&self) {
+        self.switches().cut_after = [None; 2];
     }
 
     /// Nothing can be written from now on, or it can again. What was written arrives.
@@ -72,6 +121,11 @@ impl<T: Transport> FaultyNetwork<T> {
         Self { inner, faults: Faults::default() }
     }
 
+    /// A network that shares the switches of another.
+    pub fn with(inner: T, faults: Faults) -> Self {
+        Self { inner, faults }
+    }
+
     /// The switches.
     pub fn faults(&self) -> Faults {
         self.faults.clone()
@@ -100,7 +154,16 @@ struct FaultySocket {
 
 impl Socket for FaultySocket {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.try_read(buffer)
+        let mut switches = self.faults.switches();
+        let (most, is_last) = switches.pass(Direction::Back, buffer.len());
+        if is_last && most == 0 {
+            switches.passed(Direction::Back, 0, true);
+            self.inner.shut_down();
+            return Ok(0);
+        }
+        let read = self.inner.try_read(&mut buffer[..most])?;
+        switches.passed(Direction::Back, read, false);
+        Ok(read)
     }
 
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
@@ -108,6 +171,13 @@ impl Socket for FaultySocket {
         if switches.stalled {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        let (most, is_last) = switches.pass(Direction::There, bytes.len());
+        if is_last && most == 0 {
+            switches.passed(Direction::There, 0, true);
+            self.inner.shut_down();
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let bytes = &bytes[..most];
         let written = match bytes.split_last() {
             Some((last, rest)) if switches.flip => {
                 switches.flip = false;
@@ -115,6 +185,7 @@ impl Socket for FaultySocket {
             }
             _ => self.inner.try_write(bytes)?,
         };
+        switches.passed(Direction::There, written, false);
         switches.written.extend_from_slice(&bytes[..written]);
         Ok(written)
     }

@@ -12,7 +12,7 @@ mod members;
 mod pair;
 pub mod recorder;
 
-pub use faults::{Faults, FaultyNetwork};
+pub use faults::{Direction, Faults, FaultyNetwork};
 pub use members::{Founded, NOW};
-pub use pair::{Pair, connection, text_message};
+pub use pair::{BEGINS, Pair, connection, text_message};
 pub use recorder::{Event, Recorder};

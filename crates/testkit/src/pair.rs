@@ -9,13 +9,17 @@ use troupe_node::{
     transport::{Socket, Transport},
 };
 use troupe_proto::{
-    codec::{Body, Extensions, Frame, Handle, Message, Resume, Target},
+    codec::{Body, Course, Extensions, Frame, Handle, Message, Resume, Target},
     noise::Membership,
     session::Terms,
     text::Text,
 };
 
 use crate::{Founded, NOW, Recorder};
+
+/// How both sides begin their first session.
+pub const BEGINS: Resume =
+    Resume { course: Course::Begins, incarnation: 1, known_incarnation: 0, session: 1, next_expected: 0 };
 
 /// A link from each end of one channel. The near end dialled.
 #[derive(Debug)]
@@ -52,16 +56,15 @@ impl Pair {
         terms: [Terms; 2],
         [near_events, far_events]: [Arc<Recorder>; 2],
     ) -> Self {
-        let resume = Resume { incarnation: 1, known_incarnation: 0, session: 1, next_expected: 0 };
         let (dialled, accepted) = connection(transport).await;
-        let dial = channel::dial(dialled, &near, far.node_id(), NOW, terms[0], resume);
+        let dial = channel::dial(dialled, &near, far.node_id(), NOW, terms[0], |_| Some(BEGINS.into()));
         let accept = async {
             let knock = channel::answer(accepted, &far, NOW, terms[1]).await.expect("a handshake");
-            let (far, task) = link::open(knock.accept(resume), 1, NOW);
+            let (far, task) = link::open(knock.accept(BEGINS), 1);
             (far, tokio::spawn(task.run(Arc::clone(&far_events) as _)))
         };
         let (channel, (far, far_task)) = tokio::join!(dial, accept);
-        let (near, task) = link::open(channel.expect("a channel"), 0, NOW);
+        let (near, task) = link::open(channel.expect("a channel"), 0);
         let near_task = tokio::spawn(task.run(Arc::clone(&near_events) as _));
         Self { near, near_events, far, far_events, tasks: [near_task, far_task] }
     }

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::watch;
 use troupe_node::{
     discovery::Member,
-    link::{ClosedReason, Link, LinkEvents},
+    link::{ClosedReason, Expired, Leftover, Link, LinkEvents},
 };
 use troupe_proto::{
     codec::{Body, Frame, cost_of},
@@ -52,6 +52,10 @@ struct State {
     frames: usize,
     remaining: Vec<u32>,
     links: Vec<Arc<Link>>,
+    heard: Vec<String>,
+    counts_only: bool,
+    expired: Vec<Expired>,
+    leftover: Leftover,
 }
 
 impl Recorder {
@@ -71,6 +75,11 @@ impl Recorder {
         Arc::new(Self { state: Mutex::default(), changed: watch::Sender::new(0), consumes })
     }
 
+    /// From now on bodies are counted and not kept.
+    pub fn count_only(&self) {
+        self.state().counts_only = true;
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
@@ -87,6 +96,24 @@ impl Recorder {
     #[must_use]
     pub fn remaining(&self) -> Vec<u32> {
         self.state().remaining.clone()
+    }
+
+    /// Takes all frames that came so far, in order, each in words. Bodies stand at the end of theirs.
+    #[must_use]
+    pub fn take_heard(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().heard)
+    }
+
+    /// Requests that were not sent again.
+    #[must_use]
+    pub fn expired(&self) -> Vec<Expired> {
+        self.state().expired.clone()
+    }
+
+    /// What the link that closed last held.
+    #[must_use]
+    pub fn leftover(&self) -> Leftover {
+        self.state().leftover.clone()
     }
 
     /// How many frames came.
@@ -165,10 +192,15 @@ impl LinkEvents for Recorder {
     fn frame(&self, link: &Arc<Link>, frame: Frame<'_>) {
         let mut state = self.state();
         state.frames += 1;
-        if let Frame::Message(message) = &frame {
+        if !state.counts_only {
+            state.heard.push(in_words(&frame));
+        }
+        if state.counts_only {
+            state.bytes += frame.body().map_or(0, |body| body.wire_len());
+        } else if let Frame::Message(message) = &frame {
             state.remaining.push(message.remaining_ms);
         }
-        if let Some(body) = frame.body() {
+        if let Some(body) = frame.body().filter(|_| !state.counts_only) {
             let mut bytes = Vec::new();
             body.write(&mut bytes);
             state.bytes += bytes.len();
@@ -186,9 +218,14 @@ impl LinkEvents for Recorder {
         assert_eq!(frame.body().map(|body| body == Body::EMPTY || body == Body::Bytes(&[])), Some(true));
         let len = body.len();
         let mut state = self.state();
+        if !state.counts_only {
+            state.heard.push(in_words(&frame.with_body(&body).expect("a body")));
+        }
         state.frames += 1;
         state.bytes += len;
-        state.bodies.push(body);
+        if !state.counts_only {
+            state.bodies.push(body);
+        }
         drop(state);
         if self.consumes
             && let Some(flow) = frame.flow()
@@ -205,7 +242,13 @@ impl LinkEvents for Recorder {
         self.record(Event::Room(link.index()));
     }
 
-    fn closed(&self, link: &Arc<Link>, reason: &ClosedReason) {
+    fn expired(&self, _link: &Arc<Link>, expired: &Expired) {
+        self.state().expired.push(*expired);
+        self.note();
+    }
+
+    fn closed(&self, link: &Arc<Link>, reason: &ClosedReason, leftover: &Leftover) {
+        self.state().leftover = leftover.clone();
         self.record(Event::Closed(link.index(), reason.clone()));
     }
 
@@ -219,5 +262,24 @@ impl LinkEvents for Recorder {
 
     fn member_left(&self, member: &Member) {
         self.record(Event::Left(member.name.clone()));
+    }
+}
+
+/// A frame without its remaining time, which shrinks on the way.
+#[must_use]
+pub fn in_words(frame: &Frame<'_>) -> String {
+    let Some(body) = frame.body() else { return format!("{frame:?}") };
+    let mut bytes = Vec::new();
+    body.write(&mut bytes);
+    let body = String::from_utf8_lossy(&bytes);
+    match frame {
+        Frame::Message(message) => {
+            format!("message {:?} to {:?} of {:?}: {body}", message.request, message.target, message.sender)
+        }
+        Frame::Reply(reply) => format!("reply {:?}: {body}", reply.correlation),
+        Frame::Fail(fail) => {
+            format!("fail {:?} {} {}: {body}", fail.correlation, fail.code, fail.maybe_executed)
+        }
+        other => format!("{other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use troupe_proto::{
-    codec::Pieces,
+    codec::{Flow, Pieces},
     session::{SessionError, Terms},
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Part {
     /// The body so far.
     pub(super) body: Vec<u8>,
     total: usize,
+    /// What it filled of its window.
+    cost: Option<(Flow, u32)>,
 }
 
 impl Assembly {
@@ -42,8 +44,24 @@ impl Assembly {
         }
     }
 
-    /// A head was read.
-    pub(super) fn begin(&mut self, pieces: Pieces, head: &[u8]) -> Result<(), SessionError> {
+    /// How many bodies are under way.
+    pub(super) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The channel is lost: what is under way starts over on the next. Answers what it had filled of the windows.
+    pub(super) fn start_over(&mut self) -> impl Iterator<Item = (Flow, u32)> {
+        self.bytes = 0;
+        self.parts.drain().filter_map(|(_, part)| part.cost)
+    }
+
+    /// A head was read, of a frame with this cost.
+    pub(super) fn begin(
+        &mut self,
+        pieces: Pieces,
+        head: &[u8],
+        cost: Option<(Flow, u32)>,
+    ) -> Result<(), SessionError> {
         let total = pieces.total as usize;
         if total > self.max_message {
             return Err(SessionError::OutOfPlace("it sent a message longer than this node takes in"));
@@ -53,7 +71,7 @@ impl Assembly {
                 "it sent more bodies in pieces at once than this node takes in",
             ));
         }
-        let part = Part { head: head.to_vec(), body: Vec::new(), total };
+        let part = Part { head: head.to_vec(), body: Vec::new(), total, cost };
         if self.parts.insert(pieces.id, part).is_some() {
             return Err(SessionError::OutOfPlace("it used the number of a body twice at once"));
         }
@@ -94,8 +112,8 @@ mod tests {
     #[test]
     fn pieces_of_two_bodies_may_alternate() {
         let mut assembly = assembly();
-        assembly.begin(Pieces { id: 1, total: 4 }, b"head one").unwrap();
-        assembly.begin(Pieces { id: 2, total: 2 }, b"head two").unwrap();
+        assembly.begin(Pieces { id: 1, total: 4 }, b"head one", None).unwrap();
+        assembly.begin(Pieces { id: 2, total: 2 }, b"head two", None).unwrap();
         assert!(assembly.add(1, false, b"ab").unwrap().is_none());
         let two = assembly.add(2, true, b"xy").unwrap().unwrap();
         assert_eq!((&two.head[..], &two.body[..]), (&b"head two"[..], &b"xy"[..]));
@@ -106,7 +124,7 @@ mod tests {
     #[test]
     fn what_was_announced_allocates_nothing_before_it_comes() {
         let mut assembly = Assembly::new(&Terms::default());
-        assembly.begin(Pieces { id: 1, total: 16 << 20 }, b"head").unwrap();
+        assembly.begin(Pieces { id: 1, total: 16 << 20 }, b"head", None).unwrap();
         assembly.add(1, false, b"a").unwrap();
         assert!(assembly.parts[&1].body.capacity() <= FIRST_BYTES);
     }
@@ -114,20 +132,31 @@ mod tests {
     #[test]
     fn more_than_the_bounds_is_refused() {
         let mut assembly = assembly();
-        assert!(assembly.begin(Pieces { id: 1, total: 101 }, b"").is_err());
-        assembly.begin(Pieces { id: 1, total: 100 }, b"").unwrap();
-        assert!(assembly.begin(Pieces { id: 2, total: 51 }, b"").is_err());
-        assembly.begin(Pieces { id: 2, total: 1 }, b"").unwrap();
-        assert!(assembly.begin(Pieces { id: 3, total: 1 }, b"").is_err());
+        assert!(assembly.begin(Pieces { id: 1, total: 101 }, b"", None).is_err());
+        assembly.begin(Pieces { id: 1, total: 100 }, b"", None).unwrap();
+        assert!(assembly.begin(Pieces { id: 2, total: 51 }, b"", None).is_err());
+        assembly.begin(Pieces { id: 2, total: 1 }, b"", None).unwrap();
+        assert!(assembly.begin(Pieces { id: 3, total: 1 }, b"", None).is_err());
     }
 
     #[test]
     fn a_finished_body_makes_room() {
         let mut assembly = assembly();
         for id in 0..10 {
-            assembly.begin(Pieces { id, total: 100 }, b"").unwrap();
+            assembly.begin(Pieces { id, total: 100 }, b"", None).unwrap();
             assembly.add(id, true, &[7; 100]).unwrap().unwrap();
         }
+    }
+
+    #[test]
+    fn what_starts_over_gives_its_window_and_its_place_back() {
+        let mut assembly = assembly();
+        let cost = (Flow::Messages, 164);
+        assembly.begin(Pieces { id: 1, total: 100 }, b"", Some(cost)).unwrap();
+        assembly.add(1, false, &[7; 50]).unwrap();
+        assert_eq!(assembly.start_over().collect::<Vec<_>>(), [cost]);
+        assembly.begin(Pieces { id: 1, total: 100 }, b"", Some(cost)).unwrap();
+        assert!(assembly.add(1, true, &[7; 50]).is_err(), "nothing of it was kept");
     }
 
     #[test]
@@ -135,11 +164,11 @@ mod tests {
         assert!(assembly().add(1, true, b"a").is_err());
         for (bytes, last) in [(&b"abc"[..], false), (b"ab", false), (b"a", true)] {
             let mut assembly = assembly();
-            assembly.begin(Pieces { id: 1, total: 2 }, b"").unwrap();
+            assembly.begin(Pieces { id: 1, total: 2 }, b"", None).unwrap();
             assert!(assembly.add(1, last, bytes).is_err(), "{bytes:?} {last}");
         }
         let mut assembly = assembly();
-        assembly.begin(Pieces { id: 1, total: 2 }, b"").unwrap();
-        assert!(assembly.begin(Pieces { id: 1, total: 2 }, b"").is_err());
+        assembly.begin(Pieces { id: 1, total: 2 }, b"", None).unwrap();
+        assert!(assembly.begin(Pieces { id: 1, total: 2 }, b"", None).is_err());
     }
 }

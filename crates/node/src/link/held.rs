@@ -52,6 +52,16 @@ impl Held {
         self.frames.push_back(HeldFrame { lane, cost, since_ms, cut, len });
     }
 
+    /// Each frame that waits, or its head.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = self.start;
+        self.frames.iter().map(move |frame| {
+            let begin = start;
+            start += frame.len;
+            &self.buffer[begin..start]
+        })
+    }
+
     /// Hands the first frame and its bytes to `take`.
     pub(super) fn pop(&mut self, take: impl FnOnce(HeldFrame, &mut [u8])) {
         let Some(frame) = self.frames.pop_front() else { return };

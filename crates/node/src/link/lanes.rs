@@ -7,7 +7,10 @@ use std::collections::{HashMap, VecDeque};
 
 use troupe_proto::codec::{self, FRAME_MAX, Frame, HEADER_LEN, Handle, Target};
 
-use super::records::Records;
+use super::{
+    records::Records,
+    row::{Row, Whole},
+};
 
 /// Records of pieces between two looks at what else there is to send: 64 KiB, so that a small message waits for no more
 /// than some 100 µs of sealing behind any number of large ones.
@@ -60,19 +63,27 @@ pub(super) struct Parked {
 pub(super) struct Cut {
     pub(super) id: u32,
     pub(super) body: Vec<u8>,
-    pub(super) sent: usize,
 }
 
 impl Parked {
     pub(super) fn len(&self) -> usize {
-        self.encoded.len() + self.cut.as_ref().map_or(0, |cut| cut.body.len() - cut.sent)
+        self.encoded.len() + self.cut.as_ref().map_or(0, |cut| cut.body.len())
     }
+}
+
+/// The frames of one pair that wait, and how much of the first one's body was handed over.
+#[derive(Debug, Default)]
+struct Waiting {
+    frames: VecDeque<Parked>,
+    sent: usize,
+    /// Records of the row that go first: frames of the pair may be in them.
+    after: u64,
 }
 
 /// All lanes of a link.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    waiting: HashMap<Lane, VecDeque<Parked>>,
+    waiting: HashMap<Lane, Waiting>,
     turn: VecDeque<Lane>,
     /// Bodies of which a piece was sent, and their whole length.
     begun: usize,
@@ -114,65 +125,80 @@ impl Lanes {
         }
     }
 
-    /// Lines a frame up; the first one of a lane is cut.
-    pub(super) fn push(&mut self, lane: Lane, frame: Parked) {
-        let frames = self.waiting.entry(lane).or_default();
-        if frames.is_empty() {
+    /// Lines a frame up behind the first `after` records of the row; the first one of a lane is cut.
+    pub(super) fn push(&mut self, lane: Lane, frame: Parked, after: u64) {
+        let waiting = self.waiting.entry(lane).or_default();
+        if waiting.frames.is_empty() {
             self.turn.push_back(lane);
+            waiting.after = after;
         }
-        frames.push_back(frame);
+        waiting.frames.push_back(frame);
     }
 
-    /// Writes some pieces. Answers with the bytes that left and how many frames became whole.
-    pub(super) fn write(&mut self, records: &mut Records, now_ms: u32, spare: &mut Spare) -> Written {
+    /// A new channel takes over: bodies that are under way start over.
+    pub(super) fn start_over(&mut self) {
+        (self.begun, self.begun_bytes) = (0, 0);
+        for waiting in self.waiting.values_mut() {
+            waiting.sent = 0;
+        }
+    }
+
+    /// All that waits, in no particular order.
+    pub(super) fn each(&self) -> impl Iterator<Item = &Parked> {
+        self.waiting.values().flat_map(|waiting| &waiting.frames)
+    }
+
+    /// Hands some pieces over; frames that are whole with them go to `row`, and what lined up behind. Answers with the
+    /// bytes that left the lanes and how many bodies became whole.
+    pub(super) fn write(&mut self, out: &mut Records, row: &mut Row, now_ms: u32) -> Written {
         let mut written = Written::default();
         let mut passed_over = 0;
         let mut turns = 0;
         while turns < TURNS && passed_over < self.turn.len() {
             let Some(lane) = self.turn.pop_front() else { break };
-            let Some(frames) = self.waiting.get_mut(&lane) else { continue };
+            let Some(Waiting { frames, sent, after }) = self.waiting.get_mut(&lane) else { continue };
             // The first of a lane is always a cut one.
             let Some(Parked { encoded, cut: Some(cut), since_ms }) = frames.front_mut() else { continue };
-            if cut.sent == 0 {
+            if *sent == 0 {
                 let fits = self.begun == 0 || self.begun_bytes + cut.body.len() <= self.max_begun_bytes;
-                if self.begun >= self.max_begun || !fits {
+                if self.begun >= self.max_begun || !fits || row.handed_over() < *after {
                     self.turn.push_back(lane);
                     passed_over += 1;
                     continue;
                 }
                 self.begun += 1;
                 self.begun_bytes += cut.body.len();
-                codec::age(encoded, now_ms.wrapping_sub(*since_ms));
-                records.push_encoded(encoded);
-                written.bytes += encoded.len();
-                encoded.clear();
+                codec::age(out.append(encoded), now_ms.wrapping_sub(*since_ms));
             }
             turns += 1;
             passed_over = 0;
-            written.bytes += cut.write_piece(records);
-            if cut.sent < cut.body.len() {
+            *sent = cut.write_piece(*sent, out);
+            if *sent < cut.body.len() {
                 self.turn.push_back(lane);
                 continue;
             }
             self.begun -= 1;
             self.begun_bytes -= cut.body.len();
-            spare.put(std::mem::take(&mut cut.body));
-            frames.pop_front();
-            written.whole += 1;
+            *sent = 0;
+            if let Some(Parked { encoded, cut: Some(cut), since_ms }) = frames.pop_front() {
+                written.bytes += encoded.len() + cut.body.len();
+                written.whole += 1;
+                row.keep(Whole { head: encoded, cut, since_ms });
+            }
             // What lined up behind the body follows it, up to the next body.
             while let Some(next) = frames.front_mut() {
                 if next.cut.is_some() {
                     break;
                 }
                 codec::age(&mut next.encoded, now_ms.wrapping_sub(next.since_ms));
-                records.push_encoded(&next.encoded);
+                row.push_encoded(&next.encoded, now_ms);
                 written.bytes += next.encoded.len();
-                written.whole += 1;
                 frames.pop_front();
             }
             if frames.is_empty() {
                 self.waiting.remove(&lane);
             } else {
+                *after = row.laid();
                 self.turn.push_back(lane);
             }
         }
@@ -185,13 +211,13 @@ impl Lanes {
 pub(super) struct Written {
     /// Bytes of parked frames, without the overhead of pieces.
     pub(super) bytes: usize,
-    /// Frames whose last byte went.
+    /// Bodies whose last byte went.
     pub(super) whole: u64,
 }
 
 impl Cut {
-    /// Fills a record with the next piece. Answers its length.
-    fn write_piece(&mut self, records: &mut Records) -> usize {
+    /// Fills a record with the next piece, of which `sent` bytes are gone. Answers how many are now.
+    pub(super) fn write_piece(&self, sent: usize, records: &mut Records) -> usize {
         if records.room() < PIECE_OVERHEAD + LEAST_PIECE {
             records.finish();
         }
@@ -199,13 +225,11 @@ impl Cut {
             0 => FRAME_MAX,
             room => room,
         } - PIECE_OVERHEAD;
-        let end = self.body.len().min(self.sent + room);
-        let bytes = &self.body[self.sent..end];
+        let end = self.body.len().min(sent + room);
+        let bytes = &self.body[sent..end];
         let last = end == self.body.len();
         records.push(&Frame::Fragment { id: self.id, last, bytes }, PIECE_OVERHEAD + bytes.len());
-        let len = bytes.len();
-        self.sent = end;
-        len
+        end
     }
 }
 

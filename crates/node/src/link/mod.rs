@@ -1,17 +1,19 @@
-//! A link: one channel to one peer, from the router's side. Frames go in by batches from any thread and come out on the
-//! I/O thread.
+//! A link: one session with one peer, from the router's side. Frames go in by batches from any thread and come out on the
+//! I/O thread. A session outlives its channel: while there is none, frames wait.
 //!
-//! Two locks: the queue's, under which frames are laid out and counted, and the writer's, under which they are sealed
-//! and written. Who holds the queue never seals or calls the system; nobody waits for the writer: whoever finds it taken
+//! Two locks on the way out: the queue's, under which frames are laid out and counted, and the writer's, under which they
+//! are sealed and written. Who holds the queue never seals or calls the system; nobody waits for the writer: whoever finds it taken
 //! leaves a mark, and its holder goes on.
 
 mod assembly;
 mod events;
 mod held;
 mod lanes;
+mod leftover;
 mod queue;
 mod reader;
 pub(crate) mod records;
+mod row;
 mod run;
 mod writer;
 
@@ -19,24 +21,26 @@ use std::{
     fmt,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use troupe_proto::{
-    codec::{CloseReason, Flow, Frame, Pong},
+    codec::{CloseReason, Flow, Frame},
     noise::Peer,
-    session::{SessionError, Terms},
+    session::{SessionError, Standing, Terms},
 };
 
-pub use events::{ClosedReason, LinkEvents};
+pub use events::{ClosedReason, Expired, LinkEvents};
+pub use leftover::Leftover;
 pub use run::{LinkTask, open};
 
-use crate::transport::Socket;
+use crate::channel::Channel;
 use queue::Queue;
+use reader::Receiving;
 use writer::{Pumped, Writer};
 
 /// What a caller's flush seals and writes itself. More of it and a small message waits for the bulk before it: 2 MiB
@@ -46,24 +50,25 @@ const INLINE_BYTES: usize = 64 * 1024;
 const CLOSE_BYTES: usize = 1 << 20;
 /// Times that one call goes on with what other threads add meanwhile.
 const DRIVES: usize = 4;
-/// Senders should wait from here on, until half of it is left.
+/// The resend buffer: senders should wait from here on, until half of it is left.
 const FULL_BYTES: usize = 32 << 20;
 
-/// One open channel to a peer. Never used again after it closed; a new dial makes a new one.
+/// One session with a peer. Never used again after it closed; a new dial makes a new one.
 pub struct Link {
     peer: Peer,
     terms: Terms,
     index: u32,
+    /// Number of the session.
+    session: u64,
     began: Instant,
-    socket: Arc<dyn Socket>,
     queue: Mutex<Queue>,
     writer: Mutex<Writer>,
+    receiving: Mutex<Receiving>,
     open: AtomicBool,
     /// Something was added since the writer's holder last looked.
     dirty: AtomicBool,
-    /// Bytes in the queue, and bytes the writer took from it.
+    /// Bytes that the peer is not known to own.
     queued: AtomicUsize,
-    unsent: AtomicUsize,
     /// Somebody saw the link full; says that [`LinkEvents::room`] is owed.
     was_full: AtomicBool,
     has_room: AtomicBool,
@@ -73,10 +78,24 @@ pub struct Link {
     round_trip_micros: AtomicU64,
     /// How this side ended the link, for the task that runs it.
     ended: Mutex<Option<ClosedReason>>,
+    /// The channel that takes over.
+    incoming: Mutex<Option<Channel>>,
+    presence: watch::Sender<Presence>,
     /// Wakes the task to write, to attend to the link's state.
     kick: Notify,
     attend: Notify,
     drained: Notify,
+}
+
+/// Whether a link has a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It has.
+    Connected,
+    /// It was lost, and the next one is awaited.
+    Absent,
+    /// The link has closed, and whoever listens to its events knows.
+    Ended,
 }
 
 /// A body that the peer does not take in. Nothing was queued.
@@ -139,13 +158,13 @@ impl Link {
         }
     }
 
-    /// Bytes pushed and not yet written to the socket.
+    /// Bytes pushed that the peer is not known to own.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.queued.load(Ordering::Relaxed) + self.unsent.load(Ordering::Relaxed)
+        self.queued.load(Ordering::Relaxed)
     }
 
-    /// Whether so much is queued (32 MiB) that senders should wait. When it was, [`LinkEvents::room`] says when to go on.
+    /// Whether so much is kept for the peer (32 MiB) that senders should wait. When it was, [`LinkEvents::room`] says when to go on.
     #[must_use]
     pub fn is_full(&self) -> bool {
         if self.queued_bytes() < FULL_BYTES {
@@ -183,7 +202,7 @@ impl Link {
                     return;
                 }
                 if !asked {
-                    queue.push_ping(Instant::now());
+                    queue.ask();
                 }
             }
             if !std::mem::replace(&mut asked, true) {
@@ -198,8 +217,51 @@ impl Link {
     pub fn close_now(&self, reason: CloseReason) {
         self.close(reason);
         let mut writer = lock(&self.writer);
-        writer.pump(&self.socket, CLOSE_BYTES, |out| self.queue().take(out, 0, 0));
-        self.socket.shut_down();
+        writer.pump(CLOSE_BYTES, |out| self.queue().take(out, 0, self.now_ms()));
+        writer.detach();
+    }
+
+    /// What this side keeps of the session.
+    pub(crate) fn standing(&self) -> Standing {
+        self.queue().standing(self.session)
+    }
+
+    /// Whether there is a channel, and every change of it.
+    pub(crate) fn presence(&self) -> watch::Receiver<Presence> {
+        self.presence.subscribe()
+    }
+
+    /// Whether the channel was lost and there is no other yet.
+    pub(crate) fn is_absent(&self) -> bool {
+        *self.presence.borrow() == Presence::Absent
+    }
+
+    /// Resolves when the link has closed and whoever listens to its events knows.
+    pub(crate) async fn ended(&self) {
+        // The sender is this link's own.
+        let _ = self.presence().wait_for(|presence| *presence == Presence::Ended).await;
+    }
+
+    /// Reads the channel at hand no more: all that was not owned by now comes again. Answers how many frames are owned,
+    /// for RESUME, and the number that the next channel has, for [`Link::attach`].
+    pub(crate) fn detach(&self) -> (u64, u64) {
+        self.receiving().detach()
+    }
+
+    /// The session goes on over this channel, whose RESUME told what [`Link::detach`] answered. `false`: too late,
+    /// another channel has that place, or the link is closed.
+    pub(crate) fn attach(&self, channel: Channel, number: u64) -> bool {
+        if !self.is_open() || self.receiving().channel() != number {
+            return false;
+        }
+        *lock(&self.incoming) = Some(channel);
+        self.attend.notify_one();
+        true
+    }
+
+    /// Ends the link at once, with whatever is outstanding: it is known that the session can't go on.
+    pub(crate) fn give_up(&self, reason: ClosedReason) {
+        self.abandon(reason);
     }
 
     fn close_as(&self, reason: CloseReason, ended: ClosedReason) {
@@ -208,7 +270,7 @@ impl Link {
             if !queue.is_open() {
                 return;
             }
-            queue.close(reason, self.owned.load(Ordering::Relaxed));
+            queue.close(reason);
             self.open.store(false, Ordering::Release);
         }
         self.note_end(ended);
@@ -220,7 +282,7 @@ impl Link {
         self.open.store(false, Ordering::Release);
         self.queue().end();
         self.note_end(ended);
-        self.socket.shut_down();
+        lock(&self.writer).detach();
     }
 
     fn note_end(&self, ended: ClosedReason) {
@@ -240,16 +302,15 @@ impl Link {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             };
             self.dirty.store(false, Ordering::SeqCst);
-            let pumped = writer.pump(&self.socket, budget, |out| {
+            let pumped = writer.pump(budget, |out| {
                 let mut queue = self.queue();
                 let any = queue.take(out, self.owned.load(Ordering::Relaxed), self.now_ms());
                 self.acknowledged.store(queue.acknowledged(), Ordering::Relaxed);
                 self.queued.store(queue.bytes(), Ordering::Relaxed);
                 any
             });
-            self.unsent.store(writer.pending(), Ordering::Relaxed);
             if matches!(pumped, Pumped::Done) && !self.is_open() {
-                writer.finish(&self.socket);
+                writer.finish();
             }
             drop(writer);
             self.note_room();
@@ -286,8 +347,10 @@ impl Link {
         let drained = {
             let mut queue = self.queue();
             queue.on_ack(count)?;
+            self.queued.store(queue.bytes(), Ordering::Relaxed);
             queue.is_drained()
         };
+        self.note_room();
         if drained {
             self.drained.notify_waiters();
         }
@@ -295,12 +358,13 @@ impl Link {
     }
 
     fn on_window(&self, flow: Flow, offset: u64) -> Result<(), SessionError> {
-        let waits = {
+        let released = {
             let mut queue = self.queue();
+            let was_held = queue.is_held();
             queue.on_window(flow, offset, self.now_ms())?;
-            queue.bytes() > 0
+            was_held
         };
-        if waits {
+        if released {
             self.flush();
         }
         Ok(())
@@ -308,9 +372,7 @@ impl Link {
 
     fn on_ping(&self, token: u64, owned: u64) {
         if let Some(mut batch) = self.batch() {
-            let pong = Frame::Pong(Pong { token, turns: &[] });
-            batch.queue.push_control(&pong);
-            batch.queue.push_ack(owned);
+            batch.queue.push_pong(token, owned);
             drop(batch);
             self.flush();
         }
@@ -330,6 +392,10 @@ impl Link {
             drop(batch);
             self.flush();
         }
+    }
+
+    fn receiving(&self) -> MutexGuard<'_, Receiving> {
+        lock(&self.receiving)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -3,23 +3,32 @@
 use std::time::Instant;
 
 use troupe_proto::{
-    codec::{self, CloseReason, FRAME_MAX, Flow, Frame, Pieces, cost_of, encoded_len},
-    session::{Opened, Session, SessionError, Terms},
+    codec::{self, CloseReason, FRAME_MAX, Flow, Frame, Pieces, Pong, cost_of, encoded_len},
+    session::{Opened, Session, SessionError, Standing, Terms},
 };
 
 use super::{
     MessageTooLong,
     held::{Held, HeldFrame},
     lanes::{Cut, Lane, Lanes, Parked, Spare},
+    leftover::Leftover,
     records::Records,
+    row::Row,
 };
+
+/// Handed over at a time: what is sealed in one go. As much again may come in pieces.
+const TAKE_BYTES: usize = 64 * 1024;
+/// Frames of the session's own that wait, at most: a correct peer causes a handful.
+const MOST_CONTROL: usize = 256;
 
 /// The queue of one link.
 #[derive(Debug)]
 pub(super) struct Queue {
     open: bool,
     session: Session,
-    records: Records,
+    /// Frames of the session's own: for this channel only.
+    control: Vec<Frame<'static>>,
+    row: Row,
     lanes: Lanes,
     /// Bytes parked in lanes.
     parked: usize,
@@ -28,8 +37,13 @@ pub(super) struct Queue {
     max_message: usize,
     next_cut: u32,
     next_ping: u64,
+    /// A ping is wanted behind all that can be sent.
+    asks: bool,
     /// The ping whose answer is awaited.
     ping: Option<(u64, Instant)>,
+    /// CLOSE is to be the last frame.
+    closing: Option<CloseReason>,
+    leftover: Leftover,
 }
 
 impl Queue {
@@ -38,7 +52,8 @@ impl Queue {
         Self {
             open: true,
             session: Session::new(own, terms),
-            records: Records::default(),
+            control: Vec::new(),
+            row: Row::default(),
             lanes: Lanes::new(usize::from(terms.max_pieces), terms.max_reassembly as usize),
             parked: 0,
             held: [Held::default(), Held::default()],
@@ -46,7 +61,10 @@ impl Queue {
             max_message: terms.max_message as usize,
             next_cut: 0,
             next_ping: 1,
+            asks: true,
             ping: None,
+            closing: None,
+            leftover: Leftover::default(),
         }
     }
 
@@ -54,31 +72,31 @@ impl Queue {
         self.open
     }
 
-    /// Bytes that wait here, in whatever form.
+    /// Bytes that the peer is not known to own, in whatever form.
     pub(super) fn bytes(&self) -> usize {
-        self.records.len() + self.parked + self.held[0].bytes() + self.held[1].bytes()
+        self.row.bytes() + self.parked + self.held[0].bytes() + self.held[1].bytes()
+    }
+
+    /// Whether something waits for its window.
+    pub(super) fn is_held(&self) -> bool {
+        !self.held.iter().all(Held::is_empty)
     }
 
     /// Whether the peer owns all that was pushed.
     pub(super) fn is_drained(&self) -> bool {
-        self.parked == 0 && self.held.iter().all(Held::is_empty) && self.session.is_acknowledged()
+        self.parked == 0 && !self.is_held() && self.row.is_written() && self.session.is_acknowledged()
     }
 
-    /// A record of its own for these frames: the first of a channel.
-    pub(super) fn push_opening(&mut self, frames: [&Frame<'_>; 2]) {
-        for frame in frames {
-            self.push_control(frame);
-        }
-        self.records.finish();
+    /// What is kept of the session, whose number is `session`.
+    pub(super) fn standing(&self, session: u64) -> Standing {
+        self.session.standing(session)
     }
 
     /// Adds a frame behind whatever it must not pass.
     pub(super) fn push(&mut self, frame: &Frame<'_>, now_ms: u32) -> Result<(), MessageTooLong> {
         let Some((lane, body)) = Lane::of(frame).zip(frame.body()) else {
-            self.records.push(frame, encoded_len(frame, 0));
-            if frame.is_numbered() {
-                self.session.number();
-            }
+            debug_assert!(frame.is_numbered(), "the session's own frames have their own ways in");
+            self.row.push(frame, encoded_len(frame, 0), now_ms);
             return Ok(());
         };
         let body_len = body.wire_len();
@@ -97,8 +115,7 @@ impl Queue {
         let lane_ahead = self.lanes.occupied(lane);
         if hold.is_none() && lane_ahead.is_none() && len <= FRAME_MAX {
             // The way of nearly every message.
-            self.records.push(frame, len);
-            self.session.number();
+            self.row.push(frame, len, now_ms);
             return Ok(());
         }
         let cut = (len > FRAME_MAX).then(|| {
@@ -123,10 +140,10 @@ impl Queue {
     }
 
     fn park(&mut self, lane: Lane, encoded: Vec<u8>, cut: Option<(u32, Vec<u8>)>, since_ms: u32) {
-        let cut = cut.map(|(id, body)| Cut { id, body, sent: 0 });
+        let cut = cut.map(|(id, body)| Cut { id, body });
         let parked = Parked { encoded, cut, since_ms };
         self.parked += parked.len();
-        self.lanes.push(lane, parked);
+        self.lanes.push(lane, parked, self.row.laid());
     }
 
     /// The peer opened a window: what it held back goes on, as far as it lets it.
@@ -148,13 +165,43 @@ impl Queue {
             self.park(ahead.unwrap_or(lane), encoded.to_vec(), cut, since_ms);
         } else {
             codec::age(encoded, now_ms.wrapping_sub(since_ms));
-            self.records.push_encoded(encoded);
-            self.session.number();
+            self.row.push_encoded(encoded, now_ms);
         }
     }
 
     pub(super) fn on_ack(&mut self, count: u64) -> Result<(), SessionError> {
-        self.session.on_ack(count)
+        self.session.on_ack(count)?;
+        let spare = &mut self.spare;
+        self.row.release(count, |body| spare.put(body));
+        Ok(())
+    }
+
+    /// A new channel takes over, whose peer owns `next_expected` frames and was told of `owned`. `expired` hears of the
+    /// requests that are not sent again.
+    pub(super) fn go_on(
+        &mut self,
+        next_expected: u64,
+        owned: u64,
+        now_ms: u32,
+        mut expired: impl FnMut(&Frame<'_>, usize),
+    ) -> Result<(), SessionError> {
+        let windows = self.session.go_on(next_expected, owned)?;
+        self.control.clear();
+        for (flow, offset) in Flow::ALL.into_iter().zip(windows) {
+            self.push_control(Frame::Window { flow, offset });
+        }
+        let (session, spare) = (&mut self.session, &mut self.spare);
+        let not_again = |frame: &Frame<'_>, body_len: usize| {
+            if let Some(flow) = frame.flow() {
+                session.take_back(flow, cost_of(body_len));
+            }
+            expired(frame, body_len);
+        };
+        self.row.go_on(next_expected, now_ms, not_again, |body| spare.put(body));
+        self.lanes.start_over();
+        // Whoever waits for an answer to the last one still does.
+        self.asks = true;
+        Ok(())
     }
 
     /// Received bytes were taken in. Answers whether a WINDOW was added that should go out now.
@@ -163,7 +210,7 @@ impl Queue {
             return false;
         }
         let Some(offset) = self.session.window_to_announce(flow) else { return false };
-        self.push_control(&Frame::Window { flow, offset });
+        self.push_control(Frame::Window { flow, offset });
         true
     }
 
@@ -175,7 +222,7 @@ impl Queue {
     /// Adds an ACK of what this process owns, if it is news.
     pub(super) fn push_ack(&mut self, owned: u64) {
         if let Some(count) = self.session.ack_to_send(owned) {
-            self.push_control(&Frame::Ack { count });
+            self.push_control(Frame::Ack { count });
         }
     }
 
@@ -185,16 +232,21 @@ impl Queue {
     }
 
     /// Adds a frame of the session's own.
-    pub(super) fn push_control(&mut self, frame: &Frame<'_>) {
-        self.records.push(frame, encoded_len(frame, 0));
+    fn push_control(&mut self, frame: Frame<'static>) {
+        self.control.push(frame);
     }
 
-    /// Adds a PING, whose answer brings an ACK with it.
-    pub(super) fn push_ping(&mut self, now: Instant) {
-        let token = self.next_ping;
-        self.next_ping += 1;
-        self.ping = Some((token, now));
-        self.push_control(&Frame::Ping { token });
+    /// Answers a PING, with an ACK of what this process owns. A peer that asks and does not read is not answered.
+    pub(super) fn push_pong(&mut self, token: u64, owned: u64) {
+        if self.control.len() < MOST_CONTROL {
+            self.push_control(Frame::Pong(Pong { token, turns: &[] }));
+            self.push_ack(owned);
+        }
+    }
+
+    /// Asks for a PING behind all that can be sent; its answer brings an ACK with it.
+    pub(super) fn ask(&mut self) {
+        self.asks = true;
     }
 
     /// When the ping was sent that this answers.
@@ -202,42 +254,85 @@ impl Queue {
         self.ping.take_if(|(awaited, _)| *awaited == token).map(|(_, sent)| sent)
     }
 
-    /// Hands over what is ready, in exchange for empty records; says whether there is anything.
+    /// Hands over what comes next, into empty records; says whether there is anything.
     pub(super) fn take(&mut self, out: &mut Records, owned: u64, now_ms: u32) -> bool {
-        if !self.lanes.is_empty() {
-            let written = self.lanes.write(&mut self.records, now_ms, &mut self.spare);
-            self.parked -= written.bytes;
-            for _ in 0..written.whole {
-                self.session.number();
+        for frame in self.control.drain(..) {
+            out.push(&frame, encoded_len(&frame, 0));
+        }
+        if self.row.write_again(out, TAKE_BYTES, now_ms) {
+            let numbered = self.row.write(out, TAKE_BYTES, now_ms);
+            self.session.number(numbered);
+            if !self.lanes.is_empty() {
+                let written = self.lanes.write(out, &mut self.row, now_ms);
+                self.parked -= written.bytes;
+                self.session.number(written.whole);
+            }
+            if self.lanes.is_empty() && self.row.is_written() {
+                self.write_last(out, owned);
             }
         }
-        if self.records.is_empty() {
+        if out.is_empty() {
             return false;
         }
-        if self.open {
-            self.push_ack(owned);
+        if self.open
+            && let Some(count) = self.session.ack_to_send(owned)
+        {
+            let ack = Frame::Ack { count };
+            out.push(&ack, encoded_len(&ack, 0));
         }
-        self.records.finish();
-        std::mem::swap(&mut self.records, out);
+        out.finish();
         true
     }
 
-    /// Takes no more; CLOSE is the last frame. What only waits, or is half sent, is given up.
-    pub(super) fn close(&mut self, reason: CloseReason, owned: u64) {
-        self.push_ack(owned);
-        self.give_up();
-        let last = self.session.sent();
-        self.push_control(&Frame::Close { reason, last });
+    /// What comes behind all the rest.
+    fn write_last(&mut self, out: &mut Records, owned: u64) {
+        if std::mem::take(&mut self.asks) {
+            let token = self.next_ping;
+            self.next_ping += 1;
+            self.ping = Some((token, Instant::now()));
+            let ping = Frame::Ping { token };
+            out.push(&ping, encoded_len(&ping, 0));
+        }
+        if let Some(reason) = self.closing.take() {
+            let ack = self.session.ack_to_send(owned).map(|count| Frame::Ack { count });
+            let close = Frame::Close { reason, last: self.session.sent() };
+            for frame in ack.iter().chain([&close]) {
+                out.push(frame, encoded_len(frame, 0));
+            }
+        }
+    }
+
+    /// Takes no more; CLOSE is the last frame. What waits for a window, or is half sent, is given up.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.closing = Some(reason);
+        // All that is ready goes before it.
+        self.give_up(|_| true);
     }
 
     /// Takes no more and sends no more.
     pub(super) fn end(&mut self) {
-        self.give_up();
-        self.records.clear();
+        self.give_up(|was_sent| was_sent);
+        self.row = Row::default();
+        self.control.clear();
     }
 
-    fn give_up(&mut self) {
-        self.open = false;
+    /// What was not acknowledged when the link ended, once.
+    pub(super) fn take_leftover(&mut self) -> Leftover {
+        std::mem::take(&mut self.leftover)
+    }
+
+    fn give_up(&mut self, maybe_delivered: impl Fn(bool) -> bool) {
+        if !std::mem::replace(&mut self.open, false) {
+            return;
+        }
+        let leftover = &mut self.leftover;
+        self.row.each(self.session.acknowledged(), |stored| {
+            leftover.add(&stored.frame, maybe_delivered(stored.was_sent));
+        });
+        self.lanes.each().for_each(|parked| leftover.add_encoded(&parked.encoded));
+        for held in &self.held {
+            held.each().for_each(|encoded| leftover.add_encoded(encoded));
+        }
         self.lanes = Lanes::new(0, 0);
         self.parked = 0;
         self.held = [Held::default(), Held::default()];

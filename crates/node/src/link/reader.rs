@@ -21,12 +21,15 @@ pub(super) struct Reader {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    state: State,
+    /// Number of the channel.
+    channel: u64,
 }
 
-/// What the frames change.
+/// What this process owns of a session, whatever channel it came over.
 #[derive(Debug)]
-struct State {
+pub(super) struct Receiving {
+    /// Number of the one channel that may be read.
+    channel: u64,
     received: Received,
     assembly: Assembly,
 }
@@ -37,9 +40,12 @@ pub(super) enum ReadEnd {
     /// An authenticated CLOSE, and nothing is missing before it.
     #[error("it closed the channel")]
     Closed(CloseReason),
-    /// A record does not open.
+    /// A record does not open: somebody between the two nodes changed it, or its key is used up.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Another channel has taken the place of this one.
+    #[error("another channel has taken its place")]
+    Superseded,
     /// The frames are against the rules.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -52,12 +58,26 @@ impl From<CodecError> for ReadEnd {
 }
 
 impl Reader {
-    /// `leftover` was read behind the frames that opened the channel.
-    pub(super) fn new(key: OpeningKey, own: &Terms, leftover: &[u8]) -> Self {
-        let mut buffer = vec![0; BUFFER_BYTES.max(leftover.len())];
-        buffer[..leftover.len()].copy_from_slice(leftover);
-        let state = State { received: Received::new(own), assembly: Assembly::new(own) };
-        Self { key, buffer, start: 0, end: leftover.len(), state }
+    /// Of channel 0.
+    pub(super) fn new(key: OpeningKey, leftover: &[u8]) -> Self {
+        let buffer = vec![0; BUFFER_BYTES.max(leftover.len())];
+        let mut reader = Self { key, buffer, start: 0, end: 0, channel: 0 };
+        reader.take_in(leftover);
+        reader
+    }
+
+    /// Reads that channel from now on, of which `leftover` was read behind the frames that opened it.
+    pub(super) fn attach(&mut self, channel: u64, key: OpeningKey, leftover: &[u8]) {
+        (self.channel, self.key) = (channel, key);
+        self.take_in(leftover);
+    }
+
+    fn take_in(&mut self, leftover: &[u8]) {
+        if self.buffer.len() < leftover.len() {
+            self.buffer.resize(leftover.len(), 0);
+        }
+        self.buffer[..leftover.len()].copy_from_slice(leftover);
+        (self.start, self.end) = (0, leftover.len());
     }
 
     /// Where the next bytes go: room for a record at least.
@@ -79,12 +99,21 @@ impl Reader {
         events: &dyn LinkEvents,
     ) -> Result<(), ReadEnd> {
         self.end += count;
-        let result = self.records(link, events);
-        link.set_owned(self.state.received.owned());
+        let mut receiving = link.receiving();
+        if receiving.channel != self.channel {
+            return Err(ReadEnd::Superseded);
+        }
+        let result = self.records(&mut receiving, link, events);
+        link.set_owned(receiving.received.owned());
         result
     }
 
-    fn records(&mut self, link: &Arc<Link>, events: &dyn LinkEvents) -> Result<(), ReadEnd> {
+    fn records(
+        &mut self,
+        receiving: &mut Receiving,
+        link: &Arc<Link>,
+        events: &dyn LinkEvents,
+    ) -> Result<(), ReadEnd> {
         while let Some(header) = self.buffer[self.start..self.end].first_chunk::<RECORD_HEADER>() {
             let length = record_length(*header)?;
             let begin = self.start + RECORD_HEADER;
@@ -94,22 +123,43 @@ impl Reader {
             let plaintext = self.key.open_in_place(&mut self.buffer[begin..begin + length])?;
             self.start = begin + length;
             for decoded in Decoder::new(plaintext) {
-                self.state.take(decoded?, link, events)?;
+                receiving.take(decoded?, link, events)?;
             }
         }
         Ok(())
     }
-
-    /// When an ACK is due, given what the peer knows.
-    pub(super) fn ack_urgency(&mut self, acknowledged: u64) -> AckUrgency {
-        if self.state.received.owned() == acknowledged {
-            return AckUrgency::Nothing;
-        }
-        self.state.received.ack_urgency(acknowledged, Instant::now())
-    }
 }
 
-impl State {
+impl Receiving {
+    pub(super) fn new(own: &Terms) -> Self {
+        Self { channel: 0, received: Received::new(own), assembly: Assembly::new(own) }
+    }
+
+    /// Ends the reading of the channel at hand: what was not owned by now will come again. Answers how many frames are,
+    /// and the number of the next channel.
+    pub(super) fn detach(&mut self) -> (u64, u64) {
+        self.channel += 1;
+        for (flow, cost) in self.assembly.start_over() {
+            self.received.take_back(flow, cost);
+        }
+        (self.received.owned(), self.channel)
+    }
+
+    /// Number of the channel that may be read.
+    pub(super) fn channel(&self) -> u64 {
+        self.channel
+    }
+
+    /// Bodies of which only some pieces have come.
+    pub(super) fn partial(&self) -> usize {
+        self.assembly.len()
+    }
+
+    /// When an ACK is due, given what the peer knows.
+    pub(super) fn ack_urgency(&mut self, acknowledged: u64, now: Instant) -> AckUrgency {
+        self.received.ack_urgency(acknowledged, now)
+    }
+
     fn take(
         &mut self,
         decoded: Decoded<'_>,
@@ -146,10 +196,11 @@ impl State {
     }
 
     fn head(&mut self, frame: &Frame<'_>, pieces: Pieces, head: &[u8], link: &Link) -> Result<(), ReadEnd> {
-        if let Some(flow) = frame.flow() {
-            self.received.admit(flow, cost_of(pieces.total as usize), || link.announced(flow))?;
+        let cost = frame.flow().map(|flow| (flow, cost_of(pieces.total as usize)));
+        if let Some((flow, cost)) = cost {
+            self.received.admit(flow, cost, || link.announced(flow))?;
         }
-        Ok(self.assembly.begin(pieces, head)?)
+        Ok(self.assembly.begin(pieces, head, cost)?)
     }
 
     fn session_frame(&mut self, frame: &Frame<'_>, link: &Link) -> Result<(), ReadEnd> {

@@ -5,9 +5,6 @@ use troupe_proto::{
     noise::{RECORD_HEADER, RECORD_TAG},
 };
 
-/// A buffer that grew beyond this for a burst is given back.
-const KEEP_BYTES: usize = 1 << 20;
-
 /// A row of records, the last of which may still take frames.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
@@ -32,9 +29,6 @@ impl Records {
         self.buffer.clear();
         self.ends.clear();
         self.open = None;
-        if self.buffer.capacity() > KEEP_BYTES {
-            self.buffer = Vec::new();
-        }
     }
 
     /// Room for frames in the last record: 0 when a new one would have to begin.
@@ -47,14 +41,17 @@ impl Records {
         codec::encode(frame, self.reserve(len));
     }
 
-    /// Adds a frame that is encoded already.
-    pub(crate) fn push_encoded(&mut self, frame: &[u8]) {
-        self.reserve(frame.len()).extend_from_slice(frame);
+    /// Adds frames that are encoded already, at most [`FRAME_MAX`] bytes; answers with their copy.
+    pub(crate) fn append(&mut self, frames: &[u8]) -> &mut [u8] {
+        let buffer = self.reserve(frames.len());
+        let start = buffer.len();
+        buffer.extend_from_slice(frames);
+        &mut buffer[start..]
     }
 
     /// The buffer, with a record open that has room for `len` bytes.
     fn reserve(&mut self, len: usize) -> &mut Vec<u8> {
-        debug_assert!(len <= FRAME_MAX, "a frame of {len} bytes fits no record");
+        debug_assert!(len <= FRAME_MAX, "{len} bytes fit no record");
         if self.open.is_some() && self.room() < len {
             self.finish();
         }

@@ -1,8 +1,12 @@
 //! Seals what the queue hands over and writes it. Behind a lock of its own: the order of sealing is the order of writing.
+//! While a link has no channel nothing is taken from its queue.
 
 use std::{io, sync::Arc};
 
-use troupe_proto::noise::{RecordError, SealingKey};
+use troupe_proto::{
+    codec::{Frame, encoded_len},
+    noise::{RecordError, SealingKey},
+};
 
 use super::records::Records;
 use crate::transport::Socket;
@@ -10,15 +14,21 @@ use crate::transport::Socket;
 /// Sealed at a time, so that the first bytes are on their way while the rest is sealed.
 const SEAL_BYTES: usize = 64 * 1024;
 
-/// The writing half of a channel.
-#[derive(Debug)]
+/// The writing half of a link's channel.
+#[derive(Debug, Default)]
 pub(super) struct Writer {
-    key: SealingKey,
+    channel: Option<Sending>,
     out: Records,
     /// Records sealed, and where the last of them ends.
     sealed_records: usize,
     sealed: usize,
     written: usize,
+}
+
+#[derive(Debug)]
+struct Sending {
+    socket: Arc<dyn Socket>,
+    key: SealingKey,
     finished: bool,
 }
 
@@ -36,28 +46,35 @@ pub(super) enum Pumped {
 }
 
 impl Writer {
-    pub(super) fn new(key: SealingKey) -> Self {
-        Self { key, out: Records::default(), sealed_records: 0, sealed: 0, written: 0, finished: false }
+    /// Writes to this channel from now on, first a record of these frames. What the last one did not take is dropped: it
+    /// is still in the queue.
+    pub(super) fn attach(&mut self, socket: Arc<dyn Socket>, key: SealingKey, opening: &[Frame<'_>]) {
+        self.detach();
+        self.channel = Some(Sending { socket, key, finished: false });
+        for frame in opening {
+            self.out.push(frame, encoded_len(frame, 0));
+        }
+        self.out.finish();
     }
 
-    /// Bytes taken from the queue and not yet in the socket.
-    pub(super) fn pending(&self) -> usize {
-        self.out.len() - self.written
+    /// Has no channel any more, and ends the connection.
+    pub(super) fn detach(&mut self) {
+        if let Some(sending) = self.channel.take() {
+            sending.socket.shut_down();
+        }
+        self.out.clear();
+        (self.sealed_records, self.sealed, self.written) = (0, 0, 0);
     }
 
-    /// Seals and writes until about `budget` bytes are sealed. `take` exchanges the written records for the queue's next
-    /// ones and says whether there are any.
-    pub(super) fn pump(
-        &mut self,
-        socket: &Arc<dyn Socket>,
-        budget: usize,
-        mut take: impl FnMut(&mut Records) -> bool,
-    ) -> Pumped {
+    /// Seals and writes until about `budget` bytes are sealed. `take` fills empty records with what comes next and says
+    /// whether there is anything.
+    pub(super) fn pump(&mut self, budget: usize, mut take: impl FnMut(&mut Records) -> bool) -> Pumped {
         let mut used = 0;
         loop {
+            let Some(sending) = &self.channel else { return Pumped::Done };
             while self.written < self.sealed {
                 let (buffer, _) = self.out.parts();
-                match socket.try_write(&buffer[self.written..self.sealed]) {
+                match sending.socket.try_write(&buffer[self.written..self.sealed]) {
                     Ok(written) => self.written += written,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Pumped::Blocked,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -82,18 +99,20 @@ impl Writer {
     }
 
     /// Tells the peer that nothing follows, once.
-    pub(super) fn finish(&mut self, socket: &Arc<dyn Socket>) {
-        if !self.finished {
-            self.finished = true;
-            socket.finish();
+    pub(super) fn finish(&mut self) {
+        if let Some(sending) = &mut self.channel
+            && !std::mem::replace(&mut sending.finished, true)
+        {
+            sending.socket.finish();
         }
     }
 
     fn seal(&mut self) -> Result<usize, RecordError> {
         let before = self.sealed;
+        let Some(sending) = &mut self.channel else { return Ok(0) };
         let (buffer, ends) = self.out.parts();
         for end in &ends[self.sealed_records..] {
-            self.key.seal_in_place(&mut buffer[self.sealed..*end])?;
+            sending.key.seal_in_place(&mut buffer[self.sealed..*end])?;
             self.sealed = *end;
             self.sealed_records += 1;
             if self.sealed - before >= SEAL_BYTES {

@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::code;
 use crate::discovery::Member;
-use crate::link::{ClosedReason, Link, LinkEvents};
+use crate::link::{ClosedReason, Leftover, Link, LinkEvents};
 use crate::port::{Failure, From, Handle, Post, link_key};
 use std::sync::Arc;
 use troupe_proto::codec::{Body, CloseReason, CreditKind, Fail, Frame, Message, Target, cost_of};
@@ -171,7 +171,7 @@ impl LinkEvents for Events {
         self.0.inbox.wake();
     }
 
-    fn closed(&self, link: &Arc<Link>, reason: &ClosedReason) {
+    fn closed(&self, link: &Arc<Link>, reason: &ClosedReason, _leftover: &Leftover) {
         let Self(node) = self;
         log::debug!(target: "channel", "the channel to node {} is gone: {reason}", link.peer().name);
         node.put(Post::Closed { link: node.key(link) });

@@ -5,12 +5,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time};
 use troupe_proto::noise::HandshakeError;
 
-use super::{Shared, lock, peers::Verdict};
+use super::{Shared, end, lock, peers::Verdict};
 use crate::{
     channel::{self, ChannelError, OPENING_LIMIT},
     transport::{Listener, Socket},
 };
-use troupe_proto::codec::CloseReason;
 
 /// Connections taken before the links get their turn.
 const A_TURN: usize = 4;
@@ -57,27 +56,25 @@ fn begin(shared: &Arc<Shared>, socket: Arc<dyn Socket>, from: SocketAddr) {
 async fn let_in(shared: &Arc<Shared>, socket: Arc<dyn Socket>) -> Result<(), ChannelError> {
     let membership = shared.credentials.membership();
     let knock = channel::answer(socket, &membership, shared.credentials.now(), shared.terms).await?;
-    let verdict = {
+    let (knock, reason) = {
         let mut peers = shared.peers();
-        match peers.knocked(knock.peer(), knock.resume()) {
-            Verdict::Accept { resume, index, replaced } => {
-                shared.install(&mut peers, knock.accept(resume), index);
-                Ok(replaced)
+        match peers.knocked(knock.peer(), knock.opened()) {
+            Verdict::Begin { greeting, index, ended } => {
+                end(ended);
+                shared.install(&mut peers, knock.accept(greeting), index);
+                return Ok(());
             }
-            Verdict::Refuse(reason) => Err((knock, reason)),
+            Verdict::GoOn { greeting, link, number } => {
+                log::debug!(target: "channel", "node {} goes on over a new channel", knock.peer().name);
+                // Too late only when the link has just ended: then the other side hears of that by its next dial.
+                link.attach(knock.accept(greeting), number);
+                return Ok(());
+            }
+            Verdict::Refuse(reason) => (knock, reason),
         }
     };
-    match verdict {
-        Ok(None) => Ok(()),
-        Ok(Some(replaced)) => {
-            replaced.close(CloseReason::Replaced);
-            Ok(())
-        }
-        Err((knock, reason)) => {
-            log::debug!(target: "channel", "told node {} no: {reason:?}", knock.peer().name);
-            knock.refuse(reason).await
-        }
-    }
+    log::debug!(target: "channel", "told node {} no: {reason:?}", knock.peer().name);
+    knock.refuse(reason).await
 }
 
 fn report(result: Result<(), ChannelError>, from: SocketAddr) {

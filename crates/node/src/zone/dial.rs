@@ -5,12 +5,17 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::time;
 use troupe_proto::{
     codec::CloseReason,
-    noise::{HandshakeError, NodeId},
+    noise::{HandshakeError, NodeId, Peer},
+    session::SessionError,
 };
 
-use super::Shared;
+use super::{
+    Shared, end,
+    peers::{Dialled, Proposal},
+};
 use crate::channel::{self, Channel, ChannelError, OPENING_LIMIT};
 use crate::discovery::{DiscoveryError, Member};
+use crate::link::Link;
 
 /// Pauses between attempts, in milliseconds, each doubled at random. What mends by itself (a dial from the other side,
 /// a burst of handshakes, a node that is just being replaced) has mended by then.
@@ -18,7 +23,7 @@ const PAUSES_MS: [u64; 4] = [25, 50, 100, 200];
 
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
-enum DialError {
+pub(super) enum DialError {
     #[error("it is not in the zone")]
     NoSuchMember,
     #[error(transparent)]
@@ -27,8 +32,6 @@ enum DialError {
     Channel(#[from] ChannelError),
     #[error("this node's I/O ends")]
     Ending,
-    #[error("a channel of the other side took its place")]
-    Superseded,
 }
 
 impl DialError {
@@ -63,22 +66,7 @@ pub(super) fn begin(shared: &Arc<Shared>, id: NodeId) {
 async fn attempts(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Result<(), DialError> {
     let mut pauses = PAUSES_MS.into_iter();
     loop {
-        let attempt = async {
-            let member = find(shared, id).await?;
-            let opened = time::timeout(OPENING_LIMIT, open(shared, &member, dial)).await;
-            opened.unwrap_or(Err(ChannelError::Slow.into()))
-        };
-        let error: DialError = match attempt.await {
-            Ok(channel) => {
-                let mut peers = shared.peers();
-                let established = &channel.established;
-                if let Some(index) = peers.dialled(&established.peer, &channel.opened.resume, dial) {
-                    shared.install(&mut peers, channel, index);
-                }
-                return Ok(());
-            }
-            Err(error) => error,
-        };
+        let Err(error) = attempt(shared, id, dial).await else { return Ok(()) };
         log::debug!(target: "channel", "dial to node {id:?}: {error}");
         if !shared.peers().is_dialling(&id, dial) {
             return Ok(());
@@ -90,12 +78,45 @@ async fn attempts(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Result<(), Dia
     }
 }
 
-async fn open(shared: &Arc<Shared>, member: &Member, dial: u64) -> Result<Channel, DialError> {
+/// One attempt; a link stands or goes on when it ends well, or another channel has taken the place of the dial.
+pub(super) async fn attempt(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Result<(), DialError> {
+    let member = find(shared, id).await?;
+    let opened = time::timeout(OPENING_LIMIT, open(shared, &member, dial)).await;
+    let (channel, proposal) = opened.unwrap_or(Err(ChannelError::Slow.into()))?;
+    let mut peers = shared.peers();
+    match peers.dialled(&channel.established.peer, &channel.opened, dial, proposal) {
+        Dialled::Begin { index, ended } => {
+            end(ended);
+            shared.install(&mut peers, channel, index);
+        }
+        Dialled::GoOn(link, number) => {
+            // Too late only when the link has just ended.
+            link.attach(channel, number);
+        }
+        Dialled::Unwanted => {}
+        Dialled::Nonsense => {
+            let wrong = SessionError::OutOfPlace("it goes on with a session that was not proposed");
+            return Err(ChannelError::from(wrong).into());
+        }
+    }
+    Ok(())
+}
+
+async fn open(
+    shared: &Arc<Shared>,
+    member: &Member,
+    dial: u64,
+) -> Result<(Channel, Proposal<Arc<Link>>), DialError> {
     let socket = shared.transport.dial(member.address).await.map_err(ChannelError::from)?;
     let membership = shared.credentials.membership();
-    let proposal = shared.peers().propose(&member.id, dial).ok_or(DialError::Superseded)?;
-    let now = shared.credentials.now();
-    Ok(channel::dial(socket, &membership, member.id, now, shared.terms, proposal).await?)
+    let (id, now) = (member.id, shared.credentials.now());
+    let mut proposal = None;
+    let greet = |_: &Peer| {
+        proposal = shared.peers().propose(&id, dial);
+        proposal.as_ref().map(|proposal| proposal.greeting)
+    };
+    let channel = channel::dial(socket, &membership, id, now, shared.terms, greet).await?;
+    proposal.map(|proposal| (channel, proposal)).ok_or(ChannelError::Unwanted.into())
 }
 
 /// Where the member is, looked up now: a record of a dead node is never dialled.
@@ -115,7 +136,7 @@ pub(super) async fn off_the_io_thread<T: Send + 'static>(
 }
 
 /// Between `pause` and twice as much, so that two nodes do not run into each other again and again.
-fn jittered(pause: u64) -> u64 {
+pub(super) fn jittered(pause: u64) -> u64 {
     let mut byte = [0];
     // Without randomness the pause is just not jittered.
     let _ = getrandom::fill(&mut byte);

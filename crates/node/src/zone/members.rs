@@ -6,7 +6,7 @@ use tokio::time::{self, Instant};
 use troupe_proto::noise::NodeId;
 
 use super::{Shared, dial::off_the_io_thread};
-use crate::discovery::Member;
+use crate::{discovery::Member, link::ClosedReason};
 
 /// After a lost link the discovery is asked again so much later: the connection of a process that dies ends a moment
 /// before its lock is free, and a machine under load stretches the moment.
@@ -59,6 +59,12 @@ async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
         .collect();
     left.sort_by(|one, other| one.name.cmp(&other.name));
     for member in &left {
+        let absent = shared.peers().link(&member.id).filter(|link| link.is_absent());
+        if let Some(link) = absent {
+            // It waits for a node that is gone.
+            link.give_up(ClosedReason::Lost("its process has ended".into()));
+            link.ended().await;
+        }
         shared.peers().forget(member.id);
         shared.events.member_left(member);
     }

@@ -9,6 +9,7 @@ mod dial;
 mod half_open;
 mod members;
 mod peers;
+mod redial;
 
 use std::{
     io,
@@ -24,7 +25,7 @@ use tokio::{
     task::AbortHandle,
 };
 use troupe_proto::{
-    codec::CloseReason,
+    codec::{CloseReason, ResetReason},
     noise::{Authority, Identity, NodeId, RandomError},
     session::Terms,
 };
@@ -45,6 +46,9 @@ use peers::Peers;
 
 /// How long leaving waits for the other nodes to read that this one left.
 const LEAVE_LIMIT: Duration = Duration::from_millis(1500);
+
+/// A session whose channel was lost waits so long for another one.
+const ABSENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How a node joins a zone.
 #[derive(Clone, Debug)]
@@ -261,17 +265,22 @@ impl Shared {
 
     /// Makes a link of a channel and runs it. `peers` is the lock under which the number was given.
     fn install(self: &Arc<Self>, peers: &mut Peers<Arc<Link>>, channel: Channel, index: u32) {
-        let (link, task) = link::open(channel, index, self.credentials.now());
+        let (link, task) = link::open(channel, index);
         let id = link.peer().id;
         log::debug!(target: "channel", "open to node {} ({id:?})", link.peer().name);
-        peers.opened(id, link);
+        peers.opened(id, Arc::clone(&link));
         let shared = Arc::clone(self);
         self.running.send_modify(|count| *count += 1);
         self.runtime.spawn(async move {
-            let ended = Running(&shared, id, index);
-            let reason = task.run(Arc::clone(&shared.events)).await;
+            let mut ended = Running { shared: &shared, id, index, given_up: false };
+            let run = task.patient(ABSENCE_LIMIT).run(Arc::clone(&shared.events));
+            let reason = tokio::select! {
+                reason = run => reason,
+                never = redial::keep(&shared, &link) => match never {},
+            };
             log::debug!(target: "channel", "to node {id:?}: {reason}");
-            if matches!(reason, ClosedReason::Lost(_)) {
+            ended.given_up = matches!(reason, ClosedReason::Lost(_));
+            if ended.given_up {
                 shared.look.notify_one();
             }
             drop(ended);
@@ -279,13 +288,27 @@ impl Shared {
     }
 }
 
+/// Ends a link whose place another one takes.
+fn end(ended: Option<(Arc<Link>, ResetReason)>) {
+    if let Some((link, reason)) = ended {
+        log::info!(target: "channel", "the session with node {} starts over: {}", link.peer().name, ClosedReason::Reset(reason));
+        link.give_up(ClosedReason::Reset(reason));
+    }
+}
+
 /// Counts a link as running; forgets it in the end, however that comes.
-struct Running<'a>(&'a Shared, NodeId, u32);
+struct Running<'a> {
+    shared: &'a Shared,
+    id: NodeId,
+    index: u32,
+    /// The other side may not know.
+    given_up: bool,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.peers().closed(self.1, self.2);
-        self.0.running.send_modify(|count| *count -= 1);
+        self.shared.peers().closed(self.id, self.index, self.given_up);
+        self.shared.running.send_modify(|count| *count -= 1);
     }
 }
 

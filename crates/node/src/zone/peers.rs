@@ -1,4 +1,5 @@
-//! One channel per pair of nodes: who may dial, which of two simultaneous dials stays, which number the session gets.
+//! One channel per pair of nodes: who may dial, which of two simultaneous dials stays, whether a session goes on or
+//! begins, and with which number.
 //!
 //! The rule: while both dial, the channel dialled by the smaller identifier stays. The side that is dialled decides,
 //! before either side uses the channel, so no message is lost by the choice.
@@ -9,11 +10,12 @@ use std::{
 };
 
 use troupe_proto::{
-    codec::{CloseReason, Resume},
+    codec::{CloseReason, Course, ResetReason, Resume},
     noise::{NodeId, Peer},
+    session::{Judgement, Opened, Standing, judge},
 };
 
-use crate::link::Link;
+use crate::{channel::Greeting, link::Link};
 
 /// A link as far as this table cares.
 pub(super) trait Ending: Clone {
@@ -21,6 +23,10 @@ pub(super) trait Ending: Clone {
     fn is_open(&self) -> bool;
     /// Its number.
     fn index(&self) -> u32;
+    /// What it keeps of its session.
+    fn standing(&self) -> Standing;
+    /// Ends the reading of its channel; see [`Link::detach`].
+    fn detach(&self) -> (u64, u64);
 }
 
 impl Ending for Arc<Link> {
@@ -30,6 +36,14 @@ impl Ending for Arc<Link> {
 
     fn index(&self) -> u32 {
         Link::index(self)
+    }
+
+    fn standing(&self) -> Standing {
+        Link::standing(self)
+    }
+
+    fn detach(&self) -> (u64, u64) {
+        Link::detach(self)
     }
 }
 
@@ -50,6 +64,8 @@ struct Known<L> {
     incarnation: u64,
     /// The highest session number used with that life.
     session: u64,
+    /// That session was given up and the other side may not know.
+    given_up: bool,
     link: Option<L>,
     /// The dial under way.
     dial: Option<u64>,
@@ -58,17 +74,52 @@ struct Known<L> {
 /// What becomes of a channel that another node dialled.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict<L> {
-    /// It is let in.
-    Accept {
+    /// A session begins.
+    Begin {
         /// What this side answers.
-        resume: Resume,
+        greeting: Greeting,
         /// The number of the link to be made; hand it to [`Peers::opened`] under the same lock.
         index: u32,
-        /// The link it takes the place of: the other side no longer has it.
-        replaced: Option<L>,
+        /// The link whose place it takes, and why.
+        ended: Option<(L, ResetReason)>,
+    },
+    /// The session of this link goes on: attach the channel under this number.
+    GoOn {
+        /// What this side answers.
+        greeting: Greeting,
+        /// The link.
+        link: L,
+        /// What [`Link::detach`] answered.
+        number: u64,
     },
     /// It is told no.
     Refuse(CloseReason),
+}
+
+/// What this side says when it dials.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Proposal<L> {
+    pub(super) greeting: Greeting,
+    /// The link that is to go on, and what [`Link::detach`] answered.
+    goes_on: Option<(L, u64)>,
+}
+
+/// What becomes of a dial that the peer accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Dialled<L> {
+    /// A session begins; see [`Verdict::Begin`].
+    Begin {
+        /// The number of the link to be made.
+        index: u32,
+        /// The link whose place it takes, and why.
+        ended: Option<(L, ResetReason)>,
+    },
+    /// The session of this link goes on.
+    GoOn(L, u64),
+    /// Another channel has taken its place.
+    Unwanted,
+    /// The peer goes on with a session that was not proposed.
+    Nonsense,
 }
 
 impl<L: Ending> Peers<L> {
@@ -95,6 +146,18 @@ impl<L: Ending> Peers<L> {
         known.dial
     }
 
+    /// As [`Peers::begin_dial`], for a link that has lost its channel.
+    pub(super) fn begin_redial(&mut self, id: NodeId, index: u32) -> Option<u64> {
+        let known = self.by_id.get_mut(&id).filter(|_| !self.leaving)?;
+        let is_same = known.open_link().is_some_and(|link| link.index() == index);
+        if !is_same || known.dial.is_some() {
+            return None;
+        }
+        self.next_dial += 1;
+        known.dial = Some(self.next_dial);
+        known.dial
+    }
+
     /// Whether a dial is still wanted: no channel of the other side has taken its place.
     pub(super) fn is_dialling(&self, id: &NodeId, dial: u64) -> bool {
         self.by_id.get(id).is_some_and(|known| known.dial == Some(dial))
@@ -109,59 +172,116 @@ impl<L: Ending> Peers<L> {
         wanted
     }
 
-    /// What this side says when it dials; `None` when the dial is no longer wanted. A proposal made after the other side's
-    /// channel took the dial's place would name a newer session than that one's, and end it.
-    pub(super) fn propose(&self, id: &NodeId, dial: u64) -> Option<Resume> {
+    /// What this side says when it dials; `None` when the dial is no longer wanted. Asked at the last moment: what is told
+    /// of the session must still hold when the peer hears it.
+    pub(super) fn propose(&self, id: &NodeId, dial: u64) -> Option<Proposal<L>> {
         let known = self.by_id.get(id).filter(|known| known.dial == Some(dial))?;
-        Some(Resume {
+        let begins = Resume {
+            course: Course::Begins,
             incarnation: self.incarnation,
             known_incarnation: known.incarnation,
             session: known.session + 1,
             next_expected: 0,
-        })
+        };
+        let Some(link) = known.open_link() else {
+            let reset = known.given_up.then_some(ResetReason::Expired);
+            return Some(Proposal { greeting: Greeting { resume: begins, reset }, goes_on: None });
+        };
+        let (next_expected, number) = link.detach();
+        let session = link.standing().session;
+        let resume = Resume { course: Course::GoesOn, session, next_expected, ..begins };
+        Some(Proposal { greeting: resume.into(), goes_on: Some((link.clone(), number)) })
     }
 
-    /// A dial has become a channel that the peer accepted: the number of the link to be made, or `None` when another
-    /// channel has taken its place.
-    pub(super) fn dialled(&mut self, peer: &Peer, answer: &Resume, dial: u64) -> Option<u32> {
+    /// A dial has become a channel that the peer accepted.
+    pub(super) fn dialled(
+        &mut self,
+        peer: &Peer,
+        answer: &Opened,
+        dial: u64,
+        proposal: Proposal<L>,
+    ) -> Dialled<L> {
         if self.leaving || !self.end_dial(peer.id, dial) {
-            return None;
+            return Dialled::Unwanted;
         }
         let known = self.by_id.entry(peer.id).or_default();
-        known.meet(peer.incarnation);
-        known.session = known.session.max(answer.session);
-        Some(self.next_index())
+        let another_life = known.meet(peer.incarnation);
+        let resume = &answer.resume;
+        match resume.course {
+            Course::Begins => {
+                let reason = if another_life { Some(ResetReason::NewIncarnation) } else { answer.reset };
+                let ended = known.begin(resume.session, reason);
+                Dialled::Begin { index: self.next_index(), ended }
+            }
+            Course::GoesOn => match proposal.goes_on {
+                Some((link, number))
+                    if !another_life
+                        && resume.known_incarnation == self.incarnation
+                        && resume.session == link.standing().session
+                        && link.standing().reaches(resume.next_expected) =>
+                {
+                    Dialled::GoOn(link, number)
+                }
+                _ => Dialled::Nonsense,
+            },
+            Course::Moves => Dialled::Nonsense,
+        }
     }
 
     /// Another node has dialled and proven who it is.
-    pub(super) fn knocked(&mut self, peer: &Peer, proposal: &Resume) -> Verdict<L> {
+    pub(super) fn knocked(&mut self, peer: &Peer, opened: &Opened) -> Verdict<L> {
         if self.leaving {
             return Verdict::Refuse(CloseReason::NodeStops);
         }
+        let own = (self.own, self.incarnation);
         let known = self.by_id.entry(peer.id).or_default();
         let known_incarnation = known.incarnation;
         let another_life = known.meet(peer.incarnation);
-        if !another_life {
-            if known.open_link().is_some() {
-                // A node dials only when it has no link. One that proposes no more than the session that stands dialled
-                // before that was made; one that proposes more has lost it, and this side has not noticed yet.
-                if proposal.session <= known.session {
-                    return Verdict::Refuse(CloseReason::Duplicate);
-                }
-            } else if known.dial.is_some() && self.own < peer.id {
+        let proposal = &opened.resume;
+        let answer = |course, session, next_expected| Resume {
+            course,
+            incarnation: own.1,
+            known_incarnation,
+            session,
+            next_expected,
+        };
+        let standing = known.open_link().map(Ending::standing);
+        let reset = if another_life {
+            Some(ResetReason::NewIncarnation)
+        } else {
+            let judgement = judge(proposal, own.1, standing.as_ref());
+            let overtaken = match proposal.course {
+                // A node begins only when it has no link. One that proposes no more than the session that stands dialled
+                // before that was made; one that proposes more has given it up.
+                Course::Begins => standing.is_some() && proposal.session <= known.session,
+                Course::GoesOn => judgement == Judgement::Stale,
+                Course::Moves => true,
+            };
+            let loses = known.dial.is_some() && own.0 < peer.id;
+            if overtaken || loses {
                 return Verdict::Refuse(CloseReason::Duplicate);
             }
-        }
-        known.dial = None;
-        known.session = proposal.session.max(known.session + 1);
-        let resume = Resume {
-            incarnation: self.incarnation,
-            known_incarnation,
-            session: known.session,
-            next_expected: 0,
+            if judgement == Judgement::GoOn
+                && let Some(link) = known.open_link().cloned()
+            {
+                known.dial = None;
+                let (owned, number) = link.detach();
+                let greeting = answer(Course::GoesOn, proposal.session, owned).into();
+                return Verdict::GoOn { greeting, link, number };
+            }
+            match judgement {
+                Judgement::Begin(reason) if proposal.course == Course::GoesOn => reason,
+                _ => opened.reset,
+            }
         };
-        let replaced = known.link.take().filter(Ending::is_open);
-        Verdict::Accept { resume, index: self.next_index(), replaced }
+        known.dial = None;
+        let proposed = proposal.session + u64::from(proposal.course != Course::Begins);
+        let session = proposed.max(known.session + 1);
+        let ended = known.begin(session, reset);
+        // The reason is for the side that did not know.
+        let reset = reset.filter(|_| proposal.course == Course::GoesOn);
+        let greeting = Greeting { resume: answer(Course::Begins, session, 0), reset };
+        Verdict::Begin { greeting, index: self.next_index(), ended }
     }
 
     /// A link was made.
@@ -169,11 +289,12 @@ impl<L: Ending> Peers<L> {
         self.by_id.entry(id).or_default().link = Some(link);
     }
 
-    /// A link has ended.
-    pub(super) fn closed(&mut self, id: NodeId, index: u32) {
+    /// A link has ended; `given_up` when the other side may not know.
+    pub(super) fn closed(&mut self, id: NodeId, index: u32, given_up: bool) {
         self.change(id, |known| {
             if known.link.as_ref().is_some_and(|link| link.index() == index) {
                 known.link = None;
+                known.given_up = given_up;
             }
         });
     }
@@ -211,13 +332,21 @@ impl<L: Ending> Peers<L> {
 
 impl<L> Default for Known<L> {
     fn default() -> Self {
-        Self { incarnation: 0, session: 0, link: None, dial: None }
+        Self { incarnation: 0, session: 0, given_up: false, link: None, dial: None }
     }
 }
 
 impl<L: Ending> Known<L> {
     fn open_link(&self) -> Option<&L> {
         self.link.as_ref().filter(|link| link.is_open())
+    }
+
+    /// A session begins; answers the link that ends with it.
+    fn begin(&mut self, session: u64, reset: Option<ResetReason>) -> Option<(L, ResetReason)> {
+        self.session = self.session.max(session);
+        self.given_up = false;
+        let ended = self.link.take().filter(Ending::is_open)?;
+        Some((ended, reset.unwrap_or(ResetReason::NothingKept)))
     }
 
     /// Notes which life of the node this is; says whether it is another one than before.

@@ -2,8 +2,8 @@
 
 use super::kind::{self, HEADER_LEN, IGNORE_BIT, NUMBERED_BIT};
 use super::{
-    Body, CloseReason, CodecError, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Handle, Hello,
-    Message, NAME_MAX, Pieces, Pong, Reply, ResetReason, Resume, Target,
+    Body, CloseReason, CodecError, Correlation, Course, CreditKind, Extensions, Fail, Flow, Frame, Handle,
+    Hello, Message, NAME_MAX, Pieces, Pong, Reply, ResetReason, Resume, Target,
 };
 use crate::text::Text;
 
@@ -192,6 +192,7 @@ fn session(frame_kind: u8, flags: u8, mut reader: Reader<'_>) -> Result<Frame<'_
     let allowed = match frame_kind {
         kind::HELLO => kind::HELLO_ACCEPT_CODE,
         kind::WINDOW => kind::WINDOW_REPLIES,
+        kind::RESUME => kind::RESUME_GOES_ON | kind::RESUME_MOVES,
         _ => 0,
     };
     let frame = match frame_kind {
@@ -221,6 +222,13 @@ fn session(frame_kind: u8, flags: u8, mut reader: Reader<'_>) -> Result<Frame<'_
             extensions: Extensions::from_wire(reader.all())?,
         }),
         kind::RESUME => Frame::Resume(Resume {
+            course: match flags {
+                kind::RESUME_GOES_ON => Course::GoesOn,
+                kind::RESUME_MOVES => Course::Moves,
+                // Both at once is refused as the rest of unknown flags is.
+                0 => Course::Begins,
+                _ => return Err(CodecError::UnknownFlags { kind: kind::RESUME, flags }),
+            },
             incarnation: reader.u64()?,
             known_incarnation: reader.u64()?,
             session: reader.u64()?,

@@ -2,7 +2,8 @@
 
 use super::kind::{self, HEADER_LEN};
 use super::{
-    Body, CloseReason, Correlation, CreditKind, Flow, Frame, Handle, Hello, Message, Pieces, Resume, Target,
+    Body, CloseReason, Correlation, Course, CreditKind, Flow, Frame, Handle, Hello, Message, Pieces, Resume,
+    Target,
 };
 
 /// Appends one whole frame. The caller keeps it within [`super::FRAME_MAX`]: only a body can be longer, see [`encode_head`].
@@ -27,6 +28,16 @@ pub fn age(encoded: &mut [u8], waited_ms: u32) {
         if remaining != u32::MAX {
             *field = remaining.saturating_sub(waited_ms).to_le_bytes();
         }
+    }
+}
+
+/// [`age`] for a row of whole frames, as they stand in a record.
+pub fn age_all(mut frames: &mut [u8], waited_ms: u32) {
+    while let Some(header) = frames.first_chunk::<HEADER_LEN>() {
+        let len = HEADER_LEN + usize::from(u16::from_le_bytes([header[2], header[3]]));
+        let Some((frame, rest)) = frames.split_at_mut_checked(len) else { return };
+        age(frame, waited_ms);
+        frames = rest;
     }
 }
 
@@ -146,11 +157,16 @@ fn content(frame: &Frame<'_>, pieces: Option<Pieces>, out: &mut Vec<u8>) -> (u8,
 fn session_content(frame: &Frame<'_>, out: &mut Vec<u8>) -> (u8, u8) {
     match frame {
         Frame::Hello(hello) => hello_content(hello, out),
-        Frame::Resume(Resume { incarnation, known_incarnation, session, next_expected }) => {
+        Frame::Resume(Resume { course, incarnation, known_incarnation, session, next_expected }) => {
             for number in [incarnation, known_incarnation, session, next_expected] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
-            (kind::RESUME, 0)
+            let flags = match course {
+                Course::Begins => 0,
+                Course::GoesOn => kind::RESUME_GOES_ON,
+                Course::Moves => kind::RESUME_MOVES,
+            };
+            (kind::RESUME, flags)
         }
         Frame::Reset { reason } => {
             out.push(*reason as u8);

@@ -49,5 +49,9 @@ pub(super) const CANCEL_DEADLINE: u8 = 0x01;
 pub(super) const HERE_PRESENT: u8 = 0x01;
 pub(super) const FRAG_LAST: u8 = 0x01;
 pub(super) const HELLO_ACCEPT_CODE: u8 = 0x01;
+/// RESUME: the session goes on; without either it begins.
+pub(super) const RESUME_GOES_ON: u8 = 0x01;
+/// RESUME: the session moves here from a channel that stands.
+pub(super) const RESUME_MOVES: u8 = 0x02;
 /// WINDOW: replies; otherwise messages.
 pub(super) const WINDOW_REPLIES: u8 = 0x01;

@@ -15,11 +15,11 @@ mod kind;
 mod session_frames;
 
 pub use decode::{Decoded, Decoder, decode};
-pub use encode::{age, encode, encode_head, encoded_len};
+pub use encode::{age, age_all, encode, encode_head, encoded_len};
 pub use error::CodecError;
 pub use extensions::Extensions;
 pub use kind::{HEADER_LEN, IGNORE_BIT, NUMBERED_BIT};
-pub use session_frames::{CloseReason, Hello, Pong, ResetReason, Resume};
+pub use session_frames::{CloseReason, Course, Hello, Pong, ResetReason, Resume};
 
 use crate::text::Text;
 
@@ -104,9 +104,9 @@ pub enum Frame<'a> {
     },
     /// First frame of each side: what it can do.
     Hello(Hello<'a>),
-    /// Second frame of each side: which session goes on.
+    /// Second frame of each side: which session begins or goes on.
     Resume(Resume),
-    /// The sender starts over at number 0; what was outstanding is lost.
+    /// Third frame of a side that begins a session after it gave an earlier one up: what was outstanding is lost.
     Reset {
         /// Why.
         reason: ResetReason,
@@ -300,6 +300,19 @@ impl<'a> Frame<'a> {
             Frame::Message(message) if !message.control => Some(Flow::Messages),
             Frame::Reply(_) | Frame::Fail(_) => Some(Flow::Replies),
             _ => None,
+        }
+    }
+
+    /// Whether nobody waits any more, `waited_ms` after the frame was encoded: a request whose time is up.
+    #[must_use]
+    pub fn is_expired(&self, waited_ms: u32) -> bool {
+        match self {
+            Frame::Message(message) => {
+                message.request.is_some()
+                    && message.remaining_ms != u32::MAX
+                    && message.remaining_ms <= waited_ms
+            }
+            _ => false,
         }
     }
 

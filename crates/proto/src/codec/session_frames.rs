@@ -25,16 +25,29 @@ pub struct Hello<'a> {
     pub extensions: Extensions<'a>,
 }
 
+/// What becomes of the session on a new channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// A session begins: both sides count from 0, and keep nothing of an earlier one.
+    Begins,
+    /// The session goes on: what the other side does not own is sent again, then what is new.
+    GoesOn,
+    /// The session moves here from a channel that stands: it is read to its CLOSE, then this one.
+    Moves,
+}
+
 /// Which session the channel carries on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resume {
+    /// Whether the session begins or goes on.
+    pub course: Course,
     /// The sender's own incarnation.
     pub incarnation: u64,
     /// The receiver's incarnation as the sender knew it last; 0 = none.
     pub known_incarnation: u64,
     /// Number of the session, counted from 1 for one incarnation of each node. The higher one counts.
     pub session: u64,
-    /// How many numbered frames the sender owns of that session: the next one it expects.
+    /// How many numbered frames the sender owns of that session: the next one it expects. 0 unless the session goes on.
     pub next_expected: u64,
 }
 

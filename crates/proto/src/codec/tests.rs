@@ -7,6 +7,10 @@ use super::*;
 const HANDLE: Handle = Handle { slot: 0x0102_0304, generation: 0x0506_0708 };
 const CORRELATION: Correlation = Correlation { slot: 9, generation: u32::MAX };
 
+fn resume(course: Course) -> Frame<'static> {
+    Frame::Resume(Resume { course, incarnation: 1, known_incarnation: 2, session: 3, next_expected: 4 })
+}
+
 fn message(target: Target<'_>) -> Message<'_> {
     Message {
         request: None,
@@ -62,7 +66,9 @@ fn frames() -> Vec<Frame<'static>> {
             accept_code: true,
             extensions,
         }),
-        Frame::Resume(Resume { incarnation: 1, known_incarnation: 2, session: 3, next_expected: 4 }),
+        resume(Course::Begins),
+        resume(Course::GoesOn),
+        resume(Course::Moves),
         Frame::Reset { reason: ResetReason::NothingKept },
         Frame::Ack { count: u64::MAX },
         Frame::Window { flow: Flow::Messages, offset: 1 },
@@ -228,4 +234,34 @@ proptest! {
             prop_assert!(again.is_empty() || again == bytes, "{:x?} {:x?}", bytes, again);
         }
     }
+}
+
+#[test]
+fn time_spent_waiting_is_taken_off_every_message_of_a_record() {
+    let frames = [
+        Frame::Message(Message { request: Some(CORRELATION), ..message(Target::Slot(HANDLE)) }),
+        Frame::Cancel { correlation: CORRELATION, deadline: true },
+        Frame::Message(Message { remaining_ms: u32::MAX, ..message(Target::Name("greeter")) }),
+    ];
+    let mut record = Vec::new();
+    frames.iter().for_each(|frame| encode(frame, &mut record));
+    age_all(&mut record, 100);
+    let aged: Vec<_> = Decoder::new(&record).map(Result::unwrap).collect();
+    let Decoded::Whole(Frame::Message(first)) = aged[0] else { panic!("a message") };
+    assert_eq!(first.remaining_ms, 150);
+    assert_eq!(aged[1..], [Decoded::Whole(frames[1]), Decoded::Whole(frames[2])]);
+    // Cut short, it is left as it is.
+    let before = record.clone();
+    age_all(&mut record[..7], 100);
+    assert_eq!(record, before);
+}
+
+#[test]
+fn only_a_request_expires_and_only_when_its_time_is_up() {
+    let request = Message { request: Some(CORRELATION), ..message(Target::Slot(HANDLE)) };
+    assert!(!Frame::Message(request).is_expired(249));
+    assert!(Frame::Message(request).is_expired(250));
+    assert!(!Frame::Message(Message { remaining_ms: u32::MAX, ..request }).is_expired(u32::MAX));
+    assert!(!Frame::Message(Message { remaining_ms: 0, ..message(Target::Slot(HANDLE)) }).is_expired(1));
+    assert!(!Frame::Empty.is_expired(1));
 }

@@ -12,8 +12,8 @@ use super::membership::Membership;
 use super::records::{OpeningKey, RECORD_HEADER, RECORD_TAG, SealingKey};
 use super::suite::StaticKey;
 use crate::codec::{
-    Body, CloseReason, Correlation, CreditKind, Decoder, Extensions, Frame, Handle, Message, Pong, Reply,
-    Resume, Target, encode,
+    Body, CloseReason, Correlation, Course, CreditKind, Decoder, Extensions, Frame, Handle, Message, Pong,
+    Reply, Resume, Target, encode,
 };
 use crate::session::Terms;
 use crate::text::Text;
@@ -136,7 +136,13 @@ fn talk(blocks: &mut Blocks, (near, far): (Established, Established)) {
     let mut runner = Direction { name: "runner", count: 0, seal: far.send, open: near.receive };
     let hello = Terms { accept_code: true, ..Terms::default() }.hello();
     let resume = |incarnation| {
-        Frame::Resume(Resume { incarnation, known_incarnation: 0, session: 1, next_expected: 0 })
+        Frame::Resume(Resume {
+            course: Course::Begins,
+            incarnation,
+            known_incarnation: 0,
+            session: 1,
+            next_expected: 0,
+        })
     };
     asker.say(blocks, &[hello, resume(ASKER_INCARNATION)]);
     runner.say(blocks, &[hello, resume(RUNNER_INCARNATION)]);

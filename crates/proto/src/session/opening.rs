@@ -1,7 +1,7 @@
-//! The first two frames of each side: HELLO and RESUME.
+//! The first frames of each side: HELLO and RESUME, and RESET where an earlier session was given up.
 
 use super::SessionError;
-use crate::codec::{Extensions, Flow, Frame, Hello, Resume};
+use crate::codec::{Course, Extensions, Flow, Frame, Hello, ResetReason, Resume};
 
 /// What a side of a channel offers and takes in, as HELLO tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,40 +80,61 @@ impl Terms {
 /// What the peer said before anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// Its HELLO.
+    /// Its HELLO. For a session that goes on, that of the session's beginning holds.
     pub terms: Terms,
     /// Its RESUME.
     pub resume: Resume,
+    /// Why it gave up an earlier session.
+    pub reset: Option<ResetReason>,
 }
 
-/// Waits for the peer's HELLO and RESUME, in this order and nothing between.
+/// Reads the peer's first record: HELLO and RESUME, in this order and nothing between; RESET may follow.
 #[derive(Debug, Default)]
 pub struct Opening {
     terms: Option<Terms>,
+    resume: Option<Resume>,
+    reset: Option<ResetReason>,
 }
 
 impl Opening {
-    /// Takes in the next frame of the peer; answers when both are there.
+    /// Takes in the next frame of the peer.
     ///
     /// `incarnation` is the one it proved in the handshake. CLOSE is for the caller to look for.
-    pub fn read(&mut self, frame: &Frame<'_>, incarnation: u64) -> Result<Option<Opened>, SessionError> {
-        match (frame, self.terms) {
-            (Frame::Hello(hello), None) => {
-                self.terms = Some(Terms::from_hello(hello)?);
-                Ok(None)
+    pub fn read(&mut self, frame: &Frame<'_>, incarnation: u64) -> Result<(), SessionError> {
+        match (frame, self.terms, self.resume) {
+            (Frame::Hello(hello), None, _) => self.terms = Some(Terms::from_hello(hello)?),
+            (Frame::Resume(resume), Some(_), None) => {
+                check(resume, incarnation)?;
+                self.resume = Some(*resume);
             }
-            (Frame::Resume(resume), Some(terms)) => {
-                if resume.incarnation != incarnation {
-                    return Err(SessionError::OutOfPlace(
-                        "its RESUME names another incarnation than its handshake",
-                    ));
-                }
-                if resume.session == 0 {
-                    return Err(SessionError::OutOfPlace("its RESUME names session 0"));
-                }
-                Ok(Some(Opened { terms, resume: *resume }))
+            (Frame::Reset { reason }, Some(_), Some(resume))
+                if resume.course == Course::Begins && self.reset.is_none() =>
+            {
+                self.reset = Some(*reason);
             }
-            _ => Err(SessionError::OutOfPlace("it did not begin with HELLO and RESUME")),
+            _ => return Err(SessionError::OutOfPlace("it did not begin with HELLO and RESUME")),
         }
+        Ok(())
     }
+
+    /// The record is at its end.
+    pub fn finish(self) -> Result<Opened, SessionError> {
+        let (Some(terms), Some(resume)) = (self.terms, self.resume) else {
+            return Err(SessionError::OutOfPlace("its first record lacks HELLO or RESUME"));
+        };
+        Ok(Opened { terms, resume, reset: self.reset })
+    }
+}
+
+fn check(resume: &Resume, incarnation: u64) -> Result<(), SessionError> {
+    let wrong = if resume.incarnation != incarnation {
+        "its RESUME names another incarnation than its handshake"
+    } else if resume.session == 0 {
+        "its RESUME names session 0"
+    } else if resume.course != Course::GoesOn && resume.next_expected != 0 {
+        "its RESUME expects to go on with a session that does not"
+    } else {
+        return Ok(());
+    };
+    Err(SessionError::OutOfPlace(wrong))
 }

@@ -59,6 +59,12 @@ impl Received {
         Ok(())
     }
 
+    /// A frame that began is given up before it was whole: its channel was lost, it comes again.
+    pub fn take_back(&mut self, flow: Flow, cost: u32) {
+        let started = &mut self.started[flow.index()];
+        *started = started.saturating_sub(u64::from(cost));
+    }
+
     /// This process owns the next numbered frame.
     pub fn own(&mut self) {
         self.owned += 1;

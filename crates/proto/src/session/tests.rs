@@ -3,14 +3,22 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::codec::{CloseReason, Frame, Resume};
+use crate::codec::{CloseReason, Course, Frame, ResetReason, Resume};
 
 fn terms(window: u32) -> Terms {
     Terms { windows: [window; 2], ..Terms::default() }
 }
 
+fn plain_resume(session: u64) -> Resume {
+    Resume { course: Course::Begins, incarnation: 7, known_incarnation: 0, session, next_expected: 0 }
+}
+
 fn resume(session: u64) -> Frame<'static> {
-    Frame::Resume(Resume { incarnation: 7, known_incarnation: 0, session, next_expected: 0 })
+    Frame::Resume(plain_resume(session))
+}
+
+fn goes_on(session: u64, next_expected: u64) -> Frame<'static> {
+    Frame::Resume(Resume { course: Course::GoesOn, next_expected, ..plain_resume(session) })
 }
 
 #[test]
@@ -63,8 +71,7 @@ fn what_starts_beyond_the_window_is_a_violation() {
 fn acknowledgements_only_grow_and_never_pass_what_was_sent() {
     let mut session = Session::new(&terms(100), &terms(100));
     assert!(session.is_acknowledged());
-    session.number();
-    session.number();
+    session.number(2);
     session.on_ack(1).unwrap();
     assert!(!session.is_acknowledged());
     assert!(matches!(session.on_ack(0), Err(SessionError::Acknowledged { .. })));
@@ -111,17 +118,38 @@ fn nothing_comes_before_hello_and_resume() {
     let mut opening = Opening::default();
     assert!(opening.read(&resume(1), 7).is_err());
     assert!(opening.read(&Frame::Empty, 7).is_err());
-    assert_eq!(opening.read(&hello, 7), Ok(None));
+    assert!(Opening::default().finish().is_err());
+    opening.read(&hello, 7).unwrap();
     assert!(opening.read(&hello, 7).is_err());
     assert!(opening.read(&Frame::Close { reason: CloseReason::NodeStops, last: 0 }, 7).is_err());
-    let opened = opening.read(&resume(1), 7).unwrap().unwrap();
+    assert!(opening.read(&Frame::Reset { reason: ResetReason::Expired }, 7).is_err());
+    opening.read(&resume(1), 7).unwrap();
+    assert!(opening.read(&resume(1), 7).is_err());
+    let opened = opening.finish().unwrap();
     assert_eq!(opened.terms, terms(100));
-    assert_eq!(opened.resume.session, 1);
+    assert_eq!((opened.resume.session, opened.reset), (1, None));
 }
 
 #[test]
-fn a_resume_that_contradicts_the_handshake_is_refused() {
-    for (frame, incarnation) in [(resume(1), 8), (resume(0), 7)] {
+fn a_reset_stands_behind_the_resume_of_a_session_that_begins() {
+    let reset = Frame::Reset { reason: ResetReason::Expired };
+    let mut opening = Opening::default();
+    opening.read(&terms(100).hello(), 7).unwrap();
+    opening.read(&resume(2), 7).unwrap();
+    opening.read(&reset, 7).unwrap();
+    assert!(opening.read(&reset, 7).is_err(), "once");
+    assert_eq!(opening.finish().unwrap().reset, Some(ResetReason::Expired));
+
+    let mut opening = Opening::default();
+    opening.read(&terms(100).hello(), 7).unwrap();
+    opening.read(&goes_on(2, 5), 7).unwrap();
+    assert!(opening.read(&reset, 7).is_err(), "a session that goes on was not given up");
+}
+
+#[test]
+fn a_resume_that_contradicts_the_handshake_or_itself_is_refused() {
+    let contradicts = Frame::Resume(Resume { next_expected: 1, ..plain_resume(1) });
+    for (frame, incarnation) in [(resume(1), 8), (resume(0), 7), (contradicts, 7)] {
         let mut opening = Opening::default();
         opening.read(&terms(100).hello(), incarnation).unwrap();
         assert!(opening.read(&frame, incarnation).is_err());
@@ -138,4 +166,35 @@ fn terms_without_room_are_refused() {
     ] {
         assert!(Opening::default().read(&unusable.hello(), 7).is_err(), "{unusable:?}");
     }
+}
+
+#[test]
+fn a_session_goes_on_with_its_numbers_and_windows() {
+    let mut session = Session::new(&terms(100), &terms(100));
+    session.start(Flow::Messages, 40);
+    session.number(5);
+    session.on_ack(2).unwrap();
+    session.consume(Flow::Replies, 30);
+    session.window_to_announce(Flow::Replies).unwrap();
+    assert_eq!(session.standing(3), Standing { session: 3, acknowledged: 2, sent: 5 });
+    assert!(session.go_on(1, 0).is_err(), "what was acknowledged is not kept");
+    assert!(session.go_on(6, 0).is_err(), "what was never sent");
+    assert_eq!(session.go_on(4, 9), Ok([100, 130]));
+    assert_eq!(session.standing(3).acknowledged, 4);
+    assert_eq!(session.ack_to_send(9), None, "RESUME has told it");
+    assert_eq!(session.ack_to_send(10), Some(10));
+    assert!(session.may_start(Flow::Messages), "40 of 100 are still counted");
+    session.start(Flow::Messages, 60);
+    assert!(!session.may_start(Flow::Messages));
+    session.take_back(Flow::Messages, 60);
+    assert!(session.may_start(Flow::Messages), "what is not sent after all fills no window");
+}
+
+#[test]
+fn a_body_that_comes_again_is_counted_once() {
+    let mut received = Received::new(&terms(100));
+    received.admit(Flow::Messages, 150, || 100).unwrap();
+    received.take_back(Flow::Messages, 150);
+    received.admit(Flow::Messages, 150, || 100).unwrap();
+    assert!(received.admit(Flow::Messages, 1, || 100).is_err());
 }

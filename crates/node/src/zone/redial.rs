@@ -1,0 +1,65 @@
+//! Sees to it that a link which lost its channel gets another one, as long as its node lives.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use tokio::time;
+use troupe_proto::codec::CloseReason;
+
+use super::{
+    Shared,
+    dial::{self, DialError, jittered},
+};
+use crate::{
+    channel::ChannelError,
+    link::{ClosedReason, Link, Presence},
+};
+
+/// Pauses between attempts, in milliseconds, each up to doubled at random: the first, and the longest.
+const FIRST_PAUSE_MS: u64 = 50;
+const LONGEST_PAUSE_MS: u64 = 5000;
+
+/// Dials whenever the link is absent. Goes on until it is dropped, with the link's task.
+pub(super) async fn keep(shared: &Arc<Shared>, link: &Arc<Link>) -> Infallible {
+    let mut presence = link.presence();
+    let mut pause = FIRST_PAUSE_MS;
+    let mut came = link.standing();
+    loop {
+        // The sender of the presence is the link's own.
+        let _ = presence.wait_for(|presence| *presence == Presence::Absent).await;
+        // Whether its process has ended is known a moment later, and then at once.
+        shared.look.notify_one();
+        // A channel over which nothing came through is worth no new beginning.
+        if link.standing() != came {
+            pause = FIRST_PAUSE_MS;
+        }
+        while link.is_absent() {
+            if let Some(reason) = attempt(shared, link).await {
+                link.give_up(reason);
+                break;
+            }
+            let present = presence.wait_for(|presence| *presence != Presence::Absent);
+            if time::timeout(Duration::from_millis(jittered(pause)), present).await.is_ok() {
+                break;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE_MS);
+        }
+        came = link.standing();
+    }
+}
+
+/// Dials once; answers why there is no point in doing so again.
+async fn attempt(shared: &Arc<Shared>, link: &Arc<Link>) -> Option<ClosedReason> {
+    let id = link.peer().id;
+    let dial = shared.peers().begin_redial(id, link.index())?;
+    let result = dial::attempt(shared, id, dial).await;
+    shared.peers().end_dial(id, dial);
+    let error = result.err()?;
+    log::debug!(target: "channel", "dial to node {}, to go on: {error}", link.peer().name);
+    match error {
+        DialError::NoSuchMember => Some(ClosedReason::Lost("its process has ended".into())),
+        DialError::Channel(ChannelError::Refused(
+            reason @ (CloseReason::NodeStops | CloseReason::Denied | CloseReason::Violation),
+        )) => Some(ClosedReason::Gracefully(reason)),
+        _ => None,
+    }
+}

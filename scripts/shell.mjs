@@ -30,6 +30,9 @@ export function say(text) {
 /** A failure that explains itself: printed without a stack. */
 export class Failure extends Error {}
 
+/** A check that can't be done here: named with its reason, and not counted as passed. */
+export class NotHere extends Failure {}
+
 /** Whether this module is the one that `node` was given. */
 export const isMain = (url) => process.argv[1] === fileURLToPath(url);
 

@@ -3,16 +3,14 @@
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { checkDependencies } from './check-dependencies.mjs';
+import { checkFuzz } from './check-fuzz.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkPackage } from './check-package.mjs';
 import { checkTree } from './check-tree.mjs';
 import { checkGenerated } from './generate.mjs';
-import { attempt, capture, colour, Failure, main, readJson, root, run, say, toolEnv } from './shell.mjs';
+import { attempt, capture, colour, Failure, main, NotHere, readJson, root, run, say, toolEnv } from './shell.mjs';
 import { setUp } from './setup.mjs';
 import { nodeOf } from './toolbox.mjs';
-
-/** A check that can't be done here: named with its reason, and not counted as passed. */
-class NotHere extends Failure {}
 
 const quietly = (command, args, options) => run(command, args, { quiet: true, ...options });
 
@@ -69,6 +67,7 @@ const checks = {
     return 'examples and programs on Node 20, 22, 24 and 26';
   },
   package: async () => (await checkPackage()).join('; '),
+  fuzz: () => checkFuzz(),
   'rust-advisories': async () => {
     const { status, output } = await attempt('cargo', ['deny', '--version'], { quiet: true });
     if (status !== 0)

@@ -32,12 +32,20 @@ export function isPermissive(expression = '') {
   );
 }
 
-async function rustPackages() {
-  const { packages } = JSON.parse(await capture('cargo', ['metadata', '--format-version', '1', '--locked']));
+/** The packages of a workspace, and what its own crates depend on by name. */
+async function workspace(...options) {
+  const args = ['metadata', '--format-version', '1', '--locked', ...options];
+  const { packages } = JSON.parse(await capture('cargo', args));
   const own = packages.filter(({ source }) => source === null);
-  const direct = new Set(
-    own.flatMap(({ dependencies }) => dependencies.filter(({ path }) => !path).map(({ name }) => name)),
-  );
+  const direct = own.flatMap(({ dependencies }) => dependencies.filter(({ path }) => !path).map(({ name }) => name));
+  return { packages, direct };
+}
+
+async function rustPackages() {
+  const { packages, direct: shipped } = await workspace();
+  // What only fuzzes is in nothing that anyone gets: it needs a reason, and its licence is its own matter.
+  const fuzz = await workspace('--manifest-path', join('fuzz', 'Cargo.toml'));
+  const direct = new Set([...shipped, ...fuzz.direct]);
   return {
     direct,
     licences: packages.filter(({ source }) => source !== null).map(({ name, license }) => [`crate ${name}`, license]),

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { checkDependencies } from './check-dependencies.mjs';
+import { checkFuzz } from './check-fuzz.mjs';
 import { checkInterop } from './check-interop.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkPackage } from './check-package.mjs';
@@ -68,6 +69,7 @@ const checks = {
   },
   interop: checkInterop,
   package: async () => (await checkPackage()).join('; '),
+  fuzz: () => checkFuzz(),
   'rust-advisories': async () => {
     const { status, output } = await attempt('cargo', ['deny', '--version'], { quiet: true });
     if (status !== 0)

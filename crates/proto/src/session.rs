@@ -185,13 +185,13 @@ impl Session {
     pub fn consume(&mut self, flow: Flow, bytes: u64) -> bool {
         let window = &mut self.taken[flow.index()];
         window.consumed += bytes;
-        window.unannounced() >= window.size / 4
+        window.is_due()
     }
 
     /// The WINDOW to send, if a quarter of it has become free; it counts as sent.
     pub fn window_to_announce(&mut self, flow: Flow) -> Option<u64> {
         let window = &mut self.taken[flow.index()];
-        if window.unannounced() < window.size / 4 {
+        if !window.is_due() {
             return None;
         }
         window.announced = window.consumed + window.size;
@@ -220,6 +220,11 @@ impl Session {
 }
 
 impl Taken {
+    /// Whether the peer should hear of free room: of a quarter of the window, and never of none.
+    fn is_due(&self) -> bool {
+        self.unannounced() >= (self.size / 4).max(1)
+    }
+
     fn unannounced(&self) -> u64 {
         (self.consumed + self.size).saturating_sub(self.announced)
     }

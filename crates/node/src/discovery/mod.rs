@@ -26,6 +26,17 @@ pub use error::{AnnounceError, DiscoveryError, Holder, OpenError};
 pub use home::default_home;
 pub use trust::{Fault, Untrusted};
 
+/// The door for `fuzz/`, which is built with this condition: what is parsed here is not public otherwise.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// What a record's bytes say of the member, and the same record written anew; `None` when they are no record.
+    pub fn reread(bytes: &[u8]) -> Option<(super::Member, Vec<u8>)> {
+        let record = super::record::Record::decode(bytes).ok()?;
+        let written = record.encode();
+        Some((record.member, written))
+    }
+}
+
 /// A live node of the zone, as it announced itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

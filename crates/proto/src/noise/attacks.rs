@@ -162,6 +162,82 @@ fn a_credential_of_another_authority_is_refused() {
 }
 
 #[test]
+fn a_credential_outside_its_period_is_refused_from_either_side() {
+    let zone = Zone::new();
+    let (key, identity, _) = member(&zone);
+    let presented = |not_before, expires| {
+        let request = CredentialRequest {
+            name: "member",
+            public_key: identity.public_key(),
+            not_before,
+            expires,
+            capabilities: Capabilities::ALL,
+        };
+        let credential = zone.authority.issue(&request).unwrap();
+        present(&identity, &credential, &key.public, 1)
+    };
+    let refusal = |payload: &[u8]| {
+        attack(&zone, &key, payload).map(|result| match result {
+            Err(HandshakeError::Credential { error, .. }) => *error,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(attack(&zone, &key, &presented(NOW + CLOCK_SKEW, NOW + CLOCK_SKEW + 1)), [Ok(()), Ok(())]);
+    assert_eq!(attack(&zone, &key, &presented(0, NOW - CLOCK_SKEW + 1)), [Ok(()), Ok(())]);
+    let early = CredentialError::NotYetValid { not_before: NOW + CLOCK_SKEW + 1, now: NOW };
+    assert_eq!(refusal(&presented(NOW + CLOCK_SKEW + 1, u64::MAX)), [early.clone(), early]);
+    let late = CredentialError::Expired { expires: NOW - CLOCK_SKEW, now: NOW };
+    assert_eq!(refusal(&presented(0, NOW - CLOCK_SKEW)), [late.clone(), late]);
+}
+
+#[test]
+fn a_binding_made_for_anything_else_is_refused() {
+    let zone = Zone::new();
+    let (key, identity, payload) = member(&zone);
+    let at = payload.len() - 64;
+    let (incarnation, expiry) = (1_u64.to_le_bytes(), (NOW + CREDENTIAL_LIFETIME).to_le_bytes());
+    let with = |domain: &[u8], parts: &[&[u8]]| {
+        let mut payload = payload.clone();
+        payload[at..].copy_from_slice(&identity.sign(domain, parts));
+        payload
+    };
+    let (own, other) = (zone.authority.zone_id().0, Zone::new().authority.zone_id().0);
+    let domain = b"troupe channel key 1";
+    let right: [&[u8]; 4] = [&own, &key.public, &incarnation, &expiry];
+    assert_eq!(with(domain, &right), payload);
+    let later = (NOW + CREDENTIAL_LIFETIME + 1).to_le_bytes();
+    let elsewhere = StaticKey::generate().unwrap().public;
+    let wrong = [
+        with(b"troupe channel key 2", &right),
+        with(b"troupe credential 1", &right),
+        with(domain, &[&other, &key.public, &incarnation, &expiry]),
+        with(domain, &[&own, &elsewhere, &incarnation, &expiry]),
+        with(domain, &[&own, &key.public, &2_u64.to_le_bytes(), &expiry]),
+        with(domain, &[&own, &key.public, &incarnation, &later]),
+        with(domain, &right[..3]),
+        with(domain, &[&own, &key.public, &expiry, &incarnation]),
+    ];
+    for payload in wrong {
+        for result in attack(&zone, &key, &payload) {
+            assert!(matches!(result, Err(HandshakeError::Binding { .. })), "{result:?}");
+        }
+    }
+}
+
+#[test]
+fn a_presentation_whose_lengths_do_not_agree_is_refused() {
+    let zone = Zone::new();
+    let (key, _, payload) = member(&zone);
+    let stated = u16::from_le_bytes([payload[0], payload[1]]);
+    for length in [0, 1, stated - 1, stated + 1, payload.len() as u16 - 2, payload.len() as u16, u16::MAX] {
+        let mut payload = payload.clone();
+        payload[..2].copy_from_slice(&length.to_le_bytes());
+        let refused = examine(&payload, &key.public, &zone.authority.public_key(), NOW).unwrap_err();
+        assert!(matches!(refused, HandshakeError::Payload(_) | HandshakeError::Unreadable(_)), "{refused}");
+    }
+}
+
+#[test]
 fn a_presentation_with_any_byte_changed_or_cut_is_refused() {
     let zone = Zone::new();
     let (key, _, payload) = member(&zone);
@@ -169,9 +245,11 @@ fn a_presentation_with_any_byte_changed_or_cut_is_refused() {
         examine(payload, &key.public, &zone.authority.public_key(), NOW).unwrap_err();
     };
     for at in 0..payload.len() {
-        let mut changed = payload.clone();
-        changed[at] ^= 1 << (at % 8);
-        refused(&changed);
+        for bit in 0..8 {
+            let mut changed = payload.clone();
+            changed[at] ^= 1 << bit;
+            refused(&changed);
+        }
         refused(&payload[..at]);
     }
     refused(&[&payload[..], &[0]].concat());

@@ -56,6 +56,17 @@ fn the_peer_hears_of_free_room_a_quarter_of_the_window_at_a_time() {
 }
 
 #[test]
+fn a_window_of_any_size_is_announced_only_when_it_moved() {
+    for size in 1..9 {
+        let mut session = Session::new(&terms(size), &terms(size));
+        assert_eq!(session.window_to_announce(Flow::Messages), None, "a window of {size}");
+        assert!(session.consume(Flow::Messages, u64::from(size)));
+        assert_eq!(session.window_to_announce(Flow::Messages), Some(u64::from(2 * size)));
+        assert_eq!(session.window_to_announce(Flow::Messages), None);
+    }
+}
+
+#[test]
 fn what_starts_beyond_the_window_is_a_violation() {
     let mut received = Received::new(&terms(100));
     received.admit(Flow::Messages, 5_000, || 100).unwrap();

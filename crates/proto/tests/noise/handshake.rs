@@ -126,6 +126,32 @@ fn an_impossible_length_is_refused_before_its_bytes_come() {
         let error = initiator.read(&(length as u16).to_be_bytes()).unwrap_err();
         assert_eq!(error, HandshakeError::Length { message: 2, length });
     }
+    for length in [0, 63, HANDSHAKE_FRAME_MAX + 1, 65535] {
+        let mut responder = Handshake::respond(&b, NOW).unwrap();
+        responder.read(&greeting(&zone.member("a"))).unwrap();
+        let error = responder.read(&(length as u16).to_be_bytes()).unwrap_err();
+        assert_eq!(error, HandshakeError::Length { message: 3, length });
+    }
+}
+
+#[test]
+fn a_length_at_its_bounds_is_waited_for() {
+    let zone = Zone::new();
+    let b = zone.member("b");
+    let waits = |handshake: &mut Handshake, length: usize| {
+        assert_eq!(handshake.read(&(length as u16).to_be_bytes()), Ok(0), "{length}");
+    };
+    let mut responder = Handshake::respond(&b, NOW).unwrap();
+    assert_eq!(responder.read(&HEADER), Ok(HEADER.len()));
+    waits(&mut responder, 48);
+    for length in [96, HANDSHAKE_FRAME_MAX] {
+        waits(&mut Handshake::initiate(&b, None, NOW).unwrap(), length);
+    }
+    for length in [64, HANDSHAKE_FRAME_MAX] {
+        let mut responder = Handshake::respond(&b, NOW).unwrap();
+        responder.read(&greeting(&zone.member("a"))).unwrap();
+        waits(&mut responder, length);
+    }
 }
 
 #[test]

@@ -70,9 +70,19 @@ fn what_does_not_open_leaves_the_channel_in_step() {
     let (mut a, mut b) = channel();
     let record = seal(&mut a.send, b"once");
     for at in 0..record.len() {
-        let mut changed = record.clone();
-        changed[at] ^= 0x10;
-        assert!(open_framed(&mut b.receive, &changed).is_err(), "byte {at}");
+        for bit in 0..8 {
+            let mut changed = record.clone();
+            changed[at] ^= 1 << bit;
+            assert!(open_framed(&mut b.receive, &changed).is_err(), "byte {at}, bit {bit}");
+        }
+        assert!(open_framed(&mut b.receive, &record[..at]).is_err(), "cut at {at}");
+    }
+    // Cut and lengthened, with a length that agrees.
+    for length in (RECORD_TAG..record.len() + 4).filter(|length| *length != record.len() - RECORD_HEADER) {
+        let mut other = record.clone();
+        other.resize(RECORD_HEADER + length, 0);
+        other[..RECORD_HEADER].copy_from_slice(&(length as u16).to_be_bytes());
+        assert_eq!(open_framed(&mut b.receive, &other), Err(RecordError::Broken), "{length} bytes");
     }
     assert_eq!(open(&mut b.receive, &record), Ok(b"once".to_vec()));
     assert_eq!(open(&mut b.receive, &record), Err(RecordError::Broken));
@@ -82,10 +92,25 @@ fn what_does_not_open_leaves_the_channel_in_step() {
 
 /// As a reader of a stream does it: takes as many bytes as the header says.
 fn open_framed(key: &mut OpeningKey, stream: &[u8]) -> Result<Vec<u8>, RecordError> {
-    let (header, rest) = stream.split_first_chunk::<RECORD_HEADER>().unwrap();
+    let (header, rest) = stream.split_first_chunk::<RECORD_HEADER>().ok_or(RecordError::Broken)?;
     let length = record_length(*header)?;
     let ciphertext = rest.get(..length).ok_or(RecordError::Broken)?;
     key.open_in_place(&mut ciphertext.to_vec()).map(|plaintext| plaintext.to_vec())
+}
+
+#[test]
+fn a_record_opens_only_when_all_before_it_have_and_never_again() {
+    let (mut a, mut b) = channel();
+    let records: Vec<_> = (0..6_u8).map(|number| seal(&mut a.send, &[number])).collect();
+    for next in 0..records.len() {
+        for (other, record) in records.iter().enumerate().filter(|(other, _)| *other != next) {
+            assert_eq!(open(&mut b.receive, record), Err(RecordError::Broken), "{other} in place of {next}");
+        }
+        assert_eq!(open(&mut b.receive, &records[next]), Ok(vec![next as u8]));
+    }
+    for record in &records {
+        assert_eq!(open(&mut b.receive, record), Err(RecordError::Broken));
+    }
 }
 
 #[test]

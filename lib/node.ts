@@ -40,10 +40,16 @@ import { Listed } from './worker-info.ts';
 
 /** The nodes of this isolate, by number. */
 const nodes: (Node | undefined)[] = [];
-/** Instances that run or have run, here or on another node: an instance is started once. */
+/**
+ * Instances that were given and run or have run, here or on another node: an instance is started once. Those made here of a class are
+ * nobody else's; a weak entry for each would cost an idle worker half of its memory and most of its time to start.
+ */
 export const started = new WeakSet<object>();
 const RESUME = 0;
+const RESTART = 1;
 const MAIN_MAILBOX = 10_000;
+/** What stands behind most workers; one for all of them. */
+const RESUMED: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
 
 onNodeEvents({
   control: (number, id, generation) => {
@@ -167,26 +173,23 @@ export class Node implements NodeHandle {
   async startHere(name: string, worker: Worker | WorkerClass, settings: StartWorkerSettings): Promise<void> {
     this.#refuseWhenStopped();
     const isClass = typeof worker === 'function';
-    const renew = isClass ? () => new worker(...settings.args) : undefined;
     let instance: Worker;
     try {
-      instance = isClass ? (renew as () => Worker)() : worker;
+      instance = isClass ? new worker(...settings.args) : worker;
     } catch (cause) {
       const detail = `its constructor failed: ${cause instanceof Error ? cause.message : String(cause)}`;
       throw fromCode(5, { worker: name, node: this.name, detail, cause });
     }
     checkBehaviour(instance, name);
-    const behind: Behind = { make: makeContext, renew, holdsOnFailure: settings.onFailure !== RESUME };
-    const cell = openCell(this, name, settings, behind, instance);
-    started.add(instance);
+    const cell = openCell(this, name, settings, behindOf(worker, settings), instance);
+    if (!isClass) started.add(instance);
     this.book.started(cell);
     await initialize(cell, this);
   }
 
   #openMailbox(name: string, capacity: number): Mailbox {
     const opened = new Mailbox(this, name);
-    const behind: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
-    const cell = openMailboxCell(this, name, capacity, behind, opened);
+    const cell = openMailboxCell(this, name, capacity, RESUMED, opened);
     opened.cell = cell;
     cell.onGone = () => opened.ended();
     this.book.started(cell);
@@ -303,6 +306,13 @@ export function checkWorker(worker: unknown): boolean {
   if (typeof worker === 'function' && typeof worker.prototype === 'object') return true;
   if (typeof worker === 'object' && worker !== null) return false;
   throw invalidType('worker', 'a class, or an instance of one, with a handleMessage method', worker);
+}
+
+/** What a failure of the worker asks for. */
+function behindOf(worker: Worker | WorkerClass, { onFailure, args }: StartWorkerSettings): Behind {
+  if (onFailure === RESUME) return RESUMED;
+  const renew = onFailure === RESTART && typeof worker === 'function' ? () => new worker(...args) : undefined;
+  return { make: makeContext, renew, holdsOnFailure: true };
 }
 
 /** Throws INVALID_ARGUMENT for an instance that handles nothing, or was started before. */

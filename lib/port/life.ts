@@ -56,11 +56,15 @@ function cellOf(
 
 /** Runs `initialize`; a failure frees the name again and is the start's failure. */
 export async function initialize(cell: Cell, place: Place): Promise<void> {
+  if (cell.behaviour?.initialize === undefined) {
+    cell.ready(true);
+    return;
+  }
   const context = cell.behind.make(cell, NIL, 0, NIL, 0, Infinity);
   const gone = new Promise<void>((resolve) => (cell.onGone = () => resolve()));
   try {
     cell.current = context;
-    await Promise.race([cell.behaviour?.initialize?.(context as never), gone]);
+    await Promise.race([cell.behaviour.initialize(context as never), gone]);
   } catch (cause) {
     cell.current = undefined;
     cell.ready(false);
@@ -70,6 +74,7 @@ export async function initialize(cell: Cell, place: Place): Promise<void> {
   }
   cell.current = undefined;
   if (cell.isGone) throw fromCode(6, { worker: cell.name, node: place.name, detail: 'while its initialize still ran' });
+  cell.onGone = undefined;
   cell.ready(true);
 }
 

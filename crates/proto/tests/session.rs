@@ -77,7 +77,7 @@ impl Side {
             }
             self.session.start(flow, cost);
         }
-        self.session.number();
+        self.session.number(1);
         self.sent += 1;
         self.wire.push_back(Sent::Frame(frame));
     }
@@ -194,7 +194,7 @@ proptest! {
         for (is_ack, number) in made_up {
             if session.may_start(Flow::Messages) {
                 session.start(Flow::Messages, 7);
-                session.number();
+                session.number(1);
                 (sent, started) = (sent + 1, started + 7);
             }
             if is_ack {

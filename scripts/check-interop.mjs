@@ -31,7 +31,12 @@ const asked = [
   'ready',
 ];
 /** What it prints behind that: while it was asked, and at its end. */
-const served = ['sleepy was told to give up “dawn”', 'sleepy was told to give up “noon”', 'stopped'];
+const served = [
+  'sleepy was told to give up “dawn”',
+  'sleepy was told to give up “noon”',
+  'the channel of the lie is accepted',
+  'stopped',
+];
 /** What the TypeScript node prints of its answers. */
 const answered = [
   'in the zone: python-peer',
@@ -43,6 +48,7 @@ const answered = [
   'sleepy: TIMEOUT running',
   'left: TimeoutError',
   'nobody: NO_SUCH_WORKER',
+  'betrayed: the truth',
   'list: NOT_PERMITTED, Error: node python-peer starts and stops nothing for others',
 ];
 

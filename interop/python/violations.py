@@ -3,33 +3,31 @@ says: CLOSE for a violation, no word before the channel is open, nothing for wha
 """
 
 import asyncio
-import os
 import struct
 import sys
 import time
-from pathlib import Path
-
-import cbor2
 
 import frames as f
-from handshake import HEADER, Channel, Handshake, dial
-from identity import Membership
-from zone import Directory
+from handshake import HEADER, Handshake
+from visitor import ACCEPTED, OWN, SILENCE, Visitor, ask_for_life, end_of
 
-VIOLATION, SILENCE, ACCEPTED = "CLOSE 4", "no word", "accepted"
-OWN = f.Hello()
+VIOLATION = "CLOSE 4"
 TOKEN = struct.pack("<Q", 0x1234)
-#: The request by which a case finds out whether the channel still stands.
-ASKED = f.name8(1234)
 
 
 def number(value: int) -> bytes:
     return struct.pack("<Q", value)
 
 
-def request(target: bytes | None, *, other: int = 0, **fields: bytes) -> bytes:
+def request(target: bytes | None, other: int = 0) -> bytes:
     """A request, with flags turned round."""
-    kind, flags, content = f.message(target, request=f.name8(1), remaining=10_000, **fields)
+    kind, flags, content = f.message(target, request=f.name8(1), remaining=10_000)
+    return f.frame(kind, content + b"x", flags ^ other)
+
+
+def unasked(target: bytes, other: int = 0, sender: bytes | None = None) -> bytes:
+    """A message that waits for nothing and needs no place: all right but for what is changed in it."""
+    kind, flags, content = f.message(target, remaining=0, sender=sender)
     return f.frame(kind, content + b"x", flags ^ other)
 
 
@@ -55,6 +53,7 @@ def reply(text: bytes) -> bytes:
 def violations(greeter: bytes) -> dict[str, list[bytes]]:
     """Frames for an open channel; the last of them is too much."""
     control = f.CONTROL | f.TO_CONTROL
+    bound = [f.frame(f.BIND, f.name8(3) + b"me")]
     return {
         "an unknown kind": [f.frame(0x3F)],
         "an unknown numbered kind": [f.frame(0x7F)],
@@ -80,12 +79,12 @@ def violations(greeter: bytes) -> dict[str, list[bytes]]:
         "beyond the window, with bodies that are not all there": [head(1, OWN.max_message), head(2, OWN.max_message), head(3, 1)],
         "a message without a place": [request(greeter)],
         "a message by name without a place": [f.frame(f.MSG, struct.pack("<IB7s", f.NO_LIMIT, 7, b"greeter"), f.BY_NAME)],
-        "a sender that is not bound": [request(greeter, sender=f.name8(3))],
-        "a sender that is gone": [f.frame(f.BIND, f.name8(3) + b"me"), f.frame(f.GONE, f.name8(3)), request(greeter, sender=f.name8(3))],
-        "bytes to a worker": [request(f.name8(0), other=f.BYTES)],
-        "a worker's message that claims to be control": [request(greeter, other=f.CONTROL)],
-        "two targets": [f.frame(f.MSG, bytes(4) + b"\x01a", f.BY_NAME | f.TO_CONTROL)],
-        "a control request as text": [request(None, other=f.BYTES)],
+        "a sender that is not bound": [unasked(greeter, sender=f.name8(3))],
+        "a sender that is gone": [*bound, f.frame(f.GONE, f.name8(3)), unasked(greeter, sender=f.name8(3))],
+        "bytes to a worker": [unasked(greeter, f.BYTES)],
+        "a worker's message that claims to be control": [unasked(greeter, f.CONTROL)],
+        "two targets": [f.frame(f.MSG, bytes(4) + b"\x06nobody", f.BY_NAME | f.TO_CONTROL)],
+        "a control request as text": [request(None, f.BYTES)],
         "a control request without a number": [f.frame(f.MSG, bytes(4) + b"L", control | f.BYTES)],
         "extensions that are too long": [extended(bytes(514))],
         "an extension that is cut off": [extended(b"\x01\x05x")],
@@ -113,55 +112,14 @@ def oddities(greeter: bytes) -> dict[str, list[bytes]]:
         "handles of nobody": [f.frame(f.GONE, unknown), f.credit(unknown, f.GRANT, 5, 5), f.credit(unknown, f.RETURN, 5, 0), f.credit(unknown, f.ASK, 5, 0)],
         "places given back that were never had": [f.credit(greeter, f.RETURN, 5, 0)],
         "a message that does not wait, to a worker, to nobody, by name": [
-            f.frame(f.MSG, bytes(4) + greeter + b"hi"), f.frame(f.MSG, bytes(4) + unknown + b"hi"), extended(b"\x01\x02ab\xc8\x00")],
+            unasked(greeter), unasked(unknown), extended(b"\x01\x02ab\xc8\x00")],
+        "a message of a worker that was bound": [f.frame(f.BIND, f.name8(3) + b"me"), unasked(greeter, sender=f.name8(3))],
         "a request to nobody": [request(unknown)],
         "EMPTY, and a PONG that nobody asked for": [f.frame(f.EMPTY), f.frame(f.PONG, TOKEN + bytes(4 * 64))],
         "a lone surrogate": [reply(b"\xed\xa0\xbd")],
         "a short body in pieces, and frames between them": [head(1, 2), piece(1, b"x", False), head(2, 1), f.frame(f.EMPTY), piece(2, b"z", True), piece(1, b"y", True)],
         "an empty record": [b""],
     }
-
-
-class Visitor:
-    """Opens channels to the runner."""
-
-    def __init__(self) -> None:
-        self._directory = Directory(Path(os.environ["TROUPE_HOME"]), "default")
-        self.runner = next(member for member in self._directory.members() if member.name == "runner")
-
-    def membership(self, **changed: object) -> Membership:
-        given = {"name": "visitor", "authority": self._directory.authority, "access_key": self._directory.access_key, "now": int(time.time())}
-        return Membership(**{**given, **changed})
-
-    async def dial(self, membership: Membership) -> Channel:
-        return await dial(membership, self.runner.host, self.runner.port, self.runner.id)
-
-    async def open(self, membership: Membership | None = None, session: int = 1) -> Channel:
-        """An open channel, or its refusal as `Refused`."""
-        membership = membership or self.membership()
-        channel = await self.dial(membership)
-        channel.write([f.hello(OWN), f.resume(membership.incarnation, 0, session)])
-        first = [frame.kind for frame in f.read(await channel.read())]
-        if first != [f.HELLO, f.RESUME]:
-            raise Refused(f"kinds {first}")
-        return channel
-
-
-class Refused(Exception):
-    """The first record was not HELLO and RESUME."""
-
-
-async def end_of(channel: Channel) -> str:
-    """How the other side ends the channel, or that it answers the control request `ASKED`."""
-    try:
-        while True:
-            for frame in f.read(await channel.read()):
-                if frame.kind == f.CLOSE:
-                    return f"CLOSE {frame.content[0]}"
-                if frame.kind == f.REPLY and frame.content[:8] == ASKED:
-                    return ACCEPTED
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return SILENCE
 
 
 async def frames_case(visitor: Visitor, frames: list[bytes]) -> str:
@@ -171,9 +129,7 @@ async def frames_case(visitor: Visitor, frames: list[bytes]) -> str:
             channel.write([frame])
         else:
             channel.seal(b"")
-    # What answers this has seen all that was before it, on the thread of its JavaScript too.
-    kind, flags, fields = f.message(None, request=ASKED, remaining=10_000)
-    channel.write([f.frame(kind, fields + b"L" + cbor2.dumps({"prefix": "", "limit": 0}), flags)])
+    ask_for_life(channel)
     end = await end_of(channel)
     await channel.close()
     return end
@@ -189,7 +145,7 @@ async def first_record_case(visitor: Visitor, *frames: bytes) -> str:
 
 async def raw_case(visitor: Visitor, sent: bytes) -> str:
     """Bytes in place of a handshake."""
-    reader, writer = await asyncio.open_connection(visitor.runner.host, visitor.runner.port)
+    reader, writer = await asyncio.open_connection(visitor.host.host, visitor.host.port)
     writer.write(sent)
     try:
         return SILENCE if await reader.read(1) == b"" else "an answer"
@@ -267,7 +223,7 @@ async def cases(visitor: Visitor) -> list[tuple[str, str, str]]:
 
 
 async def main() -> None:
-    found = await cases(Visitor())
+    found = await cases(Visitor("runner"))
     wrong = [f"{name}: the page says {expected}, it was {came}" for name, expected, came in found if came != expected]
     if wrong:
         sys.exit("\n".join(wrong))

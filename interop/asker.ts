@@ -28,6 +28,10 @@ await Node.start(
     const left = node.sendAndReceive('python-peer/sleepy', 'noon', { timeout: '10s', signal: given });
     console.log('left:', await left.catch((error: Error) => error.name));
     console.log('nobody:', await outcome(node.sendAndReceive('python-peer/nobody', '?', { timeout: '10s' })));
+    console.log(
+      'betrayed:',
+      await outcome(node.sendAndReceive('python-peer/betrayed', 'the truth', { timeout: '10s' })),
+    );
     console.log('list:', await outcome(peer!.listWorkers().then(String)));
   },
   { name: 'asker', waitUntilInterrupted: false },

@@ -1,5 +1,5 @@
 // A node that was written in another language from docs/wire.md alone, with a Noise library of its own, in one zone with nodes of this
-// package: it repeats the page's worked example, joins, asks, and answers. Its packages come from PyPI into .cache/, once.
+// package: it repeats the page's worked example, breaks each rule once, joins, asks, and answers. Its packages come from PyPI, once.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,12 @@ const asked = [
   'ready',
 ];
 /** What it prints behind that: while it was asked, and at its end. */
-const served = ['sleepy was told to give up “dawn”', 'sleepy was told to give up “noon”', 'stopped'];
+const served = [
+  'sleepy was told to give up “dawn”',
+  'sleepy was told to give up “noon”',
+  'the channel of the lie is accepted',
+  'stopped',
+];
 /** What the TypeScript node prints of its answers. */
 const answered = [
   'in the zone: python-peer',
@@ -43,6 +48,7 @@ const answered = [
   'sleepy: TIMEOUT running',
   'left: TimeoutError',
   'nobody: NO_SUCH_WORKER',
+  'betrayed: the truth',
   'list: NOT_PERMITTED, Error: node python-peer starts and stops nothing for others',
 ];
 
@@ -76,7 +82,7 @@ class Program {
     this.name = args.at(-1);
     this.child = spawn(command, args, {
       cwd: root,
-      env: { ...process.env, TROUPE_HOME: home, TROUPE_ZONE: '', TROUPE_NODE: '', PYTHONDONTWRITEBYTECODE: '1' },
+      env: { ...process.env, TROUPE_HOME: home, TROUPE_ZONE: '', TROUPE_NODE: '' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     createInterface({ input: this.child.stdout }).on('line', (line) => {
@@ -131,7 +137,11 @@ export async function checkInterop() {
   try {
     const runner = node('runner.ts');
     await runner.until('up');
-    const peer = start(python, [join(folder, 'peer.py')]);
+    const rules = start(python, ['-B', join(folder, 'violations.py')]);
+    const status = await rules.ended;
+    if (status !== 0)
+      throw new Failure(`${rules.name} ended with ${status}:\n${rules.lines.join('\n')}\n${rules.errors}`);
+    const peer = start(python, ['-B', join(folder, 'peer.py')]);
     await peer.until('ready');
     await node('asker.ts').finish(answered);
     await peer.finish([...asked, ...served], 'SIGTERM');
@@ -142,7 +152,7 @@ export async function checkInterop() {
     await Promise.all(programs.map(({ ended }) => ended));
     rmSync(home, { recursive: true, force: true });
   }
-  return 'a node in Python repeats the worked example, asks and answers';
+  return 'a node in Python repeats the worked example, breaks each rule of the page once, asks and answers';
 }
 
 if (isMain(import.meta.url)) {

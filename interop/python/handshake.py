@@ -56,7 +56,7 @@ class Channel:
     """Records over a connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keys: NoiseConnection, peer: Peer):
-        self._reader, self._writer, self._keys = reader, writer, keys
+        self._reader, self.writer, self._keys = reader, writer, keys
         self.peer = peer
 
     def write(self, frames: list[bytes]) -> None:
@@ -64,15 +64,16 @@ class Channel:
         record = b""
         for frame in frames:
             if len(record) + len(frame) > RECORD_MAX - 16:
-                self._seal(record)
+                self.seal(record)
                 record = b""
             record += frame
         if record:
-            self._seal(record)
+            self.seal(record)
 
-    def _seal(self, plaintext: bytes) -> None:
+    def seal(self, plaintext: bytes) -> None:
+        """Sends one record."""
         sealed = self._keys.encrypt(plaintext)
-        self._writer.write(struct.pack(">H", len(sealed)) + sealed)
+        self.writer.write(struct.pack(">H", len(sealed)) + sealed)
 
     async def read(self) -> bytes:
         """The plaintext of the next record."""
@@ -86,16 +87,16 @@ class Channel:
             raise Violation("a record does not open") from None
 
     async def drain(self) -> None:
-        await self._writer.drain()
+        await self.writer.drain()
 
     async def close(self) -> None:
         """Ends this direction, reads on until the other side has ended its own, and closes."""
         try:
-            self._writer.write_eof()
+            self.writer.write_eof()
             await asyncio.wait_for(self._reader.read(), 1)
         except (OSError, asyncio.TimeoutError):
             pass
-        self._writer.close()
+        self.writer.close()
 
 
 async def _message(reader: asyncio.StreamReader, least: int, most: int = 4096) -> bytes:

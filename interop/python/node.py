@@ -64,6 +64,10 @@ class Node:
             pause *= 2
         raise ConnectionError(f"node {name} refuses every dial")
 
+    def sessions(self) -> list[Session]:
+        """The open sessions."""
+        return [session for session in self._sessions.values() if session.closed is None]
+
     async def stop(self) -> None:
         """Leaves the zone and ends all sessions, once the others own what was sent."""
         self._stopping = True

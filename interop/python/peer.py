@@ -7,8 +7,10 @@ from pathlib import Path
 
 import cbor2
 
+import frames as f
 from node import Node
 from session import Failed, NotHere, Session
+from visitor import Visitor, ask_for_life, end_of
 
 
 def say(*words: object) -> None:
@@ -30,6 +32,17 @@ async def sleepy(text: str) -> str:
         say(f"sleepy was told to give up “{text}”")
         raise
     return text
+
+
+async def betray(node: Node) -> None:
+    """Answers what `asker` asked this node over a channel of another one's: the number can be guessed, and must do no good."""
+    session = next(session for session in node.sessions() if session.peer.name == "asker")
+    (asked,) = session.serving()
+    channel = await Visitor("asker").open()
+    channel.write([f.frame(f.STAGE, asked + b"\x01"), f.frame(f.FAIL, asked + b"\x02"), f.frame(f.REPLY, asked + b"a lie")])
+    ask_for_life(channel)
+    say("the channel of the lie is", await end_of(channel))
+    await channel.close()
 
 
 async def outcome(session: Session, worker: str, text: str, timeout: float = 10) -> str:
@@ -66,7 +79,12 @@ async def ask(session: Session) -> None:
 
 
 async def main() -> None:
-    node = Node(Path(os.environ["TROUPE_HOME"]), "default", "python-peer", {"echo": echo, "grumpy": grumpy, "sleepy": sleepy})
+    async def betrayed(text: str) -> str:
+        await betray(node)
+        return text
+
+    workers = {"echo": echo, "grumpy": grumpy, "sleepy": sleepy, "betrayed": betrayed}
+    node = Node(Path(os.environ["TROUPE_HOME"]), "default", "python-peer", workers)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await node.join()

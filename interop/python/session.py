@@ -73,6 +73,10 @@ class Session:
         self.closed: int | None = None
         self._end = asyncio.Event()
 
+    def serving(self) -> list[bytes]:
+        """The correlations of the requests that wait for a worker of this node."""
+        return list(self._serving)
+
     # What goes out.
 
     def _write(self, *parts: bytes) -> None:

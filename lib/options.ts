@@ -235,7 +235,8 @@ function listenAddress(listen: unknown, argument: string): { host: string; port:
 function workerClasses(workers: Record<string, WorkerClass> | undefined): Map<string, WorkerClass> {
   const classes = new Map<string, WorkerClass>();
   if (workers === undefined) return classes;
-  if (typeof workers !== 'object' || workers === null)
+  // An array or a map has no entries of its own: it would offer nothing, silently.
+  if (typeof workers !== 'object' || workers === null || Symbol.iterator in workers)
     throw invalidType('workers', 'an object of classes by name', workers);
   for (const [name, Class] of Object.entries(workers)) {
     if (typeof Class !== 'function' || typeof Class.prototype?.handleMessage !== 'function') {

@@ -3,6 +3,7 @@
 use super::dead_letter::Reason;
 use super::record::{self, NIL, incoming, stage};
 use super::request::{Origin, Place};
+use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port};
 use crate::code;
 
@@ -102,15 +103,16 @@ impl Port {
     pub(super) fn give_up(&mut self, id: u32, generation: u32) {
         let Some(request) = self.requests.get(id, generation) else { return };
         let (place, is_send) = (request.place, request.is_send);
-        while let Some((child, child_generation)) = self.requests.child(id) {
-            self.requests.leave_family(child);
-            self.give_up(child, child_generation);
-            self.emit_failure(child, child_generation, Failure::new(code::GIVEN_UP), Body::None, NIL);
-        }
+        // First of all: what is nested fails with the reason of the handler's signal.
         match place {
             Place::Lent { slot } => self.emit(incoming::CANCEL, [slot, id, generation, 0, 0, 0, 0]),
             Place::Away { link } => self.send_cancel(link, Handle { slot: id, generation }),
             _ => {}
+        }
+        while let Some((child, child_generation)) = self.requests.child(id) {
+            self.requests.leave_family(child);
+            self.give_up(child, child_generation);
+            self.emit_failure(child, child_generation, Failure::new(code::GIVEN_UP), Body::None, NIL);
         }
         self.close(id);
         let body = self.withdraw(place);
@@ -145,8 +147,10 @@ impl Port {
                 self.wheel.insert(&mut self.requests, id, now + STAGE_GRACE);
             }
             Place::Queue { .. } | Place::Line { .. } | Place::TargetLine { .. } | Place::None => {
-                let reached =
-                    if matches!(place, Place::TargetLine { .. }) { stage::IN_TRANSIT } else { stage::QUEUED };
+                let reached = match place {
+                    Place::TargetLine { target, .. } if !self.waits_for_room(target) => stage::IN_TRANSIT,
+                    _ => stage::QUEUED,
+                };
                 if is_send {
                     self.dead_letter(Reason::Expired, NIL);
                 }
@@ -157,15 +161,32 @@ impl Port {
         }
     }
 
+    /// Whether what waits at a target waits for its mailbox, and not to be found or for the link.
+    fn waits_for_room(&mut self, target: u32) -> bool {
+        let target = self.targets.known(target);
+        matches!(target.at, Whereabouts::There { .. }) && !target.is_held_up
+    }
+
     fn time_out(&mut self, id: u32, stage: u32) {
-        let origin = self.requests.known(id).origin;
+        let (origin, place) = {
+            let request = self.requests.known(id);
+            (request.origin, request.place)
+        };
+        let link = match place {
+            Place::Away { link } => link,
+            Place::TargetLine { target, .. } => match self.targets.known(target).at {
+                Whereabouts::There { link, .. } => link,
+                _ => NIL,
+            },
+            _ => NIL,
+        };
         if let Origin::Link { link, slot, generation } = origin {
             self.close(id);
             self.send_stage(link, Handle { slot, generation }, stage as u8);
         } else {
             let maybe_executed = stage != stage::QUEUED;
             let failure = Failure { code: code::TIMEOUT, stage: stage as u8, maybe_executed };
-            self.complete(id, Outcome::Failed(failure, Body::None), NIL);
+            self.complete(id, Outcome::Failed(failure, Body::None), link);
         }
     }
 

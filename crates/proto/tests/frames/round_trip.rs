@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use troupe_proto::{
     codec::{
-        Body, CloseReason, Correlation, CreditKind, Decoded, Decoder, Extensions, Fail, Flow, Frame, Handle,
-        Hello, Message, NUMBERED_BIT, Pieces, Pong, Reply, ResetReason, Resume, Target, decode, encode_head,
-        encoded_len,
+        Body, CloseReason, Correlation, Course, CreditKind, Decoded, Decoder, Extensions, Fail, Flow, Frame,
+        Handle, Hello, Message, NUMBERED_BIT, Pieces, Pong, Reply, ResetReason, Resume, Target, decode,
+        encode_head, encoded_len,
     },
     text::Text,
 };
@@ -122,6 +122,7 @@ fn frame(content: &Content) -> Frame<'_> {
             extensions,
         }),
         13 => Frame::Resume(Resume {
+            course: [Course::Begins, Course::GoesOn, Course::Moves][choice % 3],
             incarnation: longs[0],
             known_incarnation: longs[1],
             session: longs[2],

@@ -114,7 +114,7 @@ impl LinkEvents for Events {
                         node.inbox.put_text(text, |body| Post::Reply { link: key, request, body });
                     }
                     Body::Bytes(bytes) => {
-                        node.put(Post::Controlled { link: key, request, body: bytes.into() })
+                        node.put(Post::Controlled { link: key, request, body: bytes.into() });
                     }
                 }
             }

@@ -73,7 +73,7 @@ impl Node {
             drop(alive);
         };
         let thread = std::thread::Builder::new().name("troupe-isolate".into()).spawn(run);
-        let thread = thread.map_err(|error| OpenError::System(error))?;
+        let thread = thread.map_err(OpenError::System)?;
         let mut node = is_made
             .await
             .unwrap_or_else(|_| Err(OpenError::System(std::io::Error::other("the node's thread ended"))))?;

@@ -23,6 +23,9 @@ const OTHERS: Duration = Duration::from_millis(50);
 /// Names remembered as missed or asked for in vain; beyond it they are simply asked for again.
 const REMEMBERED: usize = 4096;
 
+/// Where a peer's worker of some name is; `None`: it has none.
+type Found = Option<Handle>;
+
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Searches {
@@ -33,7 +36,7 @@ pub(super) struct Searches {
     /// Who waits for a link, by the node dialled.
     dials: HashMap<NodeId, Vec<oneshot::Sender<Option<Arc<Link>>>>>,
     /// Who waits for an answer, by link and name.
-    answers: HashMap<(u32, Box<str>), Vec<oneshot::Sender<Option<Handle>>>>,
+    answers: HashMap<(u32, Box<str>), Vec<oneshot::Sender<Found>>>,
     /// Peers that asked for a name which nobody had here, and when.
     wanted: HashMap<Box<str>, Vec<(Arc<Link>, Instant)>>,
 }
@@ -174,10 +177,9 @@ impl Shared {
         }
         match answer.await {
             Ok(Some(handle)) => Answer::Here(link, handle),
-            Ok(None) => Answer::NotHere,
-            // The link closed: dead, or cut.
+            // The link closed: cut, or dead.
             Err(_) if self.is_live(&id) => Answer::Silent,
-            Err(_) => Answer::NotHere,
+            Ok(None) | Err(_) => Answer::NotHere,
         }
     }
 

@@ -263,7 +263,7 @@ impl Port {
                     self.wheel.insert(&mut self.requests, id, letter.deadline);
                     letter.request = Some(id);
                 }
-                self.to_target(target, letter, sink);
+                self.route_to_target(target, letter, sink);
             }
         }
     }

@@ -48,10 +48,9 @@ impl BodyRef<'_> {
         match self {
             BodyRef::None => 0,
             BodyRef::Slab(_) => slab_size,
-            BodyRef::Text(Text::Ascii(bytes)) => bytes.len() as u32 * 2,
             BodyRef::Text(Text::Utf16(units)) => units.len() as u32 * 2,
-            // Between one unit and three bytes a unit: the bound errs on the side of the memory held.
-            BodyRef::Text(Text::Wtf8(bytes)) => bytes.len() as u32 * 2,
+            // WTF-8 has one to three bytes a unit: the bound errs on the side of the memory held.
+            BodyRef::Text(Text::Ascii(bytes) | Text::Wtf8(bytes)) => bytes.len() as u32 * 2,
         }
     }
 }

@@ -108,7 +108,7 @@ impl Port {
     pub(super) fn admit<S: Sink>(&mut self, index: u32, sink: &mut S) {
         loop {
             let slot = &mut self.slots[index as usize];
-            let (capacity, room, takes_turns) = (slot.capacity, slot.room(), slot.handled % 2 == 0);
+            let (capacity, room, takes_turns) = (slot.capacity, slot.room(), slot.handled.is_multiple_of(2));
             let Some(extra) = &mut slot.extra else { return };
             if extra.remote.is_hungry() && room > 0 && (extra.line.is_empty() || takes_turns) {
                 let share = if extra.line.is_empty() { room } else { 1 };

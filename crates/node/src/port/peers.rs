@@ -110,7 +110,7 @@ impl Port {
         if !letter.no_wait {
             let target = self.targets.known(target);
             target.credit = target.credit.saturating_sub(1);
-            target.credit_bytes -= size as i64;
+            target.credit_bytes = target.credit_bytes.saturating_sub_unsigned(size as u64);
         }
     }
 

@@ -90,7 +90,7 @@ impl Port {
                 if word & record::TO_TARGET == 0 {
                     self.accept(handle, letter, sink);
                 } else {
-                    self.to_target(handle, letter, sink);
+                    self.route_to_target(handle, letter, sink);
                 }
             }
             outgoing::PARENT => self.parent = Some((one, two)),
@@ -163,6 +163,7 @@ impl Port {
     }
 
     /// Puts a message into a mailbox that has room for it: lends it at once when it is the only one.
+    #[expect(clippy::needless_pass_by_value, reason = "a letter goes one way; nobody has it afterwards")]
     pub(super) fn take<S: Sink>(&mut self, index: u32, letter: Letter<'_>, sink: &mut S) {
         let slot = &mut self.slots[index as usize];
         if slot.queue.is_empty() && slot.can_lend(letter.size) && sink.has_room(&letter.body) {
@@ -257,14 +258,14 @@ impl Port {
     }
 
     /// A message for whatever an address names.
-    pub(super) fn to_target<S: Sink>(&mut self, handle: Handle, letter: Letter<'_>, sink: &mut S) {
+    pub(super) fn route_to_target<S: Sink>(&mut self, handle: Handle, letter: Letter<'_>, sink: &mut S) {
         let Some(at) = self.targets.get(handle).map(|target| target.at) else {
             return self.refuse(letter, code::NO_SUCH_WORKER, Reason::NoSuchWorker);
         };
         match at {
             Whereabouts::Here(worker) if self.slot(worker).is_some() => self.accept(worker, letter, sink),
             Whereabouts::Via(place) if self.targets.get(place).is_some() => {
-                self.to_target(place, letter, sink);
+                self.route_to_target(place, letter, sink);
             }
             Whereabouts::Here(_) | Whereabouts::Via(_) | Whereabouts::Unknown => {
                 if let Some(worker) = self.look_up(handle.slot) {
@@ -291,6 +292,7 @@ impl Port {
     }
 
     /// A message that goes nowhere: its request fails, its send is refused, both are counted.
+    #[expect(clippy::needless_pass_by_value, reason = "a letter goes one way; nobody has it afterwards")]
     pub(super) fn refuse(&mut self, letter: Letter<'_>, code: u8, reason: Reason) {
         let failure = Failure { stage: 0, ..Failure::new(code) };
         if let Some(id) = letter.request {

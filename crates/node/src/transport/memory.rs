@@ -75,13 +75,11 @@ impl Listener for MemoryListener {
 
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Arc<dyn Socket>, SocketAddr)>> {
         let mut backlog = lock(&self.backlog);
-        match backlog.waiting.pop_front() {
-            Some(socket) => Poll::Ready(Ok((socket, self.address))),
-            None => {
-                backlog.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(socket) = backlog.waiting.pop_front() {
+            return Poll::Ready(Ok((socket, self.address)));
         }
+        backlog.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 }
 

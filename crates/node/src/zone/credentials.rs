@@ -75,7 +75,7 @@ impl Credentials {
             match self.renew(&current, now) {
                 Ok(renewed) => *current = Arc::new(renewed),
                 Err(error) => {
-                    log::warn!(target: "zone", "{error}; the old one ends at {}", credential.expires())
+                    log::warn!(target: "zone", "{error}; the old one ends at {}", credential.expires());
                 }
             }
         }

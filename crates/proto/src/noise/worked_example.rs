@@ -81,7 +81,9 @@ impl Direction {
     /// Adds the frames of the next record, and the record as it travels, to the blocks.
     fn say(&mut self, blocks: &mut Blocks, frames: &[Frame<'_>]) {
         let mut plaintext = Vec::new();
-        frames.iter().for_each(|frame| encode(frame, &mut plaintext));
+        for frame in frames {
+            encode(frame, &mut plaintext);
+        }
         let mut record = [&[0; RECORD_HEADER][..], &plaintext, &[0; RECORD_TAG]].concat();
         self.seal.seal_in_place(&mut record).unwrap();
         let mut read = record.clone();
@@ -179,10 +181,12 @@ fn the_conversation_of_the_page_comes_out_byte_for_byte() {
     let established = shake_hands(&mut spoken);
     talk(&mut spoken, established);
     let documented = documented();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     for (at, (name, bytes)) in spoken.iter().enumerate() {
-        let on_page = documented.get(at).map(|(name, bytes)| (name.as_str(), hex(bytes)));
-        assert_eq!(on_page, Some((name.as_str(), hex(bytes))), "block {at} of docs/wire.md");
+        let on_page = documented.get(at).map(|(name, bytes)| (name.as_str(), bytes));
+        assert!(
+            on_page == Some((name, bytes)),
+            "block {at} of docs/wire.md is {on_page:02x?}; it should be {name}: {bytes:02x?}"
+        );
     }
     assert_eq!(documented.len(), spoken.len(), "docs/wire.md has other blocks");
 }

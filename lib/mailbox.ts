@@ -7,6 +7,7 @@ import { requestTimeout, type RequestOptions, type SendOptions } from './options
 import { NO_LIMIT } from './duration.ts';
 import type { Cell, Handling } from './port/cell.ts';
 import { send } from './port/send.ts';
+import { onAbort } from './port/signals.ts';
 
 /** A message that came to a mailbox. */
 export interface Incoming {
@@ -121,10 +122,11 @@ export class Mailbox implements AsyncIterable<Incoming> {
     if (this.#isClosed) return Promise.reject(this.#closedError());
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined;
+      let forget = () => {};
       const end = () => {
         this.#waiting.delete(waiting);
         clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
+        forget();
       };
       const waiting: Waiting = {
         take: (incoming) => {
@@ -136,8 +138,7 @@ export class Mailbox implements AsyncIterable<Incoming> {
           reject(reason as Error);
         },
       };
-      const abort = () => waiting.fail(signal?.reason);
-      signal?.addEventListener('abort', abort, { once: true });
+      if (signal !== undefined) forget = onAbort(signal, () => waiting.fail(signal.reason));
       this.#waiting.add(waiting);
       // A timer only for those who wait with a limit: most messages are there already, or are iterated over.
       if (timeout < 2 ** 31) {

@@ -134,10 +134,14 @@ export function deadLetters(reason: (typeof REASONS)[number]): number {
   return native.counters().deadLetters[REASONS.indexOf(reason)] as number;
 }
 
-/** What JavaScript's half of the port holds: bodies, requests and waiting sends. All are 0 when nothing is under way. */
-export async function held(): Promise<{ bodies: number; requests: number; sends: number }> {
-  const { keptBodies } = (await import(dist('port/outgoing.js'))) as { keptBodies(): number };
-  const { openRequests } = (await import(dist('port/requests.js'))) as { openRequests(): number };
-  const { waitingSends } = (await import(dist('port/delivery.js'))) as { waitingSends(): number };
+const { keptBodies } = (await import(dist('port/outgoing.js'))) as { keptBodies(): number };
+const { openRequests } = (await import(dist('port/requests.js'))) as { openRequests(): number };
+const { waitingSends } = (await import(dist('port/delivery.js'))) as { waitingSends(): number };
+
+/** Texts that JavaScript's half of the port holds for messages under way. */
+export const bodies = keptBodies;
+
+/** All that it holds: 0 each when nothing is under way. */
+export function held(): { bodies: number; requests: number; sends: number } {
   return { bodies: keptBodies(), requests: openRequests(), sends: waitingSends() };
 }

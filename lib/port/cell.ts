@@ -304,6 +304,7 @@ export function unparkAll(): void {
   for (const cell of waiting) cell.unpark();
 }
 
-export function hasParked(): boolean {
-  return parked.length > 0;
+/** Whether messages were done, or cells wait for budget, that a flush or turn must still be told of. */
+export function hasWork(): boolean {
+  return parked.length > 0 || dirty.length > 0;
 }

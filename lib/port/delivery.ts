@@ -5,6 +5,7 @@
 import { put } from './outgoing.ts';
 import { sendFailure } from './requests.ts';
 import { OUT } from './record.ts';
+import { onAbort } from './signals.ts';
 
 /** The sends between two flushes. */
 interface Batch {
@@ -72,8 +73,8 @@ export class Delivery implements Promise<void> {
       put(OUT.CANCEL, id, generation, 0);
       this.fail(signal?.reason);
     };
-    signal?.addEventListener('abort', abort, { once: true });
-    waiting.set(id, { delivery: this, generation, forget: () => signal?.removeEventListener('abort', abort) });
+    const forget = signal === undefined ? () => {} : onAbort(signal, abort);
+    waiting.set(id, { delivery: this, generation, forget });
   }
 
   /** It found room. */

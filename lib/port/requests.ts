@@ -4,6 +4,7 @@ import { splitAddress } from '../address.ts';
 import { native } from '../native.ts';
 import { askForFlush, put, takeKept } from './outgoing.ts';
 import { NIL, OUT, STAGES } from './record.ts';
+import { onAbort } from './signals.ts';
 
 /** What is known of the request in which another one is nested. */
 export interface Parent {
@@ -56,8 +57,7 @@ export function abortWith(id: number, signal: AbortSignal): void {
     put(OUT.CANCEL, id, generation, 0);
     resolve(Promise.reject(signal.reason));
   };
-  signal.addEventListener('abort', abort, { once: true });
-  listeners.set(id, () => signal.removeEventListener('abort', abort));
+  listeners.set(id, onAbort(signal, abort));
 }
 
 function close(id: number, generation: number): Resolve | undefined {

@@ -6,7 +6,7 @@
  */
 import { native } from '../native.ts';
 import { afterTurn, beginTurn, isSpent, spend } from './budget.ts';
-import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasParked, unparkAll } from './cell.ts';
+import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasWork, unparkAll } from './cell.ts';
 import { batchRouted, found, refused, unsent, waits } from './delivery.ts';
 import { runRestart, runShutdown } from './life.ts';
 import { handOverLogs } from './logs.ts';
@@ -126,7 +126,8 @@ function tick(): void {
   unparkAll();
   if (cursor >= count) exchange();
   dispatch();
-  if ((cursor < count || more || pending() > 0 || hasParked()) && !scheduled) schedule();
+  // What ended while an interrupted turn waited to go on asked for a flush in vain: one was already to come.
+  if (cursor < count || more || pending() > 0 || hasWork()) schedule();
   inTurn = false;
 }
 

@@ -235,6 +235,7 @@ impl Port {
         const QUANTUM: u32 = 64;
         for _ in 0..self.ready.len() {
             let Some(index) = self.ready.pop_front() else { break };
+            let was_idle = self.slots[index as usize].lent() == 0;
             for _ in 0..QUANTUM {
                 let slot = &mut self.slots[index as usize];
                 let head = slot.queue.head();
@@ -252,7 +253,12 @@ impl Port {
                 let sender = (envelope.sender, envelope.sender_generation);
                 self.lend(index, sender, request, envelope.body.borrow(), sink);
             }
-            self.slots[index as usize].is_ready = false;
+            let slot = &mut self.slots[index as usize];
+            slot.is_ready = false;
+            if was_idle && slot.lent() > 0 && slot.extra.is_some() {
+                // The one that it has in hand by now has left its place.
+                self.admit(index, sink);
+            }
             self.make_ready(index);
         }
     }

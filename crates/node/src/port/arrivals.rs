@@ -8,7 +8,7 @@ use super::record::{NIL, incoming};
 use super::request::{Origin, Place};
 use super::route::{Letter, Report};
 use super::target::Whereabouts;
-use super::{Body, BodyRef, Failure, From, Handle, Outcome, Port, Post, Sink, deadline};
+use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
 use crate::code;
 use troupe_proto::codec::{CloseReason, Flow, Frame, cost_of};
 
@@ -124,7 +124,11 @@ impl Port {
                     target.credit = target.credit.saturating_add(messages);
                     target.credit_bytes += i64::from(bytes);
                     target.is_asking = false;
-                    self.drain_place(place.slot);
+                    if messages == 0 {
+                        self.refuse_line(place.slot, link);
+                    } else {
+                        self.drain_place(place.slot);
+                    }
                 }
             }
             Post::Ask { link, target, messages } => self.asked_for_credit(link, target, messages),
@@ -274,12 +278,27 @@ impl Port {
             return;
         };
         let is_open = slot.is_open();
-        slot.extra().remote.asked(link, messages);
-        if is_open {
-            self.admit(target.slot, &mut super::Closed);
-        } else {
-            self.feed_all(target.slot);
+        let (room, capacity) = (slot.room(), slot.capacity);
+        if is_open && room == 0 && slot.overflow == Overflow::Reject {
+            // No places: what waits there is refused.
+            return self.tell_credit(link, target, 0, 0);
         }
+        slot.extra().remote.asked(link, messages);
+        if !is_open {
+            self.feed_all(target.slot);
+        } else if slot.overflow == Overflow::Reject {
+            if let Some((link, places, bytes)) = slot.extra().remote.feed(room, capacity) {
+                self.tell_credit(link, target, places, bytes);
+            }
+        } else {
+            self.admit(target.slot, &mut super::Closed);
+        }
+    }
+
+    /// The mailbox of a peer's worker is full, and refuses.
+    fn refuse_line(&mut self, place: u32, link: u32) {
+        let line = std::mem::take(&mut self.targets.known(place).line);
+        self.fail_line(line, Failure::new(code::MAILBOX_FULL), Reason::MailboxFull, link);
     }
 
     fn peer_worker_gone(&mut self, link: u32, handle: Handle) {

@@ -298,8 +298,11 @@ impl Slot {
         self.extra.as_ref().map_or(0, |extra| extra.remote.promised())
     }
 
-    /// Places that are neither taken nor promised.
+    /// Places that are neither taken nor promised; none while what waits takes all the bytes there are.
     pub(crate) fn room(&self) -> u32 {
+        if self.bytes >= MAILBOX_BYTES && self.held() > 0 {
+            return 0;
+        }
         self.capacity.saturating_sub(self.waits() + self.promised())
     }
 

@@ -101,6 +101,8 @@ test.serial('a node that is suspended is not taken for dead, and answers what wa
   const [runner, other, here] = await Promise.all([zone.runner('runner'), zone.runner('other'), create('here')]);
   const there = await Zone.node(here, 'runner');
   await there.startWorker('echo', Echo);
+  // From now on there is a place for what is asked: it is on its way, and not in line.
+  await here.sendAndReceive('echo', 'first');
   runner.signal('SIGSTOP');
   const late = here.sendAndReceive('echo', 'late', { timeout: Infinity });
   const timeout = await failureOf<TimeoutError>(t, here.sendAndReceive('echo', 'early', { timeout: 20 }));

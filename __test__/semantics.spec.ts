@@ -34,7 +34,9 @@ function isThere(file: string, title: string): boolean {
 test('each promise names a test that proves it', (t) => {
   t.true(promises().length > 0);
   t.deepEqual(
-    promises().filter(({ proofs }) => proofs.length === 0).map(({ line }) => `docs/semantics.md:${line}`),
+    promises()
+      .filter(({ proofs }) => proofs.length === 0)
+      .map(({ line }) => `docs/semantics.md:${line}`),
     [],
   );
 });

@@ -124,7 +124,7 @@ impl Port {
                     target.credit = target.credit.saturating_add(messages);
                     target.credit_bytes += i64::from(bytes);
                     target.is_asking = false;
-                    if messages == 0 {
+                    if (messages, bytes) == (0, 0) {
                         self.refuse_line(place.slot, link);
                     } else {
                         self.drain_place(place.slot);

@@ -57,6 +57,7 @@ export function error(message: string, fields?: object): void {
 export function setLogger(log: Logger | undefined): void {
   logger = log;
   loggerFailed = false;
+  tellLevel(leastLevel());
 }
 
 /** Writes or hands on a record, if its level is wanted. For records that come from the Rust core as well. */
@@ -88,6 +89,19 @@ export function wanted(level: LogLevel, name: string): boolean {
   return RANKS[level] >= (filter.byName.get(name) ?? filter.byDefault);
 }
 
+/** Calls back with the least level that any part may log at, now and whenever that changes. */
+export function onLevel(hook: (level: LogLevel | 'off') => void): void {
+  tellLevel = hook;
+  hook(leastLevel());
+}
+
+function leastLevel(): LogLevel | 'off' {
+  filter ??= parseFilter(process.env['TROUPE_LOG']);
+  if (logger !== undefined && !filter.explicit) return 'debug';
+  const least = Math.min(filter.byDefault, ...filter.byName.values());
+  return (Object.keys(RANKS) as (LogLevel | 'off')[])[least] as LogLevel | 'off';
+}
+
 const RANKS = { debug: 0, info: 1, warn: 2, error: 3, off: 4 } as const;
 
 interface Filter {
@@ -102,6 +116,7 @@ let pretty: boolean | undefined;
 let logger: Logger | undefined;
 let loggerFailed = false;
 let inLogger = false;
+let tellLevel: (level: LogLevel | 'off') => void = () => {};
 
 function log(level: LogLevel, message: string, fields: object | undefined): void {
   if (!wanted(level, 'node')) return;

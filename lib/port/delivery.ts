@@ -61,6 +61,11 @@ export class Delivery implements Promise<void> {
   wait(id: number, generation: number): void {
     this.#state = 'waiting';
     const signal = this.#signal;
+    if (signal?.aborted === true) {
+      put(OUT.CANCEL, id, generation, 0);
+      this.fail(signal.reason);
+      return;
+    }
     const abort = () => {
       waiting.delete(id);
       put(OUT.CANCEL, id, generation, 0);

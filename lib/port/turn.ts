@@ -9,6 +9,7 @@ import { afterTurn, beginTurn, isSpent, spend } from './budget.ts';
 import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasParked, unparkAll } from './cell.ts';
 import { batchRouted, found, refused, unsent, waits } from './delivery.ts';
 import { runRestart, runShutdown } from './life.ts';
+import { handOverLogs } from './logs.ts';
 import { connect, incoming, nextNumber, outgoing, pending, put, SPILLED, takeBatch, takeKept } from './outgoing.ts';
 import { HEADER, IN, KIND, NIL, OUT, REF, SENDER_ELSEWHERE, STRIDE } from './record.ts';
 import { answered, causeOf, failed } from './requests.ts';
@@ -115,8 +116,10 @@ function exchange(): void {
   more = incoming[2] !== 0;
   cursor = 0;
   if (incoming[5] !== 0) readSends(HEADER, count);
-  batchRouted(nextNumber());
+  const hasLogs = incoming[6] !== 0;
   arm(incoming[3] as number);
+  batchRouted(nextNumber());
+  if (hasLogs) handOverLogs();
 }
 
 function arm(wait: number): void {

@@ -59,7 +59,8 @@ fn options(home: &Path, name: &str) -> ZoneOptions {
 fn join(home: &Home, transport: impl Transport + 'static, name: &str) -> TestNode {
     let events = Recorder::new();
     let options = options(&home.0, name);
-    let zone = Zone::join_over(Arc::new(transport), options, Arc::clone(&events) as _, &Handle::current()).unwrap();
+    let zone =
+        Zone::join_over(Arc::new(transport), options, Arc::clone(&events) as _, &Handle::current()).unwrap();
     TestNode { zone, events }
 }
 
@@ -250,7 +251,8 @@ async fn many_nodes_dial_one_at_once() {
     let home = Home::new();
     let network = MemoryNetwork::default();
     let one = join(&home, network.clone(), "one");
-    let others: Vec<_> = (0..30).map(|number| join(&home, network.clone(), &format!("other-{number}"))).collect();
+    let others: Vec<_> =
+        (0..30).map(|number| join(&home, network.clone(), &format!("other-{number}"))).collect();
     for other in &others {
         other.zone.dial(one.zone.id());
         one.zone.dial(other.zone.id());

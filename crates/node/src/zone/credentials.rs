@@ -74,7 +74,9 @@ impl Credentials {
         if now >= half {
             match self.renew(&current, now) {
                 Ok(renewed) => *current = Arc::new(renewed),
-                Err(error) => log::warn!(target: "zone", "{error}; the old one ends at {}", credential.expires()),
+                Err(error) => {
+                    log::warn!(target: "zone", "{error}; the old one ends at {}", credential.expires())
+                }
             }
         }
         Arc::clone(&current)
@@ -86,7 +88,12 @@ impl Credentials {
     }
 }
 
-fn issue(authority: &Authority, name: &str, public_key: [u8; 32], now: u64) -> Result<Credential, CredentialError> {
+fn issue(
+    authority: &Authority,
+    name: &str,
+    public_key: [u8; 32],
+    now: u64,
+) -> Result<Credential, CredentialError> {
     authority.issue(&CredentialRequest {
         name,
         public_key,

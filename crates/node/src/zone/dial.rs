@@ -27,6 +27,8 @@ enum DialError {
     Channel(#[from] ChannelError),
     #[error("this node's I/O ends")]
     Ending,
+    #[error("the other node's channel has taken its place")]
+    Unwanted,
 }
 
 impl DialError {
@@ -63,8 +65,8 @@ async fn attempts(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Result<(), Dia
     loop {
         let attempt = async {
             let member = find(shared, id).await?;
-            let opened = time::timeout(OPENING_LIMIT, open(shared, &member)).await;
-            Ok(opened.unwrap_or(Err(ChannelError::Slow))?)
+            let opened = time::timeout(OPENING_LIMIT, open(shared, &member, dial)).await;
+            opened.unwrap_or(Err(ChannelError::Slow.into()))
         };
         let error: DialError = match attempt.await {
             Ok(channel) => {
@@ -88,16 +90,18 @@ async fn attempts(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Result<(), Dia
     }
 }
 
-async fn open(shared: &Arc<Shared>, member: &Member) -> Result<Channel, ChannelError> {
-    let socket = shared.transport.dial(member.address).await?;
+async fn open(shared: &Arc<Shared>, member: &Member, dial: u64) -> Result<Channel, DialError> {
+    let socket = shared.transport.dial(member.address).await.map_err(ChannelError::from)?;
     let membership = shared.credentials.membership();
-    let proposal = shared.peers().propose(&member.id);
-    channel::dial(socket, &membership, member.id, shared.credentials.now(), shared.terms, proposal).await
+    let proposal = shared.peers().propose(&member.id, dial).ok_or(DialError::Unwanted)?;
+    let (id, now) = (member.id, shared.credentials.now());
+    Ok(channel::dial(socket, &membership, id, now, shared.terms, proposal).await?)
 }
 
 /// Where the member is, looked up now: a record of a dead node is never dialled.
 async fn find(shared: &Arc<Shared>, id: NodeId) -> Result<Member, DialError> {
-    let members = off_the_io_thread(shared, |shared| shared.others()).await.map_err(|_| DialError::Ending)??;
+    let members =
+        off_the_io_thread(shared, |shared| shared.others()).await.map_err(|_| DialError::Ending)??;
     members.into_iter().find(|member| member.id == id).ok_or(DialError::NoSuchMember)
 }
 

@@ -1,10 +1,6 @@
 //! Tells who joins and who leaves: from what the discovery says, and at once when a link is lost.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::{self, Instant};
 use troupe_proto::noise::NodeId;
@@ -57,8 +53,10 @@ async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
         }
         Err(_) => return,
     };
-    let mut left: Vec<Member> =
-        known.extract_if(|id, _| !found.iter().any(|member| member.id == *id)).map(|(_, member)| member).collect();
+    let mut left: Vec<Member> = known
+        .extract_if(|id, _| !found.iter().any(|member| member.id == *id))
+        .map(|(_, member)| member)
+        .collect();
     left.sort_by(|one, other| one.name.cmp(&other.name));
     for member in &left {
         shared.peers().forget(member.id);

@@ -33,7 +33,9 @@ pub use credentials::EnrolError;
 
 use crate::{
     channel::Channel,
-    discovery::{Announce, AnnounceError, Announcement, Directory, Discovery, DiscoveryError, Member, OpenError},
+    discovery::{
+        Announce, AnnounceError, Announcement, Directory, Discovery, DiscoveryError, Member, OpenError,
+    },
     link::{self, ClosedReason, Link, LinkEvents},
     transport::{Tcp, Transport},
 };
@@ -114,7 +116,11 @@ struct Shared {
 impl Zone {
     /// Joins over TCP. Blocks for some file operations. The events are told from `runtime`, which must drive I/O and
     /// time; the links live until it ends or the zone is left.
-    pub fn join(options: ZoneOptions, events: Arc<dyn LinkEvents>, runtime: &Handle) -> Result<Self, JoinError> {
+    pub fn join(
+        options: ZoneOptions,
+        events: Arc<dyn LinkEvents>,
+        runtime: &Handle,
+    ) -> Result<Self, JoinError> {
         Self::join_over(Arc::new(Tcp), options, events, runtime)
     }
 

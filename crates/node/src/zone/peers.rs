@@ -109,15 +109,16 @@ impl<L: Ending> Peers<L> {
         wanted
     }
 
-    /// What this side says when it dials.
-    pub(super) fn propose(&self, id: &NodeId) -> Resume {
-        let known = self.by_id.get(id);
-        Resume {
+    /// What this side says when it dials; `None` when the dial is no longer wanted. Asked at the last moment: a proposal
+    /// made after a channel of the other side was let in would look as if that had been lost.
+    pub(super) fn propose(&self, id: &NodeId, dial: u64) -> Option<Resume> {
+        let known = self.by_id.get(id).filter(|known| known.dial == Some(dial))?;
+        Some(Resume {
             incarnation: self.incarnation,
-            known_incarnation: known.map_or(0, |known| known.incarnation),
-            session: known.map_or(0, |known| known.session) + 1,
+            known_incarnation: known.incarnation,
+            session: known.session + 1,
             next_expected: 0,
-        }
+        })
     }
 
     /// A dial has become a channel that the peer accepted: the number of the link to be made, or `None` when another

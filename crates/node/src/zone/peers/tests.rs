@@ -46,7 +46,11 @@ fn link(index: u32) -> TestLink {
     TestLink { index, open: Rc::new(Cell::new(true)) }
 }
 
-fn accept(peers: &mut Peers<TestLink>, from: &Peer, proposal: &Resume) -> (Resume, Option<TestLink>, TestLink) {
+fn accept(
+    peers: &mut Peers<TestLink>,
+    from: &Peer,
+    proposal: &Resume,
+) -> (Resume, Option<TestLink>, TestLink) {
     match peers.knocked(from, proposal) {
         Verdict::Accept { resume, index, replaced } => {
             let link = link(index);
@@ -55,6 +59,13 @@ fn accept(peers: &mut Peers<TestLink>, from: &Peer, proposal: &Resume) -> (Resum
         }
         Verdict::Refuse(reason) => panic!("refused: {reason:?}"),
     }
+}
+
+/// What a node says when it dials.
+fn propose(peers: &mut Peers<TestLink>, id: NodeId) -> Resume {
+    let dial = peers.by_id.get(&id).and_then(|known| known.dial);
+    let dial = dial.or_else(|| peers.begin_dial(id)).unwrap();
+    peers.propose(&id, dial).unwrap()
 }
 
 #[test]
@@ -72,8 +83,8 @@ fn of_two_simultaneous_dials_the_smaller_identifiers_stays() {
     let (mut small, mut large) = nodes();
     let small_dial = small.begin_dial(LARGE).unwrap();
     let large_dial = large.begin_dial(SMALL).unwrap();
-    let small_proposal = small.propose(&LARGE);
-    let large_proposal = large.propose(&SMALL);
+    let small_proposal = propose(&mut small, LARGE);
+    let large_proposal = propose(&mut large, SMALL);
 
     // In either order of arrival.
     assert_eq!(small.knocked(&peer(LARGE, 20), &large_proposal), Verdict::Refuse(CloseReason::Duplicate));
@@ -91,19 +102,30 @@ fn of_two_simultaneous_dials_the_smaller_identifiers_stays() {
 #[test]
 fn a_dial_that_arrives_after_the_other_has_won_is_refused() {
     let (mut small, mut large) = nodes();
-    let stale = small.propose(&LARGE);
+    let given_up = small.begin_dial(LARGE).unwrap();
+    let stale = small.propose(&LARGE, given_up).unwrap();
+    small.end_dial(LARGE, given_up);
     let dial = large.begin_dial(SMALL).unwrap();
-    let (answer, ..) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
+    let (answer, ..) = accept(&mut small, &peer(LARGE, 20), &propose(&mut large, SMALL));
     let index = large.dialled(&peer(SMALL, 10), &answer, dial).unwrap();
     large.opened(SMALL, link(index));
     assert_eq!(large.knocked(&peer(SMALL, 10), &stale), Verdict::Refuse(CloseReason::Duplicate));
 }
 
 #[test]
+fn a_dial_proposes_nothing_once_the_other_side_was_let_in() {
+    let (mut small, mut large) = nodes();
+    let dial = large.begin_dial(SMALL).unwrap();
+    let (answer, ..) = accept(&mut large, &peer(SMALL, 10), &propose(&mut small, LARGE));
+    assert_eq!(large.propose(&SMALL, dial), None);
+    assert_eq!(answer.session, 1);
+}
+
+#[test]
 fn a_node_that_lost_the_link_first_gets_a_new_one() {
     let (mut small, mut large) = nodes();
     let dial = large.begin_dial(SMALL).unwrap();
-    let (answer, _, small_side) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
+    let (answer, _, small_side) = accept(&mut small, &peer(LARGE, 20), &propose(&mut large, SMALL));
     let index = large.dialled(&peer(SMALL, 10), &answer, dial).unwrap();
     let large_side = link(index);
     large.opened(SMALL, large_side.clone());
@@ -111,7 +133,7 @@ fn a_node_that_lost_the_link_first_gets_a_new_one() {
     large_side.open.set(false);
     assert!(large.link(&SMALL).is_none());
     large.begin_dial(SMALL).unwrap();
-    let (_, replaced, renewed) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
+    let (_, replaced, renewed) = accept(&mut small, &peer(LARGE, 20), &propose(&mut large, SMALL));
     assert_eq!(replaced, Some(small_side.clone()));
     assert_ne!(renewed.index, small_side.index, "numbers are not used again");
     small.closed(LARGE, small_side.index);
@@ -120,9 +142,10 @@ fn a_node_that_lost_the_link_first_gets_a_new_one() {
 
 #[test]
 fn another_life_of_a_node_takes_the_place_of_the_old_one() {
-    let (mut small, large) = nodes();
-    let (_, _, old) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
-    let (answer, replaced, _) = accept(&mut small, &peer(LARGE, 21), &Peers::<TestLink>::new(LARGE, 21).propose(&SMALL));
+    let (mut small, mut large) = nodes();
+    let (_, _, old) = accept(&mut small, &peer(LARGE, 20), &propose(&mut large, SMALL));
+    let (answer, replaced, _) =
+        accept(&mut small, &peer(LARGE, 21), &propose(&mut Peers::new(LARGE, 21), SMALL));
     assert_eq!(replaced, Some(old));
     assert_eq!(answer.session, 1);
 }
@@ -132,7 +155,7 @@ fn sessions_count_up() {
     let (mut small, mut large) = nodes();
     for session in 1..4 {
         let dial = large.begin_dial(SMALL).unwrap();
-        let proposal = large.propose(&SMALL);
+        let proposal = propose(&mut large, SMALL);
         assert_eq!(proposal.session, session);
         let (answer, _, accepted) = accept(&mut small, &peer(LARGE, 20), &proposal);
         assert_eq!(answer.session, session);
@@ -146,17 +169,20 @@ fn sessions_count_up() {
 
 #[test]
 fn nobody_gets_in_while_the_node_leaves() {
-    let (mut small, large) = nodes();
-    let (.., open) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
+    let (mut small, mut large) = nodes();
+    let (.., open) = accept(&mut small, &peer(LARGE, 20), &propose(&mut large, SMALL));
     assert_eq!(small.leave(), [open]);
-    assert_eq!(small.knocked(&peer(LARGE, 20), &large.propose(&SMALL)), Verdict::Refuse(CloseReason::NodeStops));
+    assert_eq!(
+        small.knocked(&peer(LARGE, 20), &propose(&mut large, SMALL)),
+        Verdict::Refuse(CloseReason::NodeStops)
+    );
     assert_eq!(small.begin_dial(LARGE), None);
 }
 
 #[test]
 fn nothing_is_kept_of_a_node_that_left() {
-    let (mut small, large) = nodes();
-    let (.., open) = accept(&mut small, &peer(LARGE, 20), &large.propose(&SMALL));
+    let (mut small, mut large) = nodes();
+    let (.., open) = accept(&mut small, &peer(LARGE, 20), &propose(&mut large, SMALL));
     open.open.set(false);
     small.closed(LARGE, open.index);
     small.forget(LARGE);

@@ -31,6 +31,7 @@ import {
   writtenIn,
   type Bundle,
 } from './ship/index.ts';
+import { checkArguments, checkStartRequest } from './start-request.ts';
 import type { Worker, WorkerClass } from './worker.ts';
 import { Listed, type WorkerFields } from './worker-info.ts';
 
@@ -47,7 +48,8 @@ const LIST = 'L';
 /** A message between nodes is at most 16 MiB; hash, signature and kind go before the code. */
 const MAX_CODE = (16 << 20) - 128;
 
-interface StartRequest {
+/** What a START request says. */
+export interface StartRequest {
   name: string;
   settings: Omit<StartWorkerSettings, 'args'>;
   /** The class by the name under which the receiver offers it. */
@@ -243,7 +245,7 @@ async function perform(node: Node, { peer, publicKey, bytes }: Asked): Promise<u
       return null;
     }
     case START:
-      return startHere(node, peer, decodeData(data) as unknown as StartRequest);
+      return startHere(node, peer, checkStartRequest(decodeData(data)));
     case CODE:
       return keepCode(node, peer, publicKey, data);
     default:
@@ -269,7 +271,7 @@ async function startHere(node: Node, peer: string, request: StartRequest): Promi
     if (request.hash === '' || !(await has(request.hash, codeFolder(node)))) return 'code';
     cls = await load({ hash: request.hash, label: request.label }, codeFolder(node));
   }
-  const args = decodeData(request.args) as unknown[];
+  const args = checkArguments(decodeData(request.args));
   const settings = { ...request.settings, args };
   if (request.fields === undefined) await node.startHere(request.name, cls, settings);
   else await node.startHere(request.name, revive(cls, request.fields) as Worker, settings);

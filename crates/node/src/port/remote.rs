@@ -108,3 +108,73 @@ impl RemoteCredit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOMY: u32 = 4 * GRANT;
+
+    #[test]
+    fn a_peer_uses_no_more_places_and_bytes_than_it_was_granted() {
+        let mut credit = RemoteCredit::default();
+        assert!(!credit.used(1, 0), "it has asked for nothing");
+        credit.asked(1, 2);
+        assert_eq!(credit.feed(2, 2), Some((1, 2, GRANT_BYTES)));
+        assert!(!credit.used(2, 0), "another holds the places");
+        assert!(credit.used(1, 10));
+        assert!(credit.used(1, 10));
+        assert!(!credit.used(1, 10), "the places are used");
+        assert_eq!(credit.promised(), 0);
+
+        credit.asked(1, 2);
+        credit.feed(2, 2);
+        assert!(credit.used(1, 2 * GRANT_BYTES), "one message of any size fits");
+        assert!(!credit.used(1, 0), "the bytes are used");
+    }
+
+    #[test]
+    fn no_more_is_granted_than_there_is_room_for_nor_than_one_grant_holds() {
+        let mut credit = RemoteCredit::default();
+        credit.asked(1, u32::MAX);
+        assert_eq!(credit.feed(0, 10), None);
+        assert_eq!(credit.feed(3, 10).map(|(_, places, _)| places), Some(3));
+        credit.asked(1, u32::MAX);
+        assert_eq!(credit.feed(1000, 1000).map(|(_, places, _)| places), Some(GRANT));
+        credit.asked(2, 1);
+        assert_eq!(credit.feed(GRANT / 2, ROOMY).map(|(_, places, _)| places), Some(1), "mostly full");
+        credit.asked(3, 1);
+        assert_eq!(credit.feed(ROOMY / 2, ROOMY).map(|(_, places, _)| places), Some(GRANT), "mostly empty");
+        credit.asked(4, 1);
+        assert_eq!(credit.feed(2, 2).map(|(_, places, _)| places), Some(1));
+    }
+
+    #[test]
+    fn a_refill_stays_within_the_room() {
+        let mut credit = RemoteCredit::default();
+        assert_eq!(credit.refill(1, ROOMY, ROOMY).map(|(_, places, _)| places), Some(GRANT));
+        assert_eq!(credit.refill(1, ROOMY, ROOMY), None, "it holds enough");
+        let wide = 100 * GRANT;
+        let mut credit = RemoteCredit::default();
+        assert_eq!(credit.refill(1, wide / 2 - 1, wide), None, "the mailbox fills up");
+        // A mailbox so small that half of it is less than a grant is not refilled ahead.
+        assert_eq!(credit.refill(1, GRANT, ROOMY - 1), None);
+    }
+
+    #[test]
+    fn what_a_peer_gives_back_or_leaves_behind_is_free_again() {
+        let mut credit = RemoteCredit::default();
+        for link in [1, 2] {
+            credit.asked(link, 5);
+            credit.feed(5, 10);
+        }
+        assert_eq!(credit.promised(), 10);
+        credit.returned(1, 100);
+        assert_eq!(credit.promised(), 5, "it held five");
+        credit.forget(2);
+        assert_eq!(credit.promised(), 0);
+        credit.asked(3, 1);
+        credit.forget(3);
+        assert!(!credit.is_hungry());
+    }
+}

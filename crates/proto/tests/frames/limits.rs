@@ -90,6 +90,25 @@ fn a_name_has_1_to_128_bytes_wherever_it_stands() {
 }
 
 #[test]
+fn a_name_has_its_characters_and_no_others_wherever_it_stands() {
+    for byte in 0..=u8::MAX {
+        let fits = byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let frames = [
+            Frame::Where { name: "abc" },
+            Frame::Here { name: "abc", at: None },
+            Frame::Bind { handle: HANDLE, name: "abc" },
+            message(Target::Name("abc"), Extensions::NONE, Body::EMPTY),
+        ];
+        for frame in frames {
+            let mut bytes = bytes_of(&frame);
+            *bytes.last_mut().unwrap() = byte;
+            let expected = if fits { Ok(bytes.len()) } else { Err(CodecError::BadName) };
+            assert_eq!(whole(&bytes), expected, "{byte:#x} in {frame:?}");
+        }
+    }
+}
+
+#[test]
 fn a_name_inside_a_message_ends_where_the_message_does() {
     let bytes = bytes_of(&message(Target::Name("abc"), Extensions::NONE, Body::EMPTY));
     let at = HEADER_LEN + 4;

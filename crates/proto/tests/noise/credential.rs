@@ -134,6 +134,11 @@ fn what_an_authority_would_not_sign_is_not_read_either() {
     for letter in [b'/', b' ', 0, 0xff] {
         assert!(with(83, letter).is_err());
     }
+    for expires in [0, NOW - 1, NOW] {
+        let mut bytes = good.clone();
+        bytes[73..81].copy_from_slice(&expires.to_le_bytes());
+        assert!(Credential::decode(&bytes).is_err(), "it ends at {expires}");
+    }
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! Places in a mailbox that peers hold, so that what they send never waits on this side.
 //!
-//! A large, mostly empty mailbox grants [`GRANT`] places ahead; a small or busy one grants what was asked for, and a
-//! peer gives back what it does not use, so that an idle peer never holds the only place.
+//! A large, mostly empty mailbox grants [`GRANT`] places ahead, and twice as many each time that a peer has used half of
+//! them, up to an eighth of the mailbox; a small or busy one grants what was asked for, and a peer gives back what it
+//! does not use, so that an idle peer never holds the only place.
 
 use std::collections::VecDeque;
 
-/// Places granted at a time.
+/// Places granted at a time, to begin with.
 pub(crate) const GRANT: u32 = 64;
+/// Places that one peer holds at most: a round trip then carries so many messages that what it costs no longer counts
+/// (1000 requests in flight: 64 places make 16 round trips of what could be one).
+const GRANT_MOST: u32 = 1024;
 /// Bytes granted at a time.
 pub(crate) const GRANT_BYTES: u32 = 256 << 10;
 
@@ -16,6 +20,8 @@ struct Grant {
     link: u32,
     places: u32,
     bytes: i64,
+    /// Places that it is granted ahead; grows with its use of them.
+    ahead: u32,
 }
 
 /// What all peers hold of one mailbox, and who waits for more.
@@ -34,7 +40,7 @@ impl RemoteCredit {
 
     fn grant_of(&mut self, link: u32) -> &mut Grant {
         let index = self.grants.iter().position(|grant| grant.link == link).unwrap_or_else(|| {
-            self.grants.push(Grant { link, places: 0, bytes: 0 });
+            self.grants.push(Grant { link, places: 0, bytes: 0, ahead: GRANT });
             self.grants.len() - 1
         });
         &mut self.grants[index]
@@ -86,9 +92,16 @@ impl RemoteCredit {
     /// Grants more to a peer that has used half of what it held, while the mailbox is mostly empty.
     pub(crate) fn refill(&mut self, link: u32, room: u32, capacity: u32) -> Option<(u32, u32, u32)> {
         let grant = self.grant_of(link);
-        let is_low = grant.places <= GRANT / 2 || grant.bytes <= i64::from(GRANT_BYTES / 2);
-        let places = (GRANT.saturating_sub(grant.places)).min(room);
-        (is_low && capacity >= 4 * GRANT && room >= capacity / 2).then(|| self.grant(link, places))
+        let used_places = grant.places <= grant.ahead / 2;
+        let is_low = used_places || grant.bytes <= i64::from(GRANT_BYTES / 2);
+        if !is_low || capacity < 4 * GRANT || room < capacity / 2 {
+            return None;
+        }
+        if used_places {
+            grant.ahead = (grant.ahead * 2).min(GRANT_MOST).min(capacity / 8).max(grant.ahead);
+        }
+        let places = grant.ahead.saturating_sub(grant.places).min(room);
+        Some(self.grant(link, places))
     }
 
     fn grant(&mut self, link: u32, places: u32) -> (u32, u32, u32) {
@@ -176,5 +189,43 @@ mod tests {
         credit.asked(3, 1);
         credit.forget(3);
         assert!(!credit.is_hungry());
+    }
+
+    const LINK: u32 = 7;
+
+    /// Uses up what was granted, as a peer with enough to send does; returns how many places each grant brought it.
+    fn grants(capacity: u32, count: usize) -> Vec<u32> {
+        let mut credit = RemoteCredit::default();
+        credit.asked(LINK, 1);
+        let (_, mut held, _) = credit.feed(capacity, capacity).unwrap();
+        let mut grants = vec![held];
+        for _ in 0..10_000 {
+            if grants.len() == count || held == 0 {
+                break;
+            }
+            assert!(credit.used(LINK, 0));
+            held -= 1;
+            if let Some((_, places, _)) = credit.refill(LINK, capacity - credit.promised(), capacity) {
+                grants.push(places);
+                held += places;
+            }
+        }
+        grants
+    }
+
+    #[test]
+    fn a_peer_that_uses_its_places_is_granted_more_ahead_up_to_a_bound() {
+        // It holds half of 64, 128, … when it gets the next ones.
+        assert_eq!(grants(10_000, 7), [64, 96, 192, 384, 768, 512, 512]);
+    }
+
+    #[test]
+    fn no_peer_is_granted_more_than_an_eighth_of_a_mailbox_ahead() {
+        assert_eq!(grants(800, 4), [64, 68, 50, 50]);
+    }
+
+    #[test]
+    fn a_small_mailbox_grants_only_what_was_asked_for() {
+        assert_eq!(grants(200, 2), [1]);
     }
 }

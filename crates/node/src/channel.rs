@@ -59,6 +59,14 @@ pub struct Channel {
     pub(crate) lifetime: Duration,
 }
 
+impl Channel {
+    /// What the peer said first.
+    #[must_use]
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+}
+
 /// What a side says first, behind HELLO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {

@@ -3,18 +3,30 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use support::{Home, TestNode, join};
 use troupe_node::{
-    link::Link,
+    channel::{self, Channel, Greeting},
+    discovery::{Announce, Announcement, Directory},
+    link::{ClosedReason, Expired, Link},
     transport::{MemoryNetwork, Tcp, Transport},
 };
-use troupe_proto::codec::{
-    Body, Correlation, CreditKind, Extensions, Fail, Frame, Handle, Message, Reply, Target,
+use troupe_proto::{
+    codec::{
+        Body, Correlation, Course, CreditKind, Extensions, Fail, Frame, Handle, Message, Reply, ResetReason,
+        Resume, Target,
+    },
+    noise::{Capabilities, CredentialRequest, Identity, Membership, Peer},
+    session::Terms,
+    text::Text,
 };
-use troupe_proto::text::Text;
-use troupe_testkit::{Direction, Event, Faults, FaultyNetwork, recorder::in_words};
+use troupe_testkit::{BEGINS, Direction, Event, Faults, FaultyNetwork, recorder::in_words, text_message};
 
 /// Frames of one node to the other, each with the pair whose order it has to keep.
 type Said = Vec<(u32, String)>;
@@ -165,4 +177,254 @@ async fn a_cut_over_tcp_loses_doubles_and_reorders_nothing() {
     let two = Two::over(Tcp).await;
     let cuts = cut_behind_every(&two, 40_000, 4001).await;
     assert!(cuts > 40, "{cuts}");
+}
+
+/// Of the handshake and what opens the channel, too: the side that was dialled may have gone over to a channel that the
+/// other never got to use.
+#[tokio::test(start_paused = true)]
+async fn a_cut_behind_any_byte_of_the_next_channels_beginning_is_followed_by_another() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    let mut round = 0;
+    for direction in [Direction::There, Direction::Back] {
+        for byte in (0..1000).step_by(3) {
+            let before = two.faults.cuts();
+            two.faults.cut();
+            two.faults.cut_after(direction, byte);
+            two.exchange(round, 40, &format!("a cut behind byte {byte} {direction:?} of a beginning")).await;
+            assert_eq!(two.faults.cuts(), before + 1);
+            round += 2;
+        }
+    }
+    assert_eq!((two.one.opened(), two.two.opened()), (1, 1));
+}
+
+fn ask(from: u32, slot: u32, remaining_ms: u32, body: &str) -> Frame<'_> {
+    Frame::Message(Message {
+        request: Some(Correlation { slot, generation: 1 }),
+        control: false,
+        remaining_ms,
+        sender: Some(Handle { slot: from, generation: 1 }),
+        target: Target::Slot(TARGET),
+        extensions: Extensions::NONE,
+        body: Body::Text(Text::from_utf8(body)),
+    })
+}
+
+const TARGET: Handle = Handle { slot: 2, generation: 1 };
+
+fn push(link: &Link, frames: &[Frame<'_>]) {
+    let mut batch = link.batch().expect("the link is open");
+    for frame in frames {
+        batch.push(frame).expect("not too long");
+    }
+    drop(batch);
+    link.flush();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expired_while_there_was_no_connection_is_not_sent_again() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    let near = two.one.link_to(&two.two);
+    let long = "x".repeat(20_000);
+    two.faults.refuse(true);
+    two.faults.cut_after(Direction::There, 0);
+    push(
+        &near,
+        &[
+            ask(1, 1, 100, "short"),
+            text_message(1, 2, "between"),
+            ask(3, 2, 100, &long),
+            ask(1, 3, 60_000, "has time"),
+            text_message(3, 2, "last"),
+        ],
+    );
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    two.faults.refuse(false);
+    two.two.events.until("what did not expire", |events| events.frames() == 3).await;
+    assert_eq!(two.two.events.bodies(), [&b"between"[..], b"has time", b"last"]);
+    assert!(two.two.events.remaining()[1] <= 59_500, "time without a connection counts");
+    let expired = |slot, body_len| Expired {
+        request: Correlation { slot, generation: 1 },
+        target: Some(TARGET),
+        body_len,
+    };
+    assert_eq!(two.one.events.expired(), [expired(1, 5), expired(2, long.len())]);
+    assert!(two.two.link_to(&two.one).is_open(), "they left their numbers");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_sent_again_fills_no_window() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    let near = two.one.link_to(&two.two);
+    let body = "x".repeat(15_000);
+    // Twice what the window takes.
+    while two.one.events.expired().len() * body.len() < 2 * Terms::default().windows[0] as usize {
+        let before = two.one.events.expired().len();
+        two.faults.cut_after(Direction::There, 0);
+        push(&near, &[ask(1, 1, 0, &body), ask(1, 2, 0, &body), ask(1, 3, 0, &body)]);
+        two.one.events.until("the end of their time", |events| events.expired().len() == before + 3).await;
+    }
+    push(&near, &[text_message(1, 2, "comes through")]);
+    two.two.events.until("the message", |events| events.bodies() == [b"comes through"]).await;
+}
+
+/// Both sides of a session that nobody could go on with.
+async fn ended(two: &Two) {
+    let began = tokio::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert!(two.one.link_to(&two.two).is_open() && two.two.link_to(&two.one).is_open(), "too early");
+    for node in [&two.one, &two.two] {
+        let ended = node.events.until_closed(0).await;
+        assert!(matches!(&ended, ClosedReason::Lost(what) if what.contains("30 s")), "{ended:?}");
+    }
+    assert!(began.elapsed() >= Duration::from_secs(29), "{:?}", began.elapsed());
+    let left = |event: &Event| matches!(event, Event::Left(_));
+    assert!(!two.one.events.events().iter().any(left), "a node that lives has not left");
+}
+
+fn sender(slot: u32) -> Option<Handle> {
+    Some(Handle { slot, generation: 1 })
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_thirty_seconds_without_a_connection_the_session_starts_over_and_both_sides_know() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
+    two.faults.refuse(true);
+    two.faults.cut();
+    // Both have noticed: nothing of this is sent.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let reply =
+        |slot| Frame::Reply(Reply { correlation: Correlation { slot, generation: 1 }, body: Body::EMPTY });
+    let lost =
+        [text_message(1, 2, "lost"), text_message(1, 2, "lost too"), ask(1, 7, 60_000, "lost"), reply(1)];
+    push(&near, &lost);
+    push(&far, &[text_message(4, 2, &"x".repeat(50_000)), reply(2), reply(3)]);
+    ended(&two).await;
+    let leftover = two.one.events.leftover();
+    assert_eq!(leftover.sends, HashMap::from([((sender(1), false), 2)]));
+    assert_eq!((leftover.unsent, leftover.answers), (vec![Correlation { slot: 7, generation: 1 }], 1));
+    let leftover = two.two.events.leftover();
+    assert_eq!((leftover.sends, leftover.answers), (HashMap::from([((sender(4), false), 1)]), 2));
+    assert!(near.batch().is_none() && far.batch().is_none());
+
+    two.faults.refuse(false);
+    two.one.zone.dial(two.two.zone.id());
+    two.one.linked(&two.two).await;
+    two.two.linked(&two.one).await;
+    two.one.say(&two.two, "anew");
+    two.two.events.until("the message", |events| events.bodies() == [b"anew"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_and_not_acknowledged_may_have_been_delivered() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    let near = two.one.link_to(&two.two);
+    let long = "x".repeat(200_000);
+    two.faults.refuse(true);
+    two.faults.cut_after(Direction::There, 20_000);
+    push(
+        &near,
+        &[text_message(1, 2, "arrives"), ask(1, 7, 60_000, "arrives too"), text_message(3, 2, &long)],
+    );
+    ended(&two).await;
+    assert_eq!(two.two.events.bodies(), [&b"arrives"[..], b"arrives too"]);
+    let leftover = two.one.events.leftover();
+    // Of the long one some pieces have come, but not the last.
+    assert_eq!(leftover.sends, HashMap::from([((sender(1), true), 1), ((sender(3), false), 1)]));
+    assert_eq!((leftover.unsent, leftover.partial), (vec![], 0));
+    assert_eq!(two.two.events.leftover().partial, 1);
+}
+
+/// A node made by hand: it says what others say only in moments that are hard to meet.
+struct ByHand {
+    directory: Directory,
+    identity: Arc<Identity>,
+    _announcement: Announcement,
+}
+
+impl ByHand {
+    fn join(home: &Home) -> Self {
+        let directory = Directory::open(&home.0, "test").unwrap();
+        let identity = Arc::new(Identity::generate().unwrap());
+        let address = SocketAddr::from(([127, 0, 0, 1], 9));
+        let announce = Announce { id: identity.id(), name: "by-hand".into(), address, incarnation: 1 };
+        let announcement = directory.announce(announce).unwrap();
+        Self { directory, identity, _announcement: announcement }
+    }
+
+    async fn dial(&self, network: &MemoryNetwork, to: &TestNode, resume: Resume) -> Channel {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let authority = self.directory.authority();
+        let credential = authority
+            .issue(&CredentialRequest {
+                name: "by-hand",
+                public_key: self.identity.public_key(),
+                not_before: now,
+                expires: now + 3600,
+                capabilities: Capabilities::ALL,
+            })
+            .unwrap();
+        let key = self.directory.access_key().clone();
+        let identity = Arc::clone(&self.identity);
+        let membership =
+            Membership::new(identity, credential, authority.public_key(), key, resume.incarnation).unwrap();
+        let socket = network.dial(to.zone.address()).await.unwrap();
+        let greet = |_: &Peer| Some(Greeting::from(resume));
+        channel::dial(socket, &membership, to.zone.id(), now, Terms::default(), greet).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn another_life_of_a_node_ends_the_session_with_the_first_at_once() {
+    let (home, network) = (Home::new(), MemoryNetwork::default());
+    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
+    let first = by_hand.dial(&network, &one, BEGINS).await;
+    one.events.until_event(Event::Opened(0)).await;
+    let second = Resume { incarnation: 2, ..BEGINS };
+    let second = by_hand.dial(&network, &one, second).await;
+    let ended = one.events.until_closed(0).await;
+    assert_eq!(ended, ClosedReason::Reset(ResetReason::NewIncarnation));
+    one.events.until_event(Event::Opened(1)).await;
+    assert_eq!(second.opened().resume.session, 1);
+    drop(first);
+}
+
+#[tokio::test]
+async fn who_wants_to_go_on_with_a_session_that_nobody_keeps_is_told_to_start_over() {
+    let (home, network) = (Home::new(), MemoryNetwork::default());
+    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
+    let goes_on = Resume {
+        course: Course::GoesOn,
+        known_incarnation: one.zone.incarnation(),
+        session: 4,
+        next_expected: 9,
+        ..BEGINS
+    };
+    let answer = *by_hand.dial(&network, &one, goes_on).await.opened();
+    assert_eq!((answer.resume.course, answer.resume.session), (Course::Begins, 5));
+    assert_eq!(answer.reset, Some(ResetReason::NothingKept));
+    let of_another_life = Resume { known_incarnation: one.zone.incarnation() ^ 1, session: 6, ..goes_on };
+    let answer = *by_hand.dial(&network, &one, of_another_life).await.opened();
+    assert_eq!((answer.resume.session, answer.reset), (7, Some(ResetReason::NewIncarnation)));
+}
+
+#[tokio::test]
+async fn a_side_that_has_not_noticed_the_loss_goes_on_over_the_channel_that_the_other_dialled() {
+    let (home, network) = (Home::new(), MemoryNetwork::default());
+    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
+    let first = by_hand.dial(&network, &one, BEGINS).await;
+    one.events.until_event(Event::Opened(0)).await;
+    let goes_on = Resume { course: Course::GoesOn, known_incarnation: one.zone.incarnation(), ..BEGINS };
+    for _ in 0..3 {
+        // Each attempt takes the place of the one before, which has not ended.
+        let next = by_hand.dial(&network, &one, goes_on).await;
+        let answer = next.opened();
+        assert_eq!((answer.resume.course, answer.resume.session, answer.reset), (Course::GoesOn, 1, None));
+        std::mem::forget(next);
+    }
+    drop(first);
+    assert_eq!(one.opened(), 1);
+    let link = one.zone.link(&by_hand.identity.id()).expect("the link goes on");
+    assert!(link.is_open());
 }

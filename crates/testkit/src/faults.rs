@@ -51,6 +51,7 @@ struct Switches {
     /// Bytes that still pass before the connection is cut, to the side that was dialled and from it.
     cut_after: [Option<usize>; 2],
     cuts: usize,
+    refuse: bool,
     sockets: Vec<Arc<dyn Socket>>,
     written: Vec<u8>,
 }
@@ -77,6 +78,11 @@ impl Faults {
     #[must_use]
     pub fn cuts(&self) -> usize {
         self.switches().cuts
+    }
+
+    /// Refuses new connections from now on, or lets them again.
+    pub fn refuse(&self, refuse: bool) {
+        self.switches().refuse = refuse;
     }
 
     /// Takes back what [`Faults::cut_after`] has not done yet.
@@ -139,6 +145,9 @@ impl<T: Transport> Transport for FaultyNetwork<T> {
 
     fn dial(&self, address: SocketAddr) -> Dialling<'_> {
         Box::pin(async move {
+            if self.faults.switches().refuse {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
             let inner = self.inner.dial(address).await?;
             self.faults.switches().sockets.push(Arc::clone(&inner));
             Ok(Arc::new(FaultySocket { inner, faults: self.faults.clone() }) as Arc<dyn Socket>)

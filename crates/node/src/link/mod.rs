@@ -24,10 +24,13 @@ use std::{
         Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use troupe_proto::{
     codec::{CloseReason, Flow, Frame},
     noise::Peer,
@@ -60,6 +63,7 @@ pub struct Link {
     index: u32,
     /// Number of the session.
     session: u64,
+    /// By the clock that tests may stop.
     began: Instant,
     queue: Mutex<Queue>,
     writer: Mutex<Writer>,

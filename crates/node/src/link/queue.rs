@@ -1,7 +1,6 @@
 //! What a link is about to send, in order. Behind one lock that nobody holds while sealing or calling the system.
 
-use std::time::Instant;
-
+use tokio::time::Instant;
 use troupe_proto::{
     codec::{self, CloseReason, FRAME_MAX, Flow, Frame, Pieces, Pong, cost_of, encoded_len},
     session::{Opened, Session, SessionError, Standing, Terms},

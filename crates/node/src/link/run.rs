@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
@@ -72,7 +72,7 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
         terms: opened.terms,
         index,
         session,
-        began: Instant::now(),
+        began: time::Instant::now(),
         queue: Mutex::new(Queue::new(&own, &opened)),
         writer: Mutex::new(writer),
         receiving: Mutex::new(Receiving::new(&own)),

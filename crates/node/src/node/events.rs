@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::code;
 use crate::discovery::Member;
-use crate::link::{ClosedReason, Leftover, Link, LinkEvents};
+use crate::link::{ClosedReason, Expired, Leftover, Link, LinkEvents};
 use crate::port::{Failure, From, Handle, Post, link_key};
 use std::sync::Arc;
 use troupe_proto::codec::{Body, CloseReason, CreditKind, Fail, Frame, Message, Target, cost_of};
@@ -171,10 +171,25 @@ impl LinkEvents for Events {
         self.0.inbox.wake();
     }
 
-    fn closed(&self, link: &Arc<Link>, reason: &ClosedReason, _leftover: &Leftover) {
+    fn expired(&self, link: &Arc<Link>, expired: &Expired) {
         let Self(node) = self;
-        log::debug!(target: "channel", "the channel to node {} is gone: {reason}", link.peer().name);
-        node.put(Post::Closed { link: node.key(link) });
+        if let Some(target) = expired.target {
+            let target = Handle { slot: target.slot, generation: target.generation };
+            let bytes = u32::try_from(expired.body_len).unwrap_or(u32::MAX);
+            node.put(Post::Unused { link: node.key(link), target, bytes });
+            node.inbox.wake();
+        }
+    }
+
+    fn closed(&self, link: &Arc<Link>, reason: &ClosedReason, leftover: &Leftover) {
+        let Self(node) = self;
+        let name = &link.peer().name;
+        log::debug!(target: "channel", "the link to node {name} is gone: {reason}");
+        if leftover.partial > 0 {
+            log::debug!(target: "channel", "{} messages of node {name} had come only in part", leftover.partial);
+        }
+        let leftover = (!leftover.is_empty()).then(|| Box::new(leftover.clone()));
+        node.put(Post::Closed { link: node.key(link), leftover });
         node.inbox.wake();
         node.forget_link(link.index());
     }

@@ -10,6 +10,7 @@ use super::route::{Letter, Report};
 use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
 use crate::code;
+use crate::link::Leftover;
 use troupe_proto::codec::{CloseReason, Flow, Frame, cost_of};
 
 impl Port {
@@ -20,9 +21,12 @@ impl Port {
         }
     }
 
-    /// A link is gone: everything outstanding on it has its outcome now.
-    pub(super) fn link_closed(&mut self, index: u32) {
+    /// A link is gone: everything outstanding on it has its outcome now. `leftover`: what it held, as far as it held anything.
+    pub(super) fn link_closed(&mut self, index: u32, leftover: Option<&Leftover>) {
         let unreachable = Failure { maybe_executed: true, ..Failure::new(code::NODE_UNREACHABLE) };
+        if let Some(leftover) = leftover {
+            self.tell_leftover(index, leftover);
+        }
         for (id, _) in self.requests.matching(|request| request.place == Place::Away { link: index }) {
             self.complete(id, Outcome::Failed(unreachable, Body::None), index);
         }
@@ -49,6 +53,22 @@ impl Port {
         }
     }
 
+    /// What surely did not reach the peer fails as such; what asks for nothing is a dead letter.
+    fn tell_leftover(&mut self, index: u32, leftover: &Leftover) {
+        let unsent = Failure::new(code::NODE_UNREACHABLE);
+        for at in &leftover.unsent {
+            let request = self.requests.get(at.slot, at.generation);
+            if request.is_some_and(|request| request.place == Place::Away { link: index }) {
+                self.complete(at.slot, Outcome::Failed(unsent, Body::None), index);
+            }
+        }
+        for ((sender, maybe_delivered), count) in &leftover.sends {
+            let reason = if *maybe_delivered { Reason::MaybeDelivered } else { Reason::NodeUnreachable };
+            self.dead_letters(reason, sender.map_or(NIL, |sender| sender.slot), *count);
+        }
+        self.dead_letters(Reason::ReplyLost, NIL, leftover.answers);
+    }
+
     /// Takes in what has come from other threads, as far as there is room for it.
     pub(super) fn drain_inbox<S: Sink>(&mut self, sink: &mut S) {
         let mut mail = std::mem::take(&mut self.mail);
@@ -72,7 +92,10 @@ impl Port {
             {
                 break;
             }
-            let post = std::mem::replace(&mut mail.posts[self.mail_index], Post::Closed { link: NIL });
+            let post = std::mem::replace(
+                &mut mail.posts[self.mail_index],
+                Post::Closed { link: NIL, leftover: None },
+            );
             self.mail_index += 1;
             self.take_post(post, &mail, sink);
         }
@@ -82,7 +105,7 @@ impl Port {
     fn take_post<S: Sink>(&mut self, post: Post, mail: &Mail, sink: &mut S) {
         match post {
             Post::Opened { link, node } => self.link_opened(link, node),
-            Post::Closed { link } => self.link_closed(link),
+            Post::Closed { link, leftover } => self.link_closed(link, leftover.as_deref()),
             Post::Message { from, target, remaining, no_wait, body } => {
                 let size = body.len();
                 self.message(from, target, remaining, no_wait, (mail.text(body), size), sink);
@@ -129,6 +152,14 @@ impl Port {
                     } else {
                         self.drain_place(place.slot);
                     }
+                }
+            }
+            Post::Unused { link, target, bytes } => {
+                if let Some(place) = self.targets.place(link, target) {
+                    let target = self.targets.known(place.slot);
+                    target.credit += 1;
+                    target.credit_bytes += i64::from(bytes);
+                    self.drain_place(place.slot);
                 }
             }
             Post::Ask { link, target, messages } => self.asked_for_credit(link, target, messages),

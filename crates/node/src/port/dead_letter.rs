@@ -22,11 +22,15 @@ pub enum Reason {
     TooLarge,
     /// A reply whose asker no longer waits, or has had one.
     LateReply,
+    /// The link to its node was lost, and the node may have it.
+    MaybeDelivered,
+    /// A reply that was lost with the link to its asker's node.
+    ReplyLost,
 }
 
 impl Reason {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 10] = [
         Reason::NoSuchWorker,
         Reason::WorkerStopped,
         Reason::MailboxFull,
@@ -35,6 +39,8 @@ impl Reason {
         Reason::NodeStopped,
         Reason::TooLarge,
         Reason::LateReply,
+        Reason::MaybeDelivered,
+        Reason::ReplyLost,
     ];
 
     /// The reason for what a search for its target ended in.
@@ -52,6 +58,8 @@ impl Reason {
             Reason::NodeStopped => "the node was stopped",
             Reason::TooLarge => "the other node takes no message of that length",
             Reason::LateReply => "nobody waits for this reply",
+            Reason::MaybeDelivered => "the link to its node was lost; it may have been delivered",
+            Reason::ReplyLost => "the link to the asker's node was lost; the reply may have been delivered",
         }
     }
 }
@@ -70,8 +78,16 @@ pub fn counts() -> [u64; Reason::ALL.len()] {
 impl Port {
     /// Counts a dead letter. `worker`: the slot it came from (or, for a reply, whose it is), as far as it is known.
     pub(super) fn dead_letter(&mut self, reason: Reason, worker: u32) {
+        self.dead_letters(reason, worker, 1);
+    }
+
+    /// Counts several dead letters of one worker; none is nothing.
+    pub(super) fn dead_letters(&mut self, reason: Reason, worker: u32, more: u64) {
+        if more == 0 {
+            return;
+        }
         let index = reason as usize;
-        let count = COUNTS[index].fetch_add(1, Ordering::Relaxed) + 1;
+        let count = COUNTS[index].fetch_add(more, Ordering::Relaxed) + more;
         let level = if reason == Reason::LateReply { log::Level::Debug } else { log::Level::Warn };
         // One line a second and reason: a flood of losses does not become a flood of lines.
         let second = self.now / 1000;

@@ -1,6 +1,6 @@
 //! The way into a port from other threads: a list under a lock, and one wake-up however much arrives.
 
-use crate::link::Link;
+use crate::link::{Leftover, Link};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,6 +75,14 @@ pub(crate) enum Post {
     },
     Closed {
         link: u32,
+        /// What it held; `None`: nothing.
+        leftover: Option<Box<Leftover>>,
+    },
+    /// A message was not sent again: the place of its target is free.
+    Unused {
+        link: u32,
+        target: Handle,
+        bytes: u32,
     },
     Message {
         from: From,

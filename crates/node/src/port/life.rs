@@ -51,7 +51,7 @@ impl Port {
         let links: Vec<_> =
             self.links.iter().filter(|(_, link)| link.node == node).map(|(index, _)| *index).collect();
         for link in links {
-            self.link_closed(link);
+            self.link_closed(link, None);
         }
         for target in self.targets.at(|target| target.node == node) {
             let line = std::mem::take(&mut self.targets.known(target).line);

@@ -8,6 +8,7 @@ import { encodeCause } from '../failures.ts';
 import type { Worker } from '../worker.ts';
 import { spend } from './budget.ts';
 import { put, putKept, putText } from './outgoing.ts';
+import { askerGone, isOpen } from './requests.ts';
 import { ASYNC, FAILED_START, HANDLED, INBOUND, NIL, OUT, QUEUED, RUNNING } from './record.ts';
 
 /** One message at its worker; a `Context` to the user. */
@@ -60,9 +61,12 @@ export function connectCells(hook: () => void): void {
   wake = hook;
 }
 
-/** What a handler hears that outlives its asker. */
-export const askerGone = () => new DOMException('the asker gave up, or its deadline passed', 'AbortError');
 const stopping = () => new DOMException('the worker is being stopped and its time to drain is over', 'AbortError');
+
+/** Whether the asker, in this isolate, has left already: the port may not have heard of it. */
+function isGivenUp({ request, generation }: Handling): boolean {
+  return (request & INBOUND) === 0 && !isOpen(request, generation);
+}
 
 export class Cell {
   readonly slot: number;
@@ -116,7 +120,8 @@ export class Cell {
     else if (isLate || this.current !== undefined || this.#isPaused || this.#lent !== undefined) {
       (this.#lent ??= []).push(handling, message);
       if (isLate) this.#park();
-    } else this.#handle(handling, message);
+    } else if (isGivenUp(handling)) this.acknowledge();
+    else this.#handle(handling, message);
   }
 
   #handle(handling: Handling, message: string): void {
@@ -181,7 +186,8 @@ export class Cell {
       }
       const message = this.#lent[this.#head + 1] as string;
       this.#shift();
-      this.#handle(handling, message);
+      if (isGivenUp(handling)) this.acknowledge();
+      else this.#handle(handling, message);
     }
   }
 
@@ -304,7 +310,6 @@ export function unparkAll(): void {
   for (const cell of waiting) cell.unpark();
 }
 
-/** Whether messages were done, or cells wait for budget, that a flush or turn must still be told of. */
-export function hasWork(): boolean {
-  return parked.length > 0 || dirty.length > 0;
+export function hasParked(): boolean {
+  return parked.length > 0;
 }

@@ -19,8 +19,16 @@ const TAKEN = Promise.resolve();
 let batch: Batch = { done: false, watched: [] };
 let base = 0;
 const sent: (Delivery | undefined)[] = [];
-/** Deliveries that wait for room, by the number of their wait. */
-const waiting = new Map<number, { delivery: Delivery; generation: number; forget: () => void }>();
+/** Deliveries that wait for room, by the number and generation of their wait. */
+const waiting = new Map<number, { delivery: Delivery; forget: () => void }>();
+
+/**
+ * The port gives a number anew as soon as its wait is over, before this isolate has read how it ended: the two are told apart by the
+ * generation, of which 20 bits fit beside the number.
+ */
+function keyOf(id: number, generation: number): number {
+  return (generation & 0xf_ffff) * 2 ** 32 + id;
+}
 
 /** The outcome of one `send`: a promise in all that can be told from outside. */
 export class Delivery implements Promise<void> {
@@ -68,13 +76,14 @@ export class Delivery implements Promise<void> {
       this.fail(signal.reason);
       return;
     }
+    const key = keyOf(id, generation);
     const abort = () => {
-      waiting.delete(id);
+      waiting.delete(key);
       put(OUT.CANCEL, id, generation, 0);
       this.fail(signal?.reason);
     };
     const forget = signal === undefined ? () => {} : onAbort(signal, abort);
-    waiting.set(id, { delivery: this, generation, forget });
+    waiting.set(key, { delivery: this, forget });
   }
 
   /** It found room. */
@@ -162,9 +171,10 @@ export function unsent(
 }
 
 function end(id: number, generation: number): Delivery | undefined {
-  const entry = waiting.get(id);
-  if (entry === undefined || entry.generation !== generation) return undefined;
-  waiting.delete(id);
+  const key = keyOf(id, generation);
+  const entry = waiting.get(key);
+  if (entry === undefined) return undefined;
+  waiting.delete(key);
   entry.forget();
   return entry.delivery;
 }

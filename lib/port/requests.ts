@@ -12,7 +12,11 @@ export interface Parent {
   readonly generation: number;
   readonly until: number;
   readonly signal: AbortSignal;
+  abort(reason: unknown): void;
 }
+
+/** What a handler hears that outlives its asker. */
+export const askerGone = () => new DOMException('the asker gave up, or its deadline passed', 'AbortError');
 
 type Resolve = (outcome: unknown) => void;
 
@@ -46,6 +50,11 @@ export function open(resolve: Resolve, to: string, timeout: number, parent: Pare
 
 export function generationOf(id: number): number {
   return generations[id] as number;
+}
+
+/** Whether a request still waits for its outcome. */
+export function isOpen(id: number, generation: number): boolean {
+  return generations[id] === generation;
 }
 
 /** Gives a request up when the caller's signal aborts. */
@@ -96,6 +105,8 @@ export function failed(
   const resolve = close(id, generation);
   if (resolve === undefined) return;
   if (code === GIVEN_UP) {
+    // The news may come before the one that aborts the asker's own context.
+    parent?.abort(askerGone());
     resolve(Promise.reject(parent?.signal.reason as unknown));
     return;
   }

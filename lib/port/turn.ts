@@ -6,7 +6,7 @@
  */
 import { native } from '../native.ts';
 import { afterTurn, beginTurn, isSpent, spend } from './budget.ts';
-import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasWork, unparkAll } from './cell.ts';
+import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasParked, unparkAll } from './cell.ts';
 import { batchRouted, found, refused, unsent, waits } from './delivery.ts';
 import { runRestart, runShutdown } from './life.ts';
 import { handOverLogs } from './logs.ts';
@@ -124,10 +124,11 @@ function tick(): void {
   time = 0;
   beginTurn();
   unparkAll();
-  if (cursor >= count) exchange();
+  const goesOn = cursor < count;
+  if (!goesOn) exchange();
   dispatch();
-  // What ended while an interrupted turn waited to go on asked for a flush in vain: one was already to come.
-  if (cursor < count || more || pending() > 0 || hasWork()) schedule();
+  // Whatever asked for a flush while an interrupted turn waited to go on did so in vain, as one was to come: it comes now.
+  if (goesOn || cursor < count || more || pending() > 0 || hasParked()) schedule();
   inTurn = false;
 }
 

@@ -147,7 +147,7 @@ impl Port {
                     target.credit = target.credit.saturating_add(messages);
                     target.credit_bytes += i64::from(bytes);
                     target.is_asking = false;
-                    if (messages, bytes) == (0, 0) {
+                    if messages == 0 && bytes == 0 {
                         self.refuse_line(place.slot, link);
                     } else {
                         self.drain_place(place.slot);
@@ -311,7 +311,7 @@ impl Port {
         let is_open = slot.is_open();
         let (room, capacity) = (slot.room(), slot.capacity);
         if is_open && room == 0 && slot.overflow == Overflow::Reject {
-            // No places: what waits there is refused.
+            // No places and no bytes: what waits there is refused.
             return self.tell_credit(link, target, 0, 0);
         }
         slot.extra().remote.asked(link, messages);

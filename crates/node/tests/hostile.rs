@@ -20,7 +20,8 @@ use troupe_node::{
 };
 use troupe_proto::{
     codec::{
-        Body, CloseReason, Correlation, Flow, Frame, Pieces, Reply, ResetReason, Resume, encode, encode_head,
+        Body, CloseReason, Correlation, Course, Flow, Frame, Pieces, Reply, ResetReason, Resume, encode,
+        encode_head,
     },
     noise::{
         AccessKey, CREDENTIAL_LIFETIME, Capabilities, CredentialRequest, Established, HEADER, Handshake,
@@ -64,12 +65,20 @@ impl RawPeer {
 
 fn bytes_of(frames: &[Frame<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    frames.iter().for_each(|frame| encode(frame, &mut bytes));
+    for frame in frames {
+        encode(frame, &mut bytes);
+    }
     bytes
 }
 
 fn resume(incarnation: u64, session: u64) -> Frame<'static> {
-    Frame::Resume(Resume { incarnation, known_incarnation: 0, session, next_expected: 0 })
+    Frame::Resume(Resume {
+        course: Course::Begins,
+        incarnation,
+        known_incarnation: 0,
+        session,
+        next_expected: 0,
+    })
 }
 
 /// What a node with these terms makes of a first record.
@@ -119,7 +128,7 @@ async fn a_dial_accepts_no_other_member_in_the_place_of_the_one_it_meant() {
     let (dialled, accepted) = connection(&MemoryNetwork::default()).await;
     let (near, far, meant) = (zone.member("near"), zone.member("far"), zone.member("meant"));
     let Frame::Resume(own) = resume(1, 1) else { panic!("a RESUME") };
-    let dial = channel::dial(dialled, &near, meant.node_id(), NOW, Terms::default(), own);
+    let dial = channel::dial(dialled, &near, meant.node_id(), NOW, Terms::default(), |_| Some(own.into()));
     let answer = channel::answer(accepted, &far, NOW, Terms::default());
     let both = async { tokio::join!(dial, async { drop(answer.await) }) };
     let (result, ()) = both.await;
@@ -138,7 +147,7 @@ async fn told(terms: Terms, consumes: bool, records: &[Vec<u8>]) -> (ClosedReaso
     let far = async {
         let knock = channel::answer(accepted, &far, NOW, terms).await.unwrap();
         let Frame::Resume(own) = resume(1, 1) else { panic!("a RESUME") };
-        let (_link, task) = link::open(knock.accept(own), 1, NOW);
+        let (_link, task) = link::open(knock.accept(own), 1);
         task.run(Arc::clone(&events) as _).await
     };
     let hostile = async {

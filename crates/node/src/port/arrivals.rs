@@ -334,8 +334,9 @@ impl Port {
 
     fn peer_worker_gone(&mut self, link: u32, handle: Handle) {
         if let Some(place) = self.targets.place(link, handle) {
+            // What waits here was to go to a worker that has stopped meanwhile, not to one that never was.
             let line = std::mem::take(&mut self.targets.known(place.slot).line);
-            self.fail_line(line, Failure::new(code::NO_SUCH_WORKER), Reason::NoSuchWorker, link);
+            self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, link);
             self.targets.remove(place.slot);
         }
     }

@@ -273,6 +273,10 @@ impl Port {
                     };
                     letter.request = Some(id);
                 }
+                if self.slot(target).is_none() {
+                    // Its asker had found it: it was here, and has stopped while the message was on its way.
+                    return self.refuse(letter, code::WORKER_STOPPED, Reason::WorkerStopped);
+                }
                 self.accept(target, letter, sink);
                 let Some(slot) = self.slot(target).filter(|slot| slot.state == State::Live) else { return };
                 let (room, capacity) = (slot.room(), slot.capacity);

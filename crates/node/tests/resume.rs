@@ -5,7 +5,9 @@ mod support;
 
 use std::{
     collections::HashMap,
+    fs,
     net::SocketAddr,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -13,7 +15,7 @@ use std::{
 use support::{Home, TestNode, join};
 use troupe_node::{
     channel::{self, Channel, Greeting},
-    discovery::{Announce, Announcement, Directory},
+    discovery::{Announce, Announcement, Directory, zone_folder},
     link::{ClosedReason, Expired, Link},
     transport::{MemoryNetwork, Tcp, Transport},
 };
@@ -260,9 +262,13 @@ async fn what_is_not_sent_again_fills_no_window() {
     // Twice what the window takes.
     while two.one.events.expired().len() * body.len() < 2 * Terms::default().windows[0] as usize {
         let before = two.one.events.expired().len();
+        // Whoever has dialled this time.
         two.faults.cut_after(Direction::There, 0);
+        two.faults.cut_after(Direction::Back, 0);
         push(&near, &[ask(1, 1, 0, &body), ask(1, 2, 0, &body), ask(1, 3, 0, &body)]);
         two.one.events.until("the end of their time", |events| events.expired().len() == before + 3).await;
+        // Whatever is cut next is not what goes on from here.
+        near.drained().await;
     }
     push(&near, &[text_message(1, 2, "comes through")]);
     two.two.events.until("the message", |events| events.bodies() == [b"comes through"]).await;
@@ -336,11 +342,34 @@ async fn what_was_sent_and_not_acknowledged_may_have_been_delivered() {
     assert_eq!(two.two.events.leftover().partial, 1);
 }
 
+/// A process that is killed: its connections end, its lock is free, its record stays.
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_process_was_killed_is_gone_at_once_and_everything_outstanding_fails() {
+    let (home, network) = (Home::new(), MemoryNetwork::default());
+    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
+    one.events.until_event(Event::Joined("by-hand".into())).await;
+    let channel = by_hand.dial(&network, &one, BEGINS).await;
+    one.events.until_event(Event::Opened(0)).await;
+    let link = one.zone.link(&by_hand.identity.id()).expect("a link");
+    push(&link, &[text_message(1, 2, "too late"), ask(1, 7, 60_000, "too late")]);
+    let began = tokio::time::Instant::now();
+    drop(channel);
+    by_hand.die(&home);
+    let ended = one.events.until_closed(0).await;
+    assert!(matches!(&ended, ClosedReason::Lost(_)), "{ended:?}");
+    one.events.until_event(Event::Left("by-hand".into())).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let events = one.events.events();
+    assert!(matches!(events[events.len() - 2..], [Event::Closed(..), Event::Left(_)]), "{events:?}");
+    assert_eq!(one.events.leftover().sends.values().sum::<u64>(), 1);
+    assert!(link.batch().is_none());
+}
+
 /// A node made by hand: it says what others say only in moments that are hard to meet.
 struct ByHand {
     directory: Directory,
     identity: Arc<Identity>,
-    _announcement: Announcement,
+    announcement: Announcement,
 }
 
 impl ByHand {
@@ -350,7 +379,19 @@ impl ByHand {
         let address = SocketAddr::from(([127, 0, 0, 1], 9));
         let announce = Announce { id: identity.id(), name: "by-hand".into(), address, incarnation: 1 };
         let announcement = directory.announce(announce).unwrap();
-        Self { directory, identity, _announcement: announcement }
+        Self { directory, identity, announcement }
+    }
+
+    /// Leaves its record behind, under a lock that nobody holds.
+    fn die(self, home: &Home) {
+        let folder = zone_folder(&home.0, "test").join("nodes");
+        let is_own = |path: &PathBuf| fs::read(path).unwrap().windows(7).any(|bytes| bytes == b"by-hand");
+        let record = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).find(is_own).unwrap();
+        // Another file of the same content: this process leaves that one alone.
+        let copy = record.with_extension("copy");
+        fs::copy(&record, &copy).unwrap();
+        fs::rename(&copy, &record).unwrap();
+        drop(self.announcement);
     }
 
     async fn dial(&self, network: &MemoryNetwork, to: &TestNode, resume: Resume) -> Channel {
@@ -427,4 +468,62 @@ async fn a_side_that_has_not_noticed_the_loss_goes_on_over_the_channel_that_the_
     assert_eq!(one.opened(), 1);
     let link = one.zone.link(&by_hand.identity.id()).expect("the link goes on");
     assert!(link.is_open());
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Waits until another channel has followed the one at hand, whose time has come.
+async fn renewed(two: &Two, connections: usize) {
+    let mut waited = 0;
+    while two.faults.connections() == connections {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        waited += 1;
+        assert!(waited < 60, "no other channel followed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_hour_another_channel_follows_and_frames_keep_their_order_across_it() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    for round in 0..6 {
+        let connections = two.faults.connections();
+        tokio::time::sleep(HOUR - Duration::from_secs(30)).await;
+        assert_eq!(two.faults.connections(), connections, "not before its time");
+        let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
+        let (mut by_one, mut by_two) = (Said::new(), Said::new());
+        let mut part = 0;
+        // Both sides talk while one channel follows the other.
+        while two.faults.connections() == connections || part % 50 != 0 {
+            say(&near, round * 10_000 + part, 20_000, &mut by_one);
+            say(&far, round * 10_000 + part, 40, &mut by_two);
+            part += 1;
+            let pause = if part % 10 == 0 { 500 } else { 0 };
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            assert!(part < 5000, "no other channel followed");
+        }
+        heard(&two.two, &mut by_one, "what one said").await;
+        heard(&two.one, &mut by_two, "what two said").await;
+        // Nothing was cut, so nothing had to be sent again.
+        assert_eq!(two.faults.connections(), connections + 1);
+    }
+    assert_eq!((two.one.opened(), two.two.opened()), (1, 1), "one session");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_while_one_channel_follows_another_loses_doubles_and_reorders_nothing() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    let mut round = 0;
+    for direction in [Direction::There, Direction::Back] {
+        for byte in (0..2400).step_by(13) {
+            let connections = two.faults.connections();
+            tokio::time::sleep(HOUR - Duration::from_secs(30)).await;
+            two.faults.cut_after(direction, byte);
+            renewed(&two, connections).await;
+            two.exchange(round, 20_000, &format!("a cut behind byte {byte} {direction:?} of a move")).await;
+            two.faults.spare();
+            round += 2;
+        }
+    }
+    assert!(two.faults.cuts() > 350, "{}", two.faults.cuts());
+    assert_eq!((two.one.opened(), two.two.opened()), (1, 1), "one session");
 }

@@ -82,8 +82,10 @@ pub struct Link {
     round_trip_micros: AtomicU64,
     /// How this side ended the link, for the task that runs it.
     ended: Mutex<Option<ClosedReason>>,
-    /// The channel that takes over.
-    incoming: Mutex<Option<Channel>>,
+    /// The channel that takes over from a lost one, or follows one that stands.
+    incoming: Mutex<Option<Incoming>>,
+    /// The channel at hand is to be followed by another before it ends.
+    renewal_due: watch::Sender<bool>,
     presence: watch::Sender<Presence>,
     /// Wakes the task to write, to attend to the link's state.
     kick: Notify,
@@ -91,11 +93,22 @@ pub struct Link {
     drained: Notify,
 }
 
+/// The next channel of a link.
+#[derive(Debug)]
+enum Incoming {
+    /// The last one was lost.
+    GoesOn(Channel),
+    /// The last one stands.
+    Follows(Channel),
+}
+
 /// Whether a link has a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// It has.
     Connected,
+    /// It has two: one is written and read to its end, the other follows.
+    Moving,
     /// It was lost, and the next one is awaited.
     Absent,
     /// The link has closed, and whoever listens to its events knows.
@@ -258,9 +271,31 @@ impl Link {
         if !self.is_open() || self.receiving().channel() != number {
             return false;
         }
-        *lock(&self.incoming) = Some(channel);
+        *lock(&self.incoming) = Some(Incoming::GoesOn(channel));
         self.attend.notify_one();
         true
+    }
+
+    /// The session moves to this channel: the one at hand is written and read to its CLOSE first. `false`: there is none.
+    pub(crate) fn follow(&self, channel: Channel) -> bool {
+        let moves = self.is_open()
+            && self.presence.send_if_modified(|presence| {
+                let moves = *presence == Presence::Connected;
+                if moves {
+                    *presence = Presence::Moving;
+                }
+                moves
+            });
+        if moves {
+            *lock(&self.incoming) = Some(Incoming::Follows(channel));
+            self.attend.notify_one();
+        }
+        moves
+    }
+
+    /// Whether another channel should follow the one at hand, and every change of it.
+    pub(crate) fn renewal_due(&self) -> watch::Receiver<bool> {
+        self.renewal_due.subscribe()
     }
 
     /// Ends the link at once, with whatever is outstanding: it is known that the session can't go on.
@@ -337,6 +372,11 @@ impl Link {
             self.has_room.store(true, Ordering::SeqCst);
             self.attend.notify_one();
         }
+    }
+
+    /// Takes the next channel.
+    fn take_incoming(&self) -> Option<Incoming> {
+        lock(&self.incoming).take()
     }
 
     fn set_owned(&self, owned: u64) {

@@ -13,12 +13,12 @@ use std::{
 use tokio::{
     pin,
     sync::{Notify, watch},
-    time::{self, Sleep},
+    time,
 };
-use troupe_proto::{codec::CloseReason, session::AckUrgency};
+use troupe_proto::{codec::CloseReason, noise::OpeningKey, session::AckUrgency};
 
 use super::{
-    ClosedReason, Drive, Link, LinkEvents, Presence,
+    ClosedReason, Drive, Incoming, Link, LinkEvents, Presence,
     events::Expired,
     lock,
     queue::Queue,
@@ -35,6 +35,10 @@ const WRITE_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// A CLOSE that was sent before the connection failed is here by then.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+/// When the other side has gone over to another channel, this side learns so long after that one was accepted, at most.
+const FOLLOW_LIMIT: Duration = Duration::from_secs(2);
+/// A channel is followed by another after so long, for new keys and checked credentials.
+const RENEWAL: Duration = Duration::from_secs(3600);
 /// No timer runs for longer; whatever says it holds for longer does not matter.
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -44,8 +48,8 @@ pub struct LinkTask {
     link: Arc<Link>,
     socket: Arc<dyn Socket>,
     reader: Reader,
-    /// How long the channel holds.
-    lifetime: Duration,
+    /// When the channel ends.
+    expires: time::Instant,
     patience: Duration,
 }
 
@@ -57,6 +61,35 @@ enum ChannelEnd {
     Lost(String),
     /// Another one takes over.
     Superseded,
+    /// Another one follows, and nothing more comes on this.
+    Followed,
+}
+
+/// A channel that is written and read to its end while another one follows.
+#[derive(Debug)]
+struct Following {
+    /// What is still to be written to the channel at hand, behind the first `written` bytes.
+    rest: Vec<u8>,
+    written: usize,
+    socket: Arc<dyn Socket>,
+    key: OpeningKey,
+    leftover: Vec<u8>,
+}
+
+impl Following {
+    /// Writes the channel at hand to its end. Given up half way, it goes on from there.
+    async fn write_rest(&mut self, socket: &Arc<dyn Socket>) -> io::Result<()> {
+        while self.written < self.rest.len() {
+            match socket.try_write(&self.rest[self.written..]) {
+                Ok(written) => self.written += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        socket.finish();
+        Ok(())
+    }
 }
 
 /// Makes a link of a channel. Nothing happens on it before [`LinkTask::run`].
@@ -86,14 +119,20 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
         round_trip_micros: AtomicU64::new(0),
         ended: Mutex::new(None),
         incoming: Mutex::new(None),
+        renewal_due: watch::Sender::new(false),
         presence: watch::Sender::new(Presence::Connected),
         kick: Notify::new(),
         attend: Notify::new(),
         drained: Notify::new(),
     });
     let reader = Reader::new(established.receive, &leftover);
-    let task = LinkTask { link: Arc::clone(&link), socket, reader, lifetime, patience: Duration::ZERO };
+    let expires = expiry(lifetime);
+    let task = LinkTask { link: Arc::clone(&link), socket, reader, expires, patience: Duration::ZERO };
     (link, task)
+}
+
+fn expiry(lifetime: Duration) -> time::Instant {
+    time::Instant::now() + lifetime.min(LONGEST_LIFE)
 }
 
 impl LinkTask {
@@ -111,19 +150,45 @@ impl LinkTask {
         let guard = AbandonOnDrop(&link);
         events.opened(&link);
         link.flush();
+        let mut following = None;
         let reason = loop {
-            let next = match self.run_channel(&link, &*events).await {
-                ChannelEnd::Closed(reason) => break reason,
-                ChannelEnd::Superseded => lock(&link.incoming).take(),
-                ChannelEnd::Lost(what) => match self.next_channel(&link, what).await {
-                    Ok(channel) => Some(channel),
-                    Err(reason) => break reason,
+            let end = self.run_channel(&link, &*events, following.as_mut()).await;
+            let next = match (end, following.take()) {
+                (ChannelEnd::Followed, Some(next)) => {
+                    self.read_next(&link, next).await;
+                    continue;
+                }
+                // The other side has gone over; the answer to this side's dial is on its way.
+                (ChannelEnd::Followed, None) => match time::timeout(FOLLOW_LIMIT, self.incoming(&link)).await
+                {
+                    Ok(Ok(Incoming::Follows(channel))) => {
+                        if let Some(next) = self.follow(&link, channel) {
+                            self.read_next(&link, next).await;
+                        }
+                        continue;
+                    }
+                    Ok(next) => next,
+                    Err(_) => self.next_channel(&link, "no other has followed it".into()).await,
                 },
+                (ChannelEnd::Closed(reason), next) => {
+                    if let Some(mut next) = next {
+                        // CLOSE goes to the next one, which is read behind this one.
+                        let _ = time::timeout(LINGER, next.write_rest(&self.socket)).await;
+                        self.socket = next.socket;
+                    }
+                    break reason;
+                }
+                (ChannelEnd::Superseded, _) => self.superseded(&link).await,
+                (ChannelEnd::Lost(what), _) => self.next_channel(&link, what).await,
             };
-            if let Some(channel) = next
-                && let Err(reason) = self.go_on(&link, channel, &*events)
-            {
-                break reason;
+            match next {
+                Ok(Incoming::GoesOn(channel)) => {
+                    if let Err(reason) = self.go_on(&link, channel, &*events) {
+                        break reason;
+                    }
+                }
+                Ok(Incoming::Follows(channel)) => following = self.follow(&link, channel),
+                Err(reason) => break reason,
             }
         };
         let by_here = matches!(reason, ClosedReason::Here(_) | ClosedReason::Violation(_));
@@ -141,13 +206,25 @@ impl LinkTask {
         reason
     }
 
-    /// Runs the channel at hand to its end.
-    async fn run_channel(&mut self, link: &Arc<Link>, events: &dyn LinkEvents) -> ChannelEnd {
+    /// Runs the channel at hand to its end. What is written goes to the one that follows it, if one does.
+    async fn run_channel(
+        &mut self,
+        link: &Arc<Link>,
+        events: &dyn LinkEvents,
+        following: Option<&mut Following>,
+    ) -> ChannelEnd {
         let socket = Arc::clone(&self.socket);
+        let writing = async {
+            let Some(following) = following else { return write(link, &socket).await };
+            if let Err(error) = following.write_rest(&socket).await {
+                return error.to_string();
+            }
+            write(link, &following.socket).await
+        };
         let failed = tokio::select! {
             biased;
             end = self.read(link, events) => return end,
-            what = write(link, &socket) => what,
+            what = writing => what,
         };
         match self.last_words(link, events).await {
             Some(end) => end,
@@ -155,33 +232,82 @@ impl LinkTask {
         }
     }
 
+    /// Another channel takes over.
+    async fn superseded(&mut self, link: &Arc<Link>) -> Result<Incoming, ClosedReason> {
+        match link.take_incoming() {
+            Some(next) => Ok(next),
+            None => self.next_channel(link, "another one was to take over".into()).await,
+        }
+    }
+
     /// The channel was lost: waits for the next one.
-    async fn next_channel(&mut self, link: &Arc<Link>, what: String) -> Result<Channel, ClosedReason> {
+    async fn next_channel(&mut self, link: &Arc<Link>, what: String) -> Result<Incoming, ClosedReason> {
         lock(&link.writer).detach();
         if self.patience.is_zero() {
             return Err(ClosedReason::Lost(what));
         }
         log::debug!(target: "channel", "the channel to node {} was lost: {what}", link.peer.name);
+        // One that was to follow it has nothing to follow.
+        lock(&link.incoming).take_if(|incoming| matches!(incoming, Incoming::Follows(_)));
+        link.renewal_due.send_replace(false);
         link.presence.send_replace(Presence::Absent);
-        let next = async {
-            loop {
-                if let Some(reason) = lock(&link.ended).clone() {
-                    return Err(reason);
-                }
-                if let Some(channel) = lock(&link.incoming).take() {
-                    return Ok(channel);
-                }
-                link.attend.notified().await;
-                if link.has_room.swap(false, Ordering::SeqCst) {
-                    // There is none before there is a channel: it will be said again.
-                    link.was_full.store(true, Ordering::SeqCst);
-                }
-            }
-        };
         let limit = self.patience;
-        time::timeout(limit, next).await.unwrap_or_else(|_| {
+        time::timeout(limit, self.incoming(link)).await.unwrap_or_else(|_| {
             Err(ClosedReason::Lost(format!("{what}, and there was no other for {} s", limit.as_secs())))
         })
+    }
+
+    /// The next channel, or how the link ended meanwhile.
+    async fn incoming(&self, link: &Arc<Link>) -> Result<Incoming, ClosedReason> {
+        loop {
+            if let Some(reason) = lock(&link.ended).clone() {
+                return Err(reason);
+            }
+            if let Some(next) = link.take_incoming() {
+                return Ok(next);
+            }
+            link.attend.notified().await;
+            if link.has_room.swap(false, Ordering::SeqCst) {
+                // There is none before there is a channel: it will be said again.
+                link.was_full.store(true, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// What is written from now on goes to this channel; the one at hand ends with CLOSE.
+    fn follow(&mut self, link: &Arc<Link>, channel: Channel) -> Option<Following> {
+        let Channel { socket, established, own, leftover, greeting, lifetime, .. } = channel;
+        let opening = greeting.iter().flat_map(|greeting| greeting.frames(&own)).collect::<Vec<_>>();
+        let moved = {
+            let mut writer = lock(&link.writer);
+            // Nobody takes anything from the queue meanwhile: that is the writer's holder's.
+            let last = link.queue().sent();
+            writer.move_to(Arc::clone(&socket), established.send, &opening, last)
+        };
+        let (_, rest) = match moved {
+            Ok(moved) => moved,
+            Err(error) => {
+                // The channel at hand can't say that another one follows: it is lost, and the session goes on.
+                log::debug!(target: "channel", "no channel can follow to node {}: {error}", link.peer.name);
+                lock(&link.writer).detach();
+                return None;
+            }
+        };
+        link.renewal_due.send_replace(false);
+        link.flush();
+        link.kick.notify_one();
+        self.expires = expiry(lifetime);
+        Some(Following { rest, written: 0, socket, key: established.receive, leftover })
+    }
+
+    /// The channel at hand was read to its end: the next one is read.
+    async fn read_next(&mut self, link: &Arc<Link>, mut next: Following) {
+        // The other side reads to the end, too; what it does not get it notices.
+        let _ = time::timeout(FOLLOW_LIMIT, next.write_rest(&self.socket)).await;
+        log::debug!(target: "channel", "to node {}: another channel has followed", link.peer.name);
+        self.reader.attach(link.receiving().channel(), next.key, &next.leftover);
+        self.socket = next.socket;
+        link.presence.send_replace(Presence::Connected);
     }
 
     /// Goes on over another channel: what the peer does not own is sent again.
@@ -217,7 +343,7 @@ impl LinkTask {
         }
         self.reader.attach(link.receiving().channel(), established.receive, &leftover);
         self.socket = socket;
-        self.lifetime = lifetime;
+        self.expires = expiry(lifetime);
         link.presence.send_replace(Presence::Connected);
         link.note_room();
         link.flush();
@@ -230,8 +356,8 @@ impl LinkTask {
             return ended(link, end);
         }
         events.read_done(link);
-        let expires = time::Instant::now() + self.lifetime.min(LONGEST_LIFE);
-        let timer = time::sleep_until(expires);
+        let mut times = Times { expires: self.expires, renewal: Some(renewal(self.expires)) };
+        let timer = time::sleep_until(times.next());
         pin!(timer);
         loop {
             if let Err(reason) = self.read_turn(link, events) {
@@ -265,9 +391,16 @@ impl LinkTask {
                     }
                 }
                 () = timer.as_mut() => {
-                    if timer_fired(timer.as_mut(), expires) {
+                    let now = time::Instant::now();
+                    if now >= times.expires {
                         link.close(CloseReason::Expired);
+                        times.expires = now + LONGEST_LIFE;
                     }
+                    if times.renewal.is_some_and(|at| now >= at) {
+                        times.renewal = None;
+                        link.renewal_due.send_replace(true);
+                    }
+                    timer.as_mut().reset(times.next());
                 }
             }
         }
@@ -335,12 +468,22 @@ impl LinkTask {
     }
 }
 
-/// Resets the timer to the expiry; says whether that has come.
-fn timer_fired(timer: std::pin::Pin<&mut Sleep>, expires: time::Instant) -> bool {
-    let expired = time::Instant::now() >= expires;
-    let next = if expired { expires + Duration::from_secs(3600) } else { expires };
-    timer.reset(next);
-    expired
+/// What a channel waits for.
+struct Times {
+    expires: time::Instant,
+    renewal: Option<time::Instant>,
+}
+
+impl Times {
+    fn next(&self) -> time::Instant {
+        self.renewal.map_or(self.expires, |at| at.min(self.expires))
+    }
+}
+
+/// When another channel should follow one that ends then: long before, if it is given little time.
+fn renewal(expires: time::Instant) -> time::Instant {
+    let now = time::Instant::now();
+    now + RENEWAL.min(expires.saturating_duration_since(now) / 2)
 }
 
 /// Writes what callers left over, until that fails; answers why.
@@ -364,6 +507,7 @@ async fn write(link: &Arc<Link>, socket: &Arc<dyn Socket>) -> String {
 
 fn ended(link: &Arc<Link>, end: ReadEnd) -> ChannelEnd {
     match end {
+        ReadEnd::Closed(CloseReason::Replaced) => ChannelEnd::Followed,
         ReadEnd::Closed(reason) => ChannelEnd::Closed(ClosedReason::Gracefully(reason)),
         ReadEnd::Superseded => ChannelEnd::Superseded,
         // Whoever is between the two nodes can change bytes, or cut the connection: it comes to the same.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use support::{Home, TestNode, join};
+use support::{Home, TestNode, join, join_with};
 use troupe_node::{
     channel::{self, Channel, Greeting},
     discovery::{Announce, Announcement, Directory, zone_folder},
@@ -21,14 +21,16 @@ use troupe_node::{
 };
 use troupe_proto::{
     codec::{
-        Body, Correlation, Course, CreditKind, Extensions, Fail, Frame, Handle, Message, Reply, ResetReason,
-        Resume, Target,
+        Body, Correlation, Course, CreditKind, Extensions, Fail, Flow, Frame, Handle, Message, Reply,
+        ResetReason, Resume, Target, cost_of,
     },
     noise::{Capabilities, CredentialRequest, Identity, Membership, Peer},
     session::Terms,
     text::Text,
 };
-use troupe_testkit::{BEGINS, Direction, Event, Faults, FaultyNetwork, recorder::in_words, text_message};
+use troupe_testkit::{
+    BEGINS, Direction, Event, Faults, FaultyNetwork, Recorder, recorder::in_words, text_message,
+};
 
 /// Frames of one node to the other, each with the pair whose order it has to keep.
 type Said = Vec<(u32, String)>;
@@ -110,10 +112,15 @@ struct Two {
 
 impl Two {
     async fn over<T: Transport + Clone + 'static>(network: T) -> Self {
+        Self::with(network, Recorder::new).await
+    }
+
+    async fn with<T: Transport + Clone + 'static>(network: T, events: fn() -> Arc<Recorder>) -> Self {
         let home = Home::new();
         let faults = Faults::default();
         let faulty = || FaultyNetwork::with(network.clone(), faults.clone());
-        let (one, two) = (join(&home, faulty(), "one"), join(&home, faulty(), "two"));
+        let join = |name| join_with(&home, faulty(), name, events());
+        let (one, two) = (join("one"), join("two"));
         one.zone.dial(two.zone.id());
         one.linked(&two).await;
         two.linked(&one).await;
@@ -272,6 +279,64 @@ async fn what_is_not_sent_again_fills_no_window() {
     }
     push(&near, &[text_message(1, 2, "comes through")]);
     two.two.events.until("the message", |events| events.bodies() == [b"comes through"]).await;
+}
+
+#[tokio::test]
+async fn a_full_resend_buffer_makes_senders_wait_until_there_is_a_connection_again() {
+    let two = Two::over(MemoryNetwork::default()).await;
+    let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
+    two.faults.refuse(true);
+    two.faults.cut();
+    let body = "x".repeat(1 << 20);
+    let mut count = [0, 0];
+    for (link, count) in [&near, &far].into_iter().zip(&mut count) {
+        while !link.is_full() {
+            push(link, &[text_message(*count, 2, &body)]);
+            *count += 1;
+        }
+        assert!((31..=33).contains(count), "full at 32 MiB, not after {count}");
+    }
+    two.faults.refuse(false);
+    for (node, link, count) in [(&two.one, &near, count[1]), (&two.two, &far, count[0])] {
+        node.events.until_event(Event::Room(0)).await;
+        node.events.until("all that waited", |events| events.frames() == count as usize).await;
+        assert!(!link.is_full());
+    }
+}
+
+#[tokio::test]
+async fn windows_that_are_full_on_both_sides_open_again_whatever_was_cut() {
+    const COUNT: usize = 30;
+    let two = Two::with(MemoryNetwork::default(), Recorder::that_never_consumes).await;
+    let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
+    let body = "x".repeat(1 << 20);
+    for link in [&near, &far] {
+        let frames: Vec<_> = (0..COUNT as u32).map(|from| text_message(from, 2, &body)).collect();
+        push(link, &frames);
+    }
+    let ends = [(&two.one, &near), (&two.two, &far)];
+    let held = Terms::default().windows[0] as usize / body.len();
+    for (node, _) in ends {
+        node.events.until("a full window", |events| events.frames() == held).await;
+    }
+    // In each round what opens the windows is lost on the way.
+    let mut consumed = [0, 0];
+    while consumed != [COUNT, COUNT] {
+        two.faults.cut_after(Direction::There, 0);
+        two.faults.cut_after(Direction::Back, 0);
+        for ((node, link), consumed) in ends.into_iter().zip(&mut consumed) {
+            let frames = node.events.frames();
+            for _ in *consumed..frames {
+                link.consumed(Flow::Messages, u64::from(cost_of(body.len())));
+            }
+            *consumed = frames;
+        }
+        for ((node, _), consumed) in ends.into_iter().zip(consumed) {
+            let next = (consumed + held / 2).min(COUNT);
+            node.events.until("more", |events| events.frames() >= next).await;
+        }
+    }
+    assert_eq!((two.one.opened(), two.two.opened()), (1, 1));
 }
 
 /// Both sides of a session that nobody could go on with.

@@ -1,6 +1,8 @@
 //! A session outlives its connections: whatever is cut wherever, nothing is lost, doubled or out of order while both
 //! nodes live.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
+
 mod support;
 
 use std::{
@@ -63,7 +65,7 @@ fn say(link: &Link, round: usize, long: usize, said: &mut Said) {
         (4 + round as u32, Frame::Reply(Reply { correlation: correlation(4), body: body(&text) })),
         (3, message(3, Some(correlation(2)), &small)),
         (5_000_000 + round as u32, Frame::Fail(fail)),
-        (0, Frame::Cancel { correlation: correlation(6), deadline: round % 2 == 0 }),
+        (0, Frame::Cancel { correlation: correlation(6), deadline: round.is_multiple_of(2) }),
         (0, Frame::Where { name: "somebody" }),
         (0, Frame::Stage { correlation: correlation(7), stage: 2 }),
         (0, Frame::Gone { handle: at(9) }),
@@ -103,14 +105,15 @@ async fn heard(node: &TestNode, said: &mut Said, context: &str) {
     said.clear();
 }
 
-struct Two {
+/// Two nodes of a zone of their own, over connections that fail on demand.
+struct Pair {
     one: TestNode,
     two: TestNode,
     faults: Faults,
     _home: Home,
 }
 
-impl Two {
+impl Pair {
     async fn over<T: Transport + Clone + 'static>(network: T) -> Self {
         Self::with(network, Recorder::new).await
     }
@@ -118,8 +121,8 @@ impl Two {
     async fn with<T: Transport + Clone + 'static>(network: T, events: fn() -> Arc<Recorder>) -> Self {
         let home = Home::new();
         let faults = Faults::default();
-        let faulty = || FaultyNetwork::with(network.clone(), faults.clone());
-        let join = |name| join_with(&home, faulty(), name, events());
+        let wrapped = || FaultyNetwork::with(network.clone(), faults.clone());
+        let join = |name| join_with(&home, wrapped(), name, events());
         let (one, two) = (join("one"), join("two"));
         one.zone.dial(two.zone.id());
         one.linked(&two).await;
@@ -144,7 +147,7 @@ impl Two {
 
 /// Cuts the exchange behind its first byte, then behind that which is `step` later, and so on until it is over before
 /// the cut; in both directions, on one session. Answers how many cuts that were.
-async fn cut_behind_every(two: &Two, long: usize, step: usize) -> usize {
+async fn cut_behind_every(two: &Pair, long: usize, step: usize) -> usize {
     // What keeps an exchange from a cut now and then is that fewer acknowledgements were due in it.
     const OVER: usize = 20;
     let mut round = 0;
@@ -169,21 +172,21 @@ async fn cut_behind_every(two: &Two, long: usize, step: usize) -> usize {
 
 #[tokio::test]
 async fn a_cut_behind_any_byte_of_a_busy_exchange_loses_doubles_and_reorders_nothing() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let cuts = cut_behind_every(&two, 40, 1).await;
     assert!(cuts > 1500, "{cuts}");
 }
 
 #[tokio::test]
 async fn a_cut_among_the_pieces_of_long_bodies_loses_doubles_and_reorders_nothing() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let cuts = cut_behind_every(&two, 40_000, 331).await;
     assert!(cuts > 500, "{cuts}");
 }
 
 #[tokio::test]
 async fn a_cut_over_tcp_loses_doubles_and_reorders_nothing() {
-    let two = Two::over(Tcp).await;
+    let two = Pair::over(Tcp).await;
     let cuts = cut_behind_every(&two, 40_000, 4001).await;
     assert!(cuts > 40, "{cuts}");
 }
@@ -192,7 +195,7 @@ async fn a_cut_over_tcp_loses_doubles_and_reorders_nothing() {
 /// other never got to use.
 #[tokio::test(start_paused = true)]
 async fn a_cut_behind_any_byte_of_the_next_channels_beginning_is_followed_by_another() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let mut round = 0;
     for direction in [Direction::There, Direction::Back] {
         for byte in (0..1000).step_by(3) {
@@ -232,7 +235,7 @@ fn push(link: &Link, frames: &[Frame<'_>]) {
 
 #[tokio::test(start_paused = true)]
 async fn what_expired_while_there_was_no_connection_is_not_sent_again() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let near = two.one.link_to(&two.two);
     let long = "x".repeat(20_000);
     two.faults.refuse(true);
@@ -263,7 +266,7 @@ async fn what_expired_while_there_was_no_connection_is_not_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_sent_again_fills_no_window() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let near = two.one.link_to(&two.two);
     let body = "x".repeat(15_000);
     // Twice what the window takes.
@@ -283,7 +286,7 @@ async fn what_is_not_sent_again_fills_no_window() {
 
 #[tokio::test]
 async fn a_full_resend_buffer_makes_senders_wait_until_there_is_a_connection_again() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
     two.faults.refuse(true);
     two.faults.cut();
@@ -307,7 +310,7 @@ async fn a_full_resend_buffer_makes_senders_wait_until_there_is_a_connection_aga
 #[tokio::test]
 async fn windows_that_are_full_on_both_sides_open_again_whatever_was_cut() {
     const COUNT: usize = 30;
-    let two = Two::with(MemoryNetwork::default(), Recorder::that_never_consumes).await;
+    let two = Pair::with(MemoryNetwork::default(), Recorder::that_never_consumes).await;
     let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
     let body = "x".repeat(1 << 20);
     for link in [&near, &far] {
@@ -340,7 +343,7 @@ async fn windows_that_are_full_on_both_sides_open_again_whatever_was_cut() {
 }
 
 /// Both sides of a session that nobody could go on with.
-async fn ended(two: &Two) {
+async fn ended(two: &Pair) {
     let began = tokio::time::Instant::now();
     tokio::time::sleep(Duration::from_secs(25)).await;
     assert!(two.one.link_to(&two.two).is_open() && two.two.link_to(&two.one).is_open(), "too early");
@@ -353,13 +356,13 @@ async fn ended(two: &Two) {
     assert!(!two.one.events.events().iter().any(left), "a node that lives has not left");
 }
 
-fn sender(slot: u32) -> Option<Handle> {
-    Some(Handle { slot, generation: 1 })
+fn sender(slot: u32) -> Handle {
+    Handle { slot, generation: 1 }
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_thirty_seconds_without_a_connection_the_session_starts_over_and_both_sides_know() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
     two.faults.refuse(true);
     two.faults.cut();
@@ -373,10 +376,10 @@ async fn after_thirty_seconds_without_a_connection_the_session_starts_over_and_b
     push(&far, &[text_message(4, 2, &"x".repeat(50_000)), reply(2), reply(3)]);
     ended(&two).await;
     let leftover = two.one.events.leftover();
-    assert_eq!(leftover.sends, HashMap::from([((sender(1), false), 2)]));
+    assert_eq!(leftover.sends, HashMap::from([((Some(sender(1)), false), 2)]));
     assert_eq!((leftover.unsent, leftover.answers), (vec![Correlation { slot: 7, generation: 1 }], 1));
     let leftover = two.two.events.leftover();
-    assert_eq!((leftover.sends, leftover.answers), (HashMap::from([((sender(4), false), 1)]), 2));
+    assert_eq!((leftover.sends, leftover.answers), (HashMap::from([((Some(sender(4)), false), 1)]), 2));
     assert!(near.batch().is_none() && far.batch().is_none());
 
     two.faults.refuse(false);
@@ -389,7 +392,7 @@ async fn after_thirty_seconds_without_a_connection_the_session_starts_over_and_b
 
 #[tokio::test(start_paused = true)]
 async fn what_was_sent_and_not_acknowledged_may_have_been_delivered() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let near = two.one.link_to(&two.two);
     let long = "x".repeat(200_000);
     two.faults.refuse(true);
@@ -402,7 +405,7 @@ async fn what_was_sent_and_not_acknowledged_may_have_been_delivered() {
     assert_eq!(two.two.events.bodies(), [&b"arrives"[..], b"arrives too"]);
     let leftover = two.one.events.leftover();
     // Of the long one some pieces have come, but not the last.
-    assert_eq!(leftover.sends, HashMap::from([((sender(1), true), 1), ((sender(3), false), 1)]));
+    assert_eq!(leftover.sends, HashMap::from([((Some(sender(1)), true), 1), ((Some(sender(3)), false), 1)]));
     assert_eq!((leftover.unsent, leftover.partial), (vec![], 0));
     assert_eq!(two.two.events.leftover().partial, 1);
 }
@@ -535,10 +538,11 @@ async fn a_side_that_has_not_noticed_the_loss_goes_on_over_the_channel_that_the_
     assert!(link.is_open());
 }
 
-const HOUR: Duration = Duration::from_secs(3600);
+/// Half a minute before another channel follows.
+const ALMOST: Duration = Duration::from_secs(3600 - 30);
 
 /// Waits until another channel has followed the one at hand, whose time has come.
-async fn renewed(two: &Two, connections: usize) {
+async fn renewed(two: &Pair, connections: usize) {
     let mut waited = 0;
     while two.faults.connections() == connections {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -549,10 +553,10 @@ async fn renewed(two: &Two, connections: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn every_hour_another_channel_follows_and_frames_keep_their_order_across_it() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     for round in 0..6 {
         let connections = two.faults.connections();
-        tokio::time::sleep(HOUR - Duration::from_secs(30)).await;
+        tokio::time::sleep(ALMOST).await;
         assert_eq!(two.faults.connections(), connections, "not before its time");
         let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
         let (mut by_one, mut by_two) = (Said::new(), Said::new());
@@ -576,12 +580,12 @@ async fn every_hour_another_channel_follows_and_frames_keep_their_order_across_i
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_while_one_channel_follows_another_loses_doubles_and_reorders_nothing() {
-    let two = Two::over(MemoryNetwork::default()).await;
+    let two = Pair::over(MemoryNetwork::default()).await;
     let mut round = 0;
     for direction in [Direction::There, Direction::Back] {
         for byte in (0..2400).step_by(13) {
             let connections = two.faults.connections();
-            tokio::time::sleep(HOUR - Duration::from_secs(30)).await;
+            tokio::time::sleep(ALMOST).await;
             two.faults.cut_after(direction, byte);
             renewed(&two, connections).await;
             two.exchange(round, 20_000, &format!("a cut behind byte {byte} {direction:?} of a move")).await;

@@ -356,21 +356,20 @@ impl LinkTask {
             return ended(link, end);
         }
         events.read_done(link);
-        let mut times = Times { expires: self.expires, renewal: Some(renewal(self.expires)) };
-        let timer = time::sleep_until(times.next());
+        let mut dates = Dates { expires: self.expires, renewal: Some(renewal(self.expires)) };
+        let timer = time::sleep_until(dates.next());
         pin!(timer);
         loop {
             if let Err(reason) = self.read_turn(link, events) {
                 return reason;
             }
-            let urgency = self.ack_urgency(link);
+            let urgency = Self::ack_urgency(link);
             match urgency {
-                AckUrgency::Nothing => {}
                 AckUrgency::Now => link.send_ack(),
                 AckUrgency::By(due) if time::Instant::from_std(due) < timer.deadline() => {
                     timer.as_mut().reset(due.into());
                 }
-                AckUrgency::By(_) => {}
+                AckUrgency::By(_) | AckUrgency::Nothing => {}
             }
             tokio::select! {
                 biased;
@@ -392,21 +391,21 @@ impl LinkTask {
                 }
                 () = timer.as_mut() => {
                     let now = time::Instant::now();
-                    if now >= times.expires {
+                    if now >= dates.expires {
                         link.close(CloseReason::Expired);
-                        times.expires = now + LONGEST_LIFE;
+                        dates.expires = now + LONGEST_LIFE;
                     }
-                    if times.renewal.is_some_and(|at| now >= at) {
-                        times.renewal = None;
+                    if dates.renewal.is_some_and(|at| now >= at) {
+                        dates.renewal = None;
                         link.renewal_due.send_replace(true);
                     }
-                    timer.as_mut().reset(times.next());
+                    timer.as_mut().reset(dates.next());
                 }
             }
         }
     }
 
-    fn ack_urgency(&self, link: &Link) -> AckUrgency {
+    fn ack_urgency(link: &Link) -> AckUrgency {
         let acknowledged = link.acknowledged.load(Ordering::Relaxed);
         if link.owned.load(Ordering::Relaxed) == acknowledged {
             return AckUrgency::Nothing;
@@ -469,12 +468,12 @@ impl LinkTask {
 }
 
 /// What a channel waits for.
-struct Times {
+struct Dates {
     expires: time::Instant,
     renewal: Option<time::Instant>,
 }
 
-impl Times {
+impl Dates {
     fn next(&self) -> time::Instant {
         self.renewal.map_or(self.expires, |at| at.min(self.expires))
     }

@@ -110,7 +110,7 @@ impl Credentials {
             match self.renew(&current, now) {
                 Ok(renewed) => *current = Arc::new(renewed),
                 Err(error) => {
-                    log::warn!(target: "zone", "{error}; the old one ends at {}", credential.expires())
+                    log::warn!(target: "zone", "{error}; the old one ends at {}", credential.expires());
                 }
             }
         }
@@ -148,6 +148,10 @@ mod tests {
     const HOUR: u64 = 3600;
     const START: u64 = 1_800_000_000;
 
+    fn signed(seconds: u64) -> i64 {
+        i64::try_from(seconds).unwrap()
+    }
+
     /// A clock that tests move: the wall's, in seconds from the start, and the steady one.
     #[derive(Clone, Default)]
     struct Hands(Arc<Mutex<(i64, u64)>>);
@@ -164,7 +168,7 @@ mod tests {
         /// Time passes, for both.
         fn pass(&self, seconds: u64) {
             let mut hands = self.0.lock().unwrap();
-            hands.0 += seconds as i64;
+            hands.0 += signed(seconds);
             hands.1 += seconds;
         }
 
@@ -232,7 +236,7 @@ mod tests {
     fn a_wall_clock_that_is_set_forward_and_back_keeps_nobody_out() {
         let (zone, hands) = (TestZone::new(), Hands::default());
         let (one, two) = (zone.enrol("one", &hands), zone.enrol("two", &hands));
-        for jump in [48 * HOUR as i64, 1000 * HOUR as i64, 13 * HOUR as i64] {
+        for jump in [48, 1000, 13].map(|hours| signed(hours * HOUR)) {
             hands.set(jump);
             meet(&one, &two).unwrap();
             hands.pass(HOUR);
@@ -255,7 +259,7 @@ mod tests {
         let holds = |now| old.credential().verify(&zone.0.public_key(), now).is_ok();
         assert!(holds(one.now()));
         hands.pass(CREDENTIAL_LIFETIME + HOUR);
-        hands.set(-(CREDENTIAL_LIFETIME as i64));
+        hands.set(-signed(CREDENTIAL_LIFETIME));
         assert_eq!(one.now(), START + CREDENTIAL_LIFETIME + HOUR);
         assert!(!holds(one.now()));
     }

@@ -125,8 +125,7 @@ async fn open(
 
 /// Where the member is, looked up now: a record of a dead node is never dialled.
 async fn find(shared: &Arc<Shared>, id: NodeId) -> Result<Member, DialError> {
-    let members =
-        off_the_io_thread(shared, |shared| shared.others()).await.map_err(|_| DialError::Ending)??;
+    let members = off_the_io_thread(shared, Shared::others).await.map_err(|_| DialError::Ending)??;
     members.into_iter().find(|member| member.id == id).ok_or(DialError::NoSuchMember)
 }
 

@@ -1,6 +1,10 @@
 //! Tells who joins and who leaves: from what the discovery says, and at once when a link is lost.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::{self, Instant};
 use troupe_proto::noise::NodeId;
@@ -45,7 +49,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// Compares who is there with who was.
 async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
-    let found = match off_the_io_thread(shared, |shared| shared.others()).await {
+    let found = match off_the_io_thread(shared, Shared::others).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             log::warn!(target: "zone", "can't tell who is in the zone: {error}");
@@ -69,9 +73,9 @@ async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
         shared.events.member_left(member);
     }
     for member in found {
-        if !known.contains_key(&member.id) {
+        if let Entry::Vacant(entry) = known.entry(member.id) {
             shared.events.member_joined(&member);
-            known.insert(member.id, member);
+            entry.insert(member);
         }
     }
 }

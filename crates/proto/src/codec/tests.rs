@@ -236,7 +236,9 @@ fn time_spent_waiting_is_taken_off_every_message_of_a_record() {
         Frame::Message(Message { remaining_ms: u32::MAX, ..message(Target::Name("greeter")) }),
     ];
     let mut record = Vec::new();
-    frames.iter().for_each(|frame| encode(frame, &mut record));
+    for frame in &frames {
+        encode(frame, &mut record);
+    }
     age_all(&mut record, 100);
     let aged: Vec<_> = Decoder::new(&record).map(Result::unwrap).collect();
     let Decoded::Whole(Frame::Message(first)) = aged[0] else { panic!("a message") };

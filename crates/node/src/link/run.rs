@@ -15,12 +15,11 @@ use tokio::{
     sync::{Notify, watch},
     time,
 };
-use troupe_proto::{codec::CloseReason, noise::OpeningKey, session::AckUrgency};
+use troupe_proto::{codec::CloseReason, session::AckUrgency};
 
 use super::{
-    ClosedReason, Drive, Incoming, Link, LinkEvents, Presence,
-    events::Expired,
-    lock,
+    ClosedReason, Drive, Link, LinkEvents, Presence, lock,
+    next::{FOLLOW_LIMIT, Following, Incoming},
     queue::Queue,
     reader::{ReadEnd, Reader, Receiving},
     writer::Writer,
@@ -35,8 +34,6 @@ const WRITE_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// A CLOSE that was sent before the connection failed is here by then.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-/// When the other side has gone over to another channel, this side learns so long after that one was accepted, at most.
-const FOLLOW_LIMIT: Duration = Duration::from_secs(2);
 /// A channel is followed by another after so long, for new keys and checked credentials.
 const RENEWAL: Duration = Duration::from_secs(3600);
 /// No timer runs for longer; whatever says it holds for longer does not matter.
@@ -46,11 +43,11 @@ const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 #[derive(Debug)]
 pub struct LinkTask {
     link: Arc<Link>,
-    socket: Arc<dyn Socket>,
-    reader: Reader,
+    pub(super) socket: Arc<dyn Socket>,
+    pub(super) reader: Reader,
     /// When the channel ends.
-    expires: time::Instant,
-    patience: Duration,
+    pub(super) expires: time::Instant,
+    pub(super) patience: Duration,
 }
 
 /// How a channel ended.
@@ -63,33 +60,6 @@ enum ChannelEnd {
     Superseded,
     /// Another one follows, and nothing more comes on this.
     Followed,
-}
-
-/// A channel that is written and read to its end while another one follows.
-#[derive(Debug)]
-struct Following {
-    /// What is still to be written to the channel at hand, behind the first `written` bytes.
-    rest: Vec<u8>,
-    written: usize,
-    socket: Arc<dyn Socket>,
-    key: OpeningKey,
-    leftover: Vec<u8>,
-}
-
-impl Following {
-    /// Writes the channel at hand to its end. Given up half way, it goes on from there.
-    async fn write_rest(&mut self, socket: &Arc<dyn Socket>) -> io::Result<()> {
-        while self.written < self.rest.len() {
-            match socket.try_write(&self.rest[self.written..]) {
-                Ok(written) => self.written += written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        socket.finish();
-        Ok(())
-    }
 }
 
 /// Makes a link of a channel. Nothing happens on it before [`LinkTask::run`].
@@ -131,7 +101,7 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
     (link, task)
 }
 
-fn expiry(lifetime: Duration) -> time::Instant {
+pub(super) fn expiry(lifetime: Duration) -> time::Instant {
     time::Instant::now() + lifetime.min(LONGEST_LIFE)
 }
 
@@ -230,124 +200,6 @@ impl LinkTask {
             Some(end) => end,
             None => ChannelEnd::Lost(failed),
         }
-    }
-
-    /// Another channel takes over.
-    async fn superseded(&mut self, link: &Arc<Link>) -> Result<Incoming, ClosedReason> {
-        match link.take_incoming() {
-            Some(next) => Ok(next),
-            None => self.next_channel(link, "another one was to take over".into()).await,
-        }
-    }
-
-    /// The channel was lost: waits for the next one.
-    async fn next_channel(&mut self, link: &Arc<Link>, what: String) -> Result<Incoming, ClosedReason> {
-        lock(&link.writer).detach();
-        if self.patience.is_zero() {
-            return Err(ClosedReason::Lost(what));
-        }
-        log::debug!(target: "channel", "the channel to node {} was lost: {what}", link.peer.name);
-        // One that was to follow it has nothing to follow.
-        lock(&link.incoming).take_if(|incoming| matches!(incoming, Incoming::Follows(_)));
-        link.renewal_due.send_replace(false);
-        link.presence.send_replace(Presence::Absent);
-        let limit = self.patience;
-        time::timeout(limit, self.incoming(link)).await.unwrap_or_else(|_| {
-            Err(ClosedReason::Lost(format!("{what}, and there was no other for {} s", limit.as_secs())))
-        })
-    }
-
-    /// The next channel, or how the link ended meanwhile.
-    async fn incoming(&self, link: &Arc<Link>) -> Result<Incoming, ClosedReason> {
-        loop {
-            if let Some(reason) = lock(&link.ended).clone() {
-                return Err(reason);
-            }
-            if let Some(next) = link.take_incoming() {
-                return Ok(next);
-            }
-            link.attend.notified().await;
-            if link.has_room.swap(false, Ordering::SeqCst) {
-                // There is none before there is a channel: it will be said again.
-                link.was_full.store(true, Ordering::SeqCst);
-            }
-        }
-    }
-
-    /// What is written from now on goes to this channel; the one at hand ends with CLOSE.
-    fn follow(&mut self, link: &Arc<Link>, channel: Channel) -> Option<Following> {
-        let Channel { socket, established, own, leftover, greeting, lifetime, .. } = channel;
-        let opening = greeting.iter().flat_map(|greeting| greeting.frames(&own)).collect::<Vec<_>>();
-        let moved = {
-            let mut writer = lock(&link.writer);
-            // Nobody takes anything from the queue meanwhile: that is the writer's holder's.
-            let last = link.queue().sent();
-            writer.move_to(Arc::clone(&socket), established.send, &opening, last)
-        };
-        let (_, rest) = match moved {
-            Ok(moved) => moved,
-            Err(error) => {
-                // The channel at hand can't say that another one follows: it is lost, and the session goes on.
-                log::debug!(target: "channel", "no channel can follow to node {}: {error}", link.peer.name);
-                lock(&link.writer).detach();
-                return None;
-            }
-        };
-        link.renewal_due.send_replace(false);
-        link.flush();
-        link.kick.notify_one();
-        self.expires = expiry(lifetime);
-        Some(Following { rest, written: 0, socket, key: established.receive, leftover })
-    }
-
-    /// The channel at hand was read to its end: the next one is read.
-    async fn read_next(&mut self, link: &Arc<Link>, mut next: Following) {
-        // The other side reads to the end, too; what it does not get it notices.
-        let _ = time::timeout(FOLLOW_LIMIT, next.write_rest(&self.socket)).await;
-        log::debug!(target: "channel", "to node {}: another channel has followed", link.peer.name);
-        self.reader.attach(link.receiving().channel(), next.key, &next.leftover);
-        self.socket = next.socket;
-        link.presence.send_replace(Presence::Connected);
-    }
-
-    /// Goes on over another channel: what the peer does not own is sent again.
-    fn go_on(
-        &mut self,
-        link: &Arc<Link>,
-        channel: Channel,
-        events: &dyn LinkEvents,
-    ) -> Result<(), ClosedReason> {
-        let Channel { socket, established, own, opened, leftover, greeting, lifetime } = channel;
-        let owned = link.owned.load(Ordering::Relaxed);
-        let mut expired = Vec::new();
-        {
-            let mut writer = lock(&link.writer);
-            let mut queue = link.queue();
-            let result = queue.go_on(opened.resume.next_expected, owned, link.now_ms(), |frame, body_len| {
-                expired.extend(Expired::of(frame, body_len));
-            });
-            link.acknowledged.store(owned, Ordering::Relaxed);
-            link.queued.store(queue.bytes(), Ordering::Relaxed);
-            drop(queue);
-            let opening = greeting.iter().flat_map(|greeting| greeting.frames(&own)).collect::<Vec<_>>();
-            writer.attach(Arc::clone(&socket), established.send, &opening);
-            drop(writer);
-            if let Err(error) = result {
-                let reason = ClosedReason::Violation(error.to_string());
-                link.close_as(CloseReason::Violation, reason.clone());
-                return Err(reason);
-            }
-        }
-        for expired in &expired {
-            events.expired(link, expired);
-        }
-        self.reader.attach(link.receiving().channel(), established.receive, &leftover);
-        self.socket = socket;
-        self.expires = expiry(lifetime);
-        link.presence.send_replace(Presence::Connected);
-        link.note_room();
-        link.flush();
-        Ok(())
     }
 
     async fn read(&mut self, link: &Arc<Link>, events: &dyn LinkEvents) -> ChannelEnd {

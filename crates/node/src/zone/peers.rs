@@ -20,6 +20,11 @@ use crate::{
     link::{Link, Presence},
 };
 
+mod verdict;
+
+use verdict::Of;
+pub(super) use verdict::{Dialled, Proposal, Verdict};
+
 /// A link as far as this table cares.
 pub(super) trait Ending: Clone {
     /// Whether frames can still be sent on it.
@@ -78,74 +83,6 @@ struct Known<L> {
     link: Option<L>,
     /// The dial under way.
     dial: Option<u64>,
-}
-
-/// What becomes of a channel that another node dialled.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict<L> {
-    /// A session begins.
-    Begin {
-        /// What this side answers.
-        greeting: Greeting,
-        /// The number of the link to be made; hand it to [`Peers::opened`] under the same lock.
-        index: u32,
-        /// The link whose place it takes, and why.
-        ended: Option<(L, ResetReason)>,
-    },
-    /// The session of this link goes on: attach the channel under this number.
-    GoOn {
-        /// What this side answers.
-        greeting: Greeting,
-        /// The link.
-        link: L,
-        /// What [`Link::detach`] answered.
-        number: u64,
-    },
-    /// The session of this link moves to the channel.
-    Move {
-        /// What this side answers.
-        greeting: Greeting,
-        /// The link.
-        link: L,
-    },
-    /// It is told no.
-    Refuse(CloseReason),
-}
-
-/// What this side says when it dials.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Proposal<L> {
-    pub(super) greeting: Greeting,
-    /// The link whose session is to go on or to move.
-    of: Of<L>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Of<L> {
-    Nothing,
-    /// And what [`Link::detach`] answered.
-    GoesOn(L, u64),
-    Moves(L),
-}
-
-/// What becomes of a dial that the peer accepted.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Dialled<L> {
-    /// A session begins; see [`Verdict::Begin`].
-    Begin {
-        /// The number of the link to be made.
-        index: u32,
-        /// The link whose place it takes, and why.
-        ended: Option<(L, ResetReason)>,
-    },
-    /// The session of this link goes on.
-    GoOn(L, u64),
-    /// The session of this link moves to the channel.
-    Move(L),
-    /// Another channel has taken its place.
-    Unwanted,
-    /// The peer goes on with a session that was not proposed.
-    Nonsense,
 }
 
 impl<L: Ending> Peers<L> {

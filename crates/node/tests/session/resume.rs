@@ -1,38 +1,24 @@
 //! A session outlives its connections: whatever is cut wherever, nothing is lost, doubled or out of order while both
 //! nodes live.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
+use std::{collections::HashMap, time::Duration};
 
-mod support;
-
-use std::{
-    collections::HashMap,
-    fs,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+use crate::{
+    pair::{Pair, TARGET, ask, push},
+    support::TestNode,
 };
-
-use support::{Home, TestNode, join, join_with};
 use troupe_node::{
-    channel::{self, Channel, Greeting},
-    discovery::{Announce, Announcement, Directory, zone_folder},
-    link::{ClosedReason, Expired, Link},
-    transport::{MemoryNetwork, Tcp, Transport},
+    link::{Expired, Link},
+    transport::{MemoryNetwork, Tcp},
 };
 use troupe_proto::{
     codec::{
-        Body, Correlation, Course, CreditKind, Extensions, Fail, Flow, Frame, Handle, Message, Reply,
-        ResetReason, Resume, Target, cost_of,
+        Body, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Handle, Message, Reply, Target, cost_of,
     },
-    noise::{Capabilities, CredentialRequest, Identity, Membership, Peer},
     session::Terms,
     text::Text,
 };
-use troupe_testkit::{
-    BEGINS, Direction, Event, Faults, FaultyNetwork, Recorder, recorder::in_words, text_message,
-};
+use troupe_testkit::{Direction, Event, Recorder, recorder::in_words, text_message};
 
 /// Frames of one node to the other, each with the pair whose order it has to keep.
 type Said = Vec<(u32, String)>;
@@ -105,44 +91,18 @@ async fn heard(node: &TestNode, said: &mut Said, context: &str) {
     said.clear();
 }
 
-/// Two nodes of a zone of their own, over connections that fail on demand.
-struct Pair {
-    one: TestNode,
-    two: TestNode,
-    faults: Faults,
-    _home: Home,
-}
-
-impl Pair {
-    async fn over<T: Transport + Clone + 'static>(network: T) -> Self {
-        Self::with(network, Recorder::new).await
-    }
-
-    async fn with<T: Transport + Clone + 'static>(network: T, events: fn() -> Arc<Recorder>) -> Self {
-        let home = Home::new();
-        let faults = Faults::default();
-        let wrapped = || FaultyNetwork::with(network.clone(), faults.clone());
-        let join = |name| join_with(&home, wrapped(), name, events());
-        let (one, two) = (join("one"), join("two"));
-        one.zone.dial(two.zone.id());
-        one.linked(&two).await;
-        two.linked(&one).await;
-        Self { one, two, faults, _home: home }
-    }
-
-    /// Exchanges once in both directions while a connection is cut; checks that it still is the same link.
-    async fn exchange(&self, round: usize, long: usize, context: &str) {
-        let (near, far) = (self.one.link_to(&self.two), self.two.link_to(&self.one));
-        let (mut by_one, mut by_two) = (Said::new(), Said::new());
-        say(&near, round, long, &mut by_one);
-        say(&far, round, long, &mut by_two);
-        tokio::task::yield_now().await;
-        say(&near, round + 1, 10, &mut by_one);
-        say(&far, round + 1, 10, &mut by_two);
-        heard(&self.two, &mut by_one, context).await;
-        heard(&self.one, &mut by_two, context).await;
-        assert!(near.is_open() && far.is_open(), "{context}");
-    }
+/// Exchanges once in both directions while a connection is cut; checks that it still is the same link.
+async fn exchange(pair: &Pair, round: usize, long: usize, context: &str) {
+    let (near, far) = (pair.one.link_to(&pair.two), pair.two.link_to(&pair.one));
+    let (mut by_one, mut by_two) = (Said::new(), Said::new());
+    say(&near, round, long, &mut by_one);
+    say(&far, round, long, &mut by_two);
+    tokio::task::yield_now().await;
+    say(&near, round + 1, 10, &mut by_one);
+    say(&far, round + 1, 10, &mut by_two);
+    heard(&pair.two, &mut by_one, context).await;
+    heard(&pair.one, &mut by_two, context).await;
+    assert!(near.is_open() && far.is_open(), "{context}");
 }
 
 /// Cuts the exchange behind its first byte, then behind that which is `step` later, and so on until it is over before
@@ -156,7 +116,7 @@ async fn cut_behind_every(two: &Pair, long: usize, step: usize) -> usize {
         while uncut < OVER {
             let before = two.faults.cuts();
             two.faults.cut_after(direction, byte);
-            two.exchange(round, long, &format!("a cut behind byte {byte} {direction:?}")).await;
+            exchange(two, round, long, &format!("a cut behind byte {byte} {direction:?}")).await;
             two.faults.spare();
             uncut = if two.faults.cuts() > before { 0 } else { uncut + 1 };
             byte += step;
@@ -202,35 +162,13 @@ async fn a_cut_behind_any_byte_of_the_next_channels_beginning_is_followed_by_ano
             let before = two.faults.cuts();
             two.faults.cut();
             two.faults.cut_after(direction, byte);
-            two.exchange(round, 40, &format!("a cut behind byte {byte} {direction:?} of a beginning")).await;
+            exchange(&two, round, 40, &format!("a cut behind byte {byte} {direction:?} of a beginning"))
+                .await;
             assert_eq!(two.faults.cuts(), before + 1);
             round += 2;
         }
     }
     assert_eq!((two.one.opened(), two.two.opened()), (1, 1));
-}
-
-fn ask(from: u32, slot: u32, remaining_ms: u32, body: &str) -> Frame<'_> {
-    Frame::Message(Message {
-        request: Some(Correlation { slot, generation: 1 }),
-        control: false,
-        remaining_ms,
-        sender: Some(Handle { slot: from, generation: 1 }),
-        target: Target::Slot(TARGET),
-        extensions: Extensions::NONE,
-        body: Body::Text(Text::from_utf8(body)),
-    })
-}
-
-const TARGET: Handle = Handle { slot: 2, generation: 1 };
-
-fn push(link: &Link, frames: &[Frame<'_>]) {
-    let mut batch = link.batch().expect("the link is open");
-    for frame in frames {
-        batch.push(frame).expect("not too long");
-    }
-    drop(batch);
-    link.flush();
 }
 
 #[tokio::test(start_paused = true)]
@@ -342,202 +280,6 @@ async fn windows_that_are_full_on_both_sides_open_again_whatever_was_cut() {
     assert_eq!((two.one.opened(), two.two.opened()), (1, 1));
 }
 
-/// Both sides of a session that nobody could go on with.
-async fn ended(two: &Pair) {
-    let began = tokio::time::Instant::now();
-    tokio::time::sleep(Duration::from_secs(25)).await;
-    assert!(two.one.link_to(&two.two).is_open() && two.two.link_to(&two.one).is_open(), "too early");
-    for node in [&two.one, &two.two] {
-        let ended = node.events.until_closed(0).await;
-        assert!(matches!(&ended, ClosedReason::Lost(what) if what.contains("30 s")), "{ended:?}");
-    }
-    assert!(began.elapsed() >= Duration::from_secs(29), "{:?}", began.elapsed());
-    let left = |event: &Event| matches!(event, Event::Left(_));
-    assert!(!two.one.events.events().iter().any(left), "a node that lives has not left");
-}
-
-fn sender(slot: u32) -> Handle {
-    Handle { slot, generation: 1 }
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_thirty_seconds_without_a_connection_the_session_starts_over_and_both_sides_know() {
-    let two = Pair::over(MemoryNetwork::default()).await;
-    let (near, far) = (two.one.link_to(&two.two), two.two.link_to(&two.one));
-    two.faults.refuse(true);
-    two.faults.cut();
-    // Both have noticed: nothing of this is sent.
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    let reply =
-        |slot| Frame::Reply(Reply { correlation: Correlation { slot, generation: 1 }, body: Body::EMPTY });
-    let lost =
-        [text_message(1, 2, "lost"), text_message(1, 2, "lost too"), ask(1, 7, 60_000, "lost"), reply(1)];
-    push(&near, &lost);
-    push(&far, &[text_message(4, 2, &"x".repeat(50_000)), reply(2), reply(3)]);
-    ended(&two).await;
-    let leftover = two.one.events.leftover();
-    assert_eq!(leftover.sends, HashMap::from([((Some(sender(1)), false), 2)]));
-    assert_eq!((leftover.unsent, leftover.answers), (vec![Correlation { slot: 7, generation: 1 }], 1));
-    let leftover = two.two.events.leftover();
-    assert_eq!((leftover.sends, leftover.answers), (HashMap::from([((Some(sender(4)), false), 1)]), 2));
-    assert!(near.batch().is_none() && far.batch().is_none());
-
-    two.faults.refuse(false);
-    two.one.zone.dial(two.two.zone.id());
-    two.one.linked(&two.two).await;
-    two.two.linked(&two.one).await;
-    two.one.say(&two.two, "anew");
-    two.two.events.until("the message", |events| events.bodies() == [b"anew"]).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_was_sent_and_not_acknowledged_may_have_been_delivered() {
-    let two = Pair::over(MemoryNetwork::default()).await;
-    let near = two.one.link_to(&two.two);
-    let long = "x".repeat(200_000);
-    two.faults.refuse(true);
-    two.faults.cut_after(Direction::There, 20_000);
-    push(
-        &near,
-        &[text_message(1, 2, "arrives"), ask(1, 7, 60_000, "arrives too"), text_message(3, 2, &long)],
-    );
-    ended(&two).await;
-    assert_eq!(two.two.events.bodies(), [&b"arrives"[..], b"arrives too"]);
-    let leftover = two.one.events.leftover();
-    // Of the long one some pieces have come, but not the last.
-    assert_eq!(leftover.sends, HashMap::from([((Some(sender(1)), true), 1), ((Some(sender(3)), false), 1)]));
-    assert_eq!((leftover.unsent, leftover.partial), (vec![], 0));
-    assert_eq!(two.two.events.leftover().partial, 1);
-}
-
-/// A process that is killed: its connections end, its lock is free, its record stays.
-#[tokio::test(start_paused = true)]
-async fn a_node_whose_process_was_killed_is_gone_at_once_and_everything_outstanding_fails() {
-    let (home, network) = (Home::new(), MemoryNetwork::default());
-    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
-    one.events.until_event(Event::Joined("by-hand".into())).await;
-    let channel = by_hand.dial(&network, &one, BEGINS).await;
-    one.events.until_event(Event::Opened(0)).await;
-    let link = one.zone.link(&by_hand.identity.id()).expect("a link");
-    push(&link, &[text_message(1, 2, "too late"), ask(1, 7, 60_000, "too late")]);
-    let began = tokio::time::Instant::now();
-    drop(channel);
-    by_hand.die(&home);
-    let ended = one.events.until_closed(0).await;
-    assert!(matches!(&ended, ClosedReason::Lost(_)), "{ended:?}");
-    one.events.until_event(Event::Left("by-hand".into())).await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    let events = one.events.events();
-    assert!(matches!(events[events.len() - 2..], [Event::Closed(..), Event::Left(_)]), "{events:?}");
-    assert_eq!(one.events.leftover().sends.values().sum::<u64>(), 1);
-    assert!(link.batch().is_none());
-}
-
-/// A node made by hand: it says what others say only in moments that are hard to meet.
-struct ByHand {
-    directory: Directory,
-    identity: Arc<Identity>,
-    announcement: Announcement,
-}
-
-impl ByHand {
-    fn join(home: &Home) -> Self {
-        let directory = Directory::open(&home.0, "test").unwrap();
-        let identity = Arc::new(Identity::generate().unwrap());
-        let address = SocketAddr::from(([127, 0, 0, 1], 9));
-        let announce = Announce { id: identity.id(), name: "by-hand".into(), address, incarnation: 1 };
-        let announcement = directory.announce(announce).unwrap();
-        Self { directory, identity, announcement }
-    }
-
-    /// Leaves its record behind, under a lock that nobody holds.
-    fn die(self, home: &Home) {
-        let folder = zone_folder(&home.0, "test").join("nodes");
-        let is_own = |path: &PathBuf| fs::read(path).unwrap().windows(7).any(|bytes| bytes == b"by-hand");
-        let record = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).find(is_own).unwrap();
-        // Another file of the same content: this process leaves that one alone.
-        let copy = record.with_extension("copy");
-        fs::copy(&record, &copy).unwrap();
-        fs::rename(&copy, &record).unwrap();
-        drop(self.announcement);
-    }
-
-    async fn dial(&self, network: &MemoryNetwork, to: &TestNode, resume: Resume) -> Channel {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let authority = self.directory.authority();
-        let credential = authority
-            .issue(&CredentialRequest {
-                name: "by-hand",
-                public_key: self.identity.public_key(),
-                not_before: now,
-                expires: now + 3600,
-                capabilities: Capabilities::ALL,
-            })
-            .unwrap();
-        let key = self.directory.access_key().clone();
-        let identity = Arc::clone(&self.identity);
-        let membership =
-            Membership::new(identity, credential, authority.public_key(), key, resume.incarnation).unwrap();
-        let socket = network.dial(to.zone.address()).await.unwrap();
-        let greet = |_: &Peer| Some(Greeting::from(resume));
-        channel::dial(socket, &membership, to.zone.id(), now, Terms::default(), greet).await.unwrap()
-    }
-}
-
-#[tokio::test]
-async fn another_life_of_a_node_ends_the_session_with_the_first_at_once() {
-    let (home, network) = (Home::new(), MemoryNetwork::default());
-    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
-    let first = by_hand.dial(&network, &one, BEGINS).await;
-    one.events.until_event(Event::Opened(0)).await;
-    let second = Resume { incarnation: 2, ..BEGINS };
-    let second = by_hand.dial(&network, &one, second).await;
-    let ended = one.events.until_closed(0).await;
-    assert_eq!(ended, ClosedReason::Reset(ResetReason::NewIncarnation));
-    one.events.until_event(Event::Opened(1)).await;
-    assert_eq!(second.opened().resume.session, 1);
-    drop(first);
-}
-
-#[tokio::test]
-async fn who_wants_to_go_on_with_a_session_that_nobody_keeps_is_told_to_start_over() {
-    let (home, network) = (Home::new(), MemoryNetwork::default());
-    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
-    let goes_on = Resume {
-        course: Course::GoesOn,
-        known_incarnation: one.zone.incarnation(),
-        session: 4,
-        next_expected: 9,
-        ..BEGINS
-    };
-    let answer = *by_hand.dial(&network, &one, goes_on).await.opened();
-    assert_eq!((answer.resume.course, answer.resume.session), (Course::Begins, 5));
-    assert_eq!(answer.reset, Some(ResetReason::NothingKept));
-    let of_another_life = Resume { known_incarnation: one.zone.incarnation() ^ 1, session: 6, ..goes_on };
-    let answer = *by_hand.dial(&network, &one, of_another_life).await.opened();
-    assert_eq!((answer.resume.session, answer.reset), (7, Some(ResetReason::NewIncarnation)));
-}
-
-#[tokio::test]
-async fn a_side_that_has_not_noticed_the_loss_goes_on_over_the_channel_that_the_other_dialled() {
-    let (home, network) = (Home::new(), MemoryNetwork::default());
-    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
-    let first = by_hand.dial(&network, &one, BEGINS).await;
-    one.events.until_event(Event::Opened(0)).await;
-    let goes_on = Resume { course: Course::GoesOn, known_incarnation: one.zone.incarnation(), ..BEGINS };
-    for _ in 0..3 {
-        // Each attempt takes the place of the one before, which has not ended.
-        let next = by_hand.dial(&network, &one, goes_on).await;
-        let answer = next.opened();
-        assert_eq!((answer.resume.course, answer.resume.session, answer.reset), (Course::GoesOn, 1, None));
-        std::mem::forget(next);
-    }
-    drop(first);
-    assert_eq!(one.opened(), 1);
-    let link = one.zone.link(&by_hand.identity.id()).expect("the link goes on");
-    assert!(link.is_open());
-}
-
 /// Half a minute before another channel follows.
 const ALMOST: Duration = Duration::from_secs(3600 - 30);
 
@@ -588,7 +330,7 @@ async fn a_cut_while_one_channel_follows_another_loses_doubles_and_reorders_noth
             tokio::time::sleep(ALMOST).await;
             two.faults.cut_after(direction, byte);
             renewed(&two, connections).await;
-            two.exchange(round, 20_000, &format!("a cut behind byte {byte} {direction:?} of a move")).await;
+            exchange(&two, round, 20_000, &format!("a cut behind byte {byte} {direction:?} of a move")).await;
             two.faults.spare();
             round += 2;
         }

@@ -1,7 +1,7 @@
 // Channels, links and the table of peers: who is let in, and what a link takes in and keeps.
 const hostile = 'cargo test -p troupe-node --test hostile';
 const links = 'cargo test -p troupe-node --test link';
-const zones = 'cargo test -p troupe-node --test zone members_get_in_while_strangers_stall';
+const zones = 'cargo test -p troupe-node --test hostile stranger';
 const inside = (module) => `cargo test -p troupe-node --lib ${module}`;
 
 const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: file, from, to, test }));

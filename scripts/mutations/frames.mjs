@@ -148,7 +148,6 @@ export const frames = [
     ['a HELLO may have no windows', '            && terms.windows.iter().all(|size| *size > 0);', ';'],
     ['a RESUME may name another incarnation', 'if resume.incarnation != incarnation {', 'if false {'],
     ['a RESUME may name session 0', 'if resume.session == 0 {', 'if false {'],
-    ['a RESUME may name the last session of all', 'if resume.session > SESSION_MAX {', 'if false {'],
     [
       'anything may come before HELLO and RESUME',
       '_ => Err(SessionError::OutOfPlace("it did not begin with HELLO and RESUME")),',

@@ -3,10 +3,6 @@
 use super::SessionError;
 use crate::codec::{Extensions, Flow, Frame, Hello, Resume};
 
-/// The highest number a session can have. Each new one counts on from the highest that either side named, so one at the
-/// end of the numbers would leave none for the next; half of them last for longer than there are nodes.
-const SESSION_MAX: u64 = u64::MAX / 2;
-
 /// What a side of a channel offers and takes in, as HELLO tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -114,11 +110,6 @@ impl Opening {
                 }
                 if resume.session == 0 {
                     return Err(SessionError::OutOfPlace("its RESUME names session 0"));
-                }
-                if resume.session > SESSION_MAX {
-                    return Err(SessionError::OutOfPlace(
-                        "its RESUME names a session near the end of all numbers",
-                    ));
                 }
                 Ok(Some(Opened { terms, resume: *resume }))
             }

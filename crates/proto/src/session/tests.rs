@@ -132,20 +132,10 @@ fn nothing_comes_before_hello_and_resume() {
 
 #[test]
 fn a_resume_that_contradicts_the_handshake_is_refused() {
-    for (frame, incarnation) in [(resume(1), 8), (resume(0), 7), (resume(u64::MAX), 7), (resume(1 << 63), 7)]
-    {
+    for (frame, incarnation) in [(resume(1), 8), (resume(0), 7)] {
         let mut opening = Opening::default();
         opening.read(&terms(100).hello(), incarnation).unwrap();
         assert!(opening.read(&frame, incarnation).is_err());
-    }
-}
-
-#[test]
-fn a_session_may_have_any_number_that_leaves_room_for_the_next() {
-    for session in [1, 2, u64::MAX / 2] {
-        let mut opening = Opening::default();
-        opening.read(&terms(100).hello(), 7).unwrap();
-        assert!(opening.read(&resume(session), 7).is_ok(), "session {session}");
     }
 }
 

@@ -47,7 +47,7 @@ enum Answer {
 impl Shared {
     /// Starts to look for an address; the answer comes to the inbox. `false`: known at once to be nowhere.
     pub(crate) fn search(self: &Arc<Self>, address: &str, target: Handle) -> bool {
-        let Some((_, io)) = self.zone.get() else { return false };
+        let Some(zone) = self.zone() else { return false };
         {
             let mut searches = lock(&self.searches);
             if let Some(at) = searches.missed.get(address) {
@@ -63,7 +63,7 @@ impl Shared {
             }
         }
         let (shared, address) = (self.clone(), Box::<str>::from(address));
-        io.spawn(async move {
+        zone.io.spawn(async move {
             let result = shared.find(&address).await;
             let targets = {
                 let mut searches = lock(&shared.searches);

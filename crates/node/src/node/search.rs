@@ -88,6 +88,10 @@ impl Shared {
             Some((node, name)) => (Some(node), name),
             None => (None, address),
         };
+        if node.is_some_and(|node| node == self.name) {
+            let nobody = Resolution::Failed(Failure::new(code::NO_SUCH_WORKER));
+            return self.look_up(name).map_or(nobody, Resolution::Local);
+        }
         let unreachable = Resolution::Failed(Failure::new(code::NODE_UNREACHABLE));
         let Some(zone) = self.zone() else { return unreachable };
         let mut members = match zone.members() {
@@ -129,7 +133,7 @@ impl Shared {
             }
         }
         // A worker of this node that started meanwhile comes first.
-        if node.is_none_or(|node| node == self.name)
+        if node.is_none()
             && let Some(handle) = self.look_up(name)
         {
             return Resolution::Local(handle);

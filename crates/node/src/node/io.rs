@@ -1,7 +1,7 @@
 //! Opening and closing a node: its I/O thread, its zone.
 
-use super::{Joined, Shared};
 use super::events::Events;
+use super::{Joined, Shared};
 use crate::code;
 use crate::discovery::{AnnounceError, Member};
 use crate::link::Link;

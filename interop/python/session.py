@@ -77,12 +77,12 @@ class Kept:
             return [f.frame(f.EMPTY)]
         return [first[:12] + struct.pack("<I", left) + first[16:], *self.frames[1:]]
 
-    def cost(self) -> tuple[int, int] | None:
-        """Window and cost of a request."""
+    def request(self) -> tuple[f.Name8 | str | None, int]:
+        """Target of a request, and how many bytes its body has."""
         first = self.frames[0]
-        at = f.read_message(f.Frame(first[0], first[1], first[4:])).body_at
-        body = struct.unpack_from("<I", first, 4 + at + 4)[0] if first[1] & f.PIECES else len(first) - 4 - at
-        return MESSAGES, body + OVERHEAD
+        message = f.read_message(f.Frame(first[0], first[1], first[4:]))
+        at = 4 + message.body_at
+        return message.target, struct.unpack_from("<I", first, at + 4)[0] if first[1] & f.PIECES else len(first) - at
 
 
 #: A worker: text of a message to text of the reply.
@@ -294,8 +294,13 @@ class Session:
         for kept in self._kept:
             again = kept.again()
             if again[0][0] == f.EMPTY and kept.frames[0][0] != f.EMPTY:
-                flow, cost = kept.cost()
-                self._started[flow] -= cost
+                target, size = kept.request()
+                places = self._places.get(target)
+                if target is not None:
+                    self._started[MESSAGES] -= size + OVERHEAD
+                if places:
+                    places.messages += 1
+                    places.size += size
                 kept.frames = again
             out += again
         channel.write(out)

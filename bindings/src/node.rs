@@ -407,6 +407,16 @@ pub fn counters() -> Result<Counters> {
     })
 }
 
+/// Counts and logs a send that was refused before it reached the port. `reason`: its place among the dead letters.
+#[napi(catch_unwind)]
+pub fn count_refused(reason: u32, slot: u32) -> Result<()> {
+    with(|isolate| {
+        if let Some(reason) = troupe_node::port::Reason::ALL.get(reason as usize) {
+            isolate.port.count_refused(*reason, slot);
+        }
+    })
+}
+
 /// The table of error codes, by number, for the test that compares it with TypeScript's.
 #[napi(catch_unwind)]
 pub fn error_codes() -> Vec<String> {

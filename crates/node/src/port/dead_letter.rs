@@ -22,11 +22,13 @@ pub enum Reason {
     TooLarge,
     /// A reply whose asker no longer waits, or has had one.
     LateReply,
+    /// The sender's call was not valid.
+    Invalid,
 }
 
 impl Reason {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 9] = [
         Reason::NoSuchWorker,
         Reason::WorkerStopped,
         Reason::MailboxFull,
@@ -35,6 +37,7 @@ impl Reason {
         Reason::NodeStopped,
         Reason::TooLarge,
         Reason::LateReply,
+        Reason::Invalid,
     ];
 
     fn words(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Reason {
             Reason::NodeStopped => "the node was stopped",
             Reason::TooLarge => "the other node takes no message of that length",
             Reason::LateReply => "nobody waits for this reply",
+            Reason::Invalid => "the message, its address or its options were not valid",
         }
     }
 }
@@ -63,6 +67,11 @@ pub fn counts() -> [u64; Reason::ALL.len()] {
 }
 
 impl Port {
+    /// Counts a send that its isolate refused by itself; `worker`: the slot it came from.
+    pub fn count_refused(&mut self, reason: Reason, worker: u32) {
+        self.dead_letter(reason, worker);
+    }
+
     /// Counts a dead letter. `worker`: the slot it came from (or, for a reply, whose it is), as far as it is known.
     pub(super) fn dead_letter(&mut self, reason: Reason, worker: u32) {
         let index = reason as usize;
@@ -73,7 +82,8 @@ impl Port {
         if LOGGED[index].swap(second, Ordering::Relaxed) == second {
             return;
         }
-        let name = self.slots.get(worker as usize).map_or("unknown", |slot| &*slot.name);
+        let name = self.slots.get(worker as usize).map_or("", |slot| &*slot.name);
+        let name = if name.is_empty() { "unknown" } else { name };
         log::log!(target: "dead-letter", level, "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
     }
 }

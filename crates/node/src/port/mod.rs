@@ -223,7 +223,6 @@ impl Port {
         deliver: bool,
     ) -> Flushed {
         self.set_now(now);
-        self.expire();
         let mut has_sends = false;
         if deliver {
             self.hand_out(sink);
@@ -232,12 +231,15 @@ impl Port {
             }
             has_sends = self.hand_out_sends(sink);
             self.drain_inbox(sink);
+            // After what has come, however late the flush is: an answer that is here is worth more than its deadline.
+            self.expire();
             self.drain_ready(sink);
             self.hand_out(sink);
         } else {
             for record in records.as_chunks::<STRIDE>().0 {
                 self.route(record, &mut text, &mut Closed);
             }
+            self.expire();
             self.hand_out_sends(sink);
         }
         self.flush_links();

@@ -94,8 +94,6 @@ pub mod incoming {
     pub const CONTROLLED: u32 = 15;
     /// Members came or went: 1 node. `members` has them.
     pub const MEMBERS: u32 = 16;
-    /// A name that this isolate asked for is known: 1 target, 2 request, 3 generation.
-    pub const RESOLVED: u32 = 17;
 }
 
 /// Stages of a request, as `TimeoutError.stage` names them.

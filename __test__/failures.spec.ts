@@ -36,7 +36,6 @@ const ways: Record<string, { handle: (context: Context) => unknown; cause: unkno
   },
   'throws a string': {
     handle: () => {
-       
       throw 'just words';
     },
     cause: 'just words',
@@ -44,7 +43,6 @@ const ways: Record<string, { handle: (context: Context) => unknown; cause: unkno
   },
   'throws undefined': {
     handle: () => {
-       
       throw undefined;
     },
     cause: undefined,
@@ -67,7 +65,6 @@ const ways: Record<string, { handle: (context: Context) => unknown; cause: unkno
   },
   'throws what can not be read': {
     handle: () => {
-       
       throw hostile;
     },
     cause: undefined,

@@ -233,6 +233,8 @@ impl Port {
             self.drain_inbox(sink);
             // After what has come, however late the flush is: an answer that is here is worth more than its deadline.
             self.expire();
+            // Only here: what the flush before has handed out was acted on, so a handler that is to be abandoned knows it.
+            self.expire_stops();
             self.drain_ready(sink);
             self.hand_out(sink);
         } else {

@@ -7,11 +7,13 @@
 #![expect(clippy::missing_panics_doc, reason = "what fails here fails a test")]
 #![expect(clippy::expect_used, reason = "what fails here fails a test")]
 
+pub mod driver;
 mod faults;
 mod members;
 mod pair;
 pub mod recorder;
 
+pub use driver::{Driver, Told};
 pub use faults::{Direction, Faults, FaultyNetwork};
 pub use members::{Founded, NOW};
 pub use pair::{BEGINS, Pair, connection, text_message};

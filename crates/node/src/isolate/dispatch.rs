@@ -20,6 +20,8 @@ const BYTES: usize = 1 << 20;
 pub(super) struct Incoming {
     words: [u32; STRIDE],
     text: Option<Body>,
+    /// When it was handed out, in ms of the isolate's clock: what remains of a deadline counts from then.
+    at: u64,
 }
 
 /// What is to be done.
@@ -27,6 +29,8 @@ pub(super) struct Incoming {
 pub(super) struct Outbox {
     pub(super) waiting: VecDeque<Incoming>,
     bytes: usize,
+    /// The time of the flush under way.
+    pub(super) now: u64,
 }
 
 impl Sink for Outbox {
@@ -35,7 +39,7 @@ impl Sink for Outbox {
             BodyRef::Text(text) => Some(self.read(text)),
             _ => None,
         };
-        self.waiting.push_back(Incoming { words, text });
+        self.waiting.push_back(Incoming { words, text, at: self.now });
     }
 
     fn has_room(&self, _: &BodyRef<'_>) -> bool {
@@ -87,19 +91,22 @@ impl Local {
     /// Does what is to be done, as far as the turn's budget goes.
     pub(super) fn dispatch(self: &Rc<Self>) {
         while !self.is_spent() {
-            let Some(Incoming { words, text }) = self.outbox.borrow_mut().next() else { return };
-            self.perform(words, text);
+            let Some(incoming) = self.outbox.borrow_mut().next() else { return };
+            self.perform(incoming);
         }
     }
 
-    fn perform(self: &Rc<Self>, words: [u32; STRIDE], text: Option<Body>) {
+    fn perform(self: &Rc<Self>, Incoming { words, text, at: since }: Incoming) {
         let [word, one, two, three, four, five, six, seven] = words;
-        let text =
-            if word & REF != 0 { self.batch.borrow_mut().take_kept(four).map(Body::Text) } else { text };
+        let text = if word & REF != 0 || word & KIND == incoming::DROPPED {
+            self.batch.borrow_mut().take_kept(four).map(Body::Text)
+        } else {
+            text
+        };
         let at = Handle { slot: one, generation: two };
         match word & KIND {
             incoming::MESSAGE => {
-                let until = if five == NO_LIMIT { u64::MAX } else { self.flushed_at.get() + u64::from(five) };
+                let until = if five == NO_LIMIT { u64::MAX } else { since + u64::from(five) };
                 let letter = Letter {
                     request: two,
                     generation: three,
@@ -108,7 +115,11 @@ impl Local {
                     is_from_elsewhere: word & SENDER_ELSEWHERE != 0,
                     until,
                 };
-                self.deliver(one, Lent { letter, body: text.unwrap_or(Body::Text(String::new())) });
+                self.deliver(
+                    one,
+                    word >> 16,
+                    Lent { letter, body: text.unwrap_or(Body::Text(String::new())) },
+                );
             }
             incoming::REPLY => {
                 let answer = match text {
@@ -149,16 +160,19 @@ impl Local {
             incoming::ABORT => self.abort(at),
             incoming::GONE => self.gone(at),
             incoming::CONTROL => self.refuse_control(Handle { slot: two, generation: three }),
-            // How sends fared was read at once; a dropped body was taken out above; members are looked up when asked for.
+            // How sends fared was read at once; a dropped body is gone by now; members are looked up when asked for.
             _ => {}
         }
     }
 
     /// A message was lent: handled now when its worker is free.
-    fn deliver(self: &Rc<Self>, slot: u32, lent: Lent) {
+    fn deliver(self: &Rc<Self>, slot: u32, generation: u32, lent: Lent) {
         let task = {
             let mut cells = self.cells.borrow_mut();
-            let Some(cell) = cells.slot(slot) else { return };
+            // Somebody else may have the slot by now: the record carries the low half of the generation.
+            let Some(cell) = cells.slot(slot).filter(|cell| cell.generation & 0xffff == generation) else {
+                return;
+            };
             let is_free = cell.task != NIL
                 && cell.current.is_none()
                 && !cell.is_paused

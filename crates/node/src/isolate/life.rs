@@ -31,7 +31,7 @@ impl Local {
         options: &WorkerOptions,
     ) -> Result<(), Error> {
         super::check_name(name)?;
-        let at = self.reserve(name, options)?;
+        let at = self.reserve(name, &WorkerOptions { has_behaviour: true, ..*options })?;
         let (sender, started) = oneshot::channel();
         let mut cell = Cell::new(at, name, short_type_name::<W>());
         cell.holds_on_failure = options.on_failure != OnFailure::Resume;

@@ -14,6 +14,8 @@ mod receive;
 mod requests;
 mod sends;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod watches;
 
 pub(crate) use cells::Letter;
@@ -70,8 +72,6 @@ pub(crate) struct Local {
     /// Slot of `main`, the sender of what comes from outside of a worker.
     main: Shelf<Handle>,
     epoch: Instant,
-    /// When the port was last flushed, in ms of this isolate's clock.
-    flushed_at: Shelf<u64>,
     next_deadline: Shelf<Option<u64>>,
     has_more: Shelf<bool>,
     is_stopping: Shelf<bool>,
@@ -96,7 +96,6 @@ impl Local {
             hand: Shelf::new(None),
             main: Shelf::new(Handle { slot: NIL, generation: 0 }),
             epoch: Instant::now(),
-            flushed_at: Shelf::new(0),
             next_deadline: Shelf::new(None),
             has_more: Shelf::new(false),
             is_stopping: Shelf::new(false),
@@ -280,6 +279,11 @@ impl Local {
     // ── Cells ──
 
     fn add_cell(&self, at: Handle, cell: Cell) {
+        // The port may have freed the slot while the news of that waits for its turn.
+        let before = self.cells.borrow_mut().slot(at.slot).map(|cell| cell.generation);
+        if let Some(generation) = before {
+            self.gone(Handle { slot: at.slot, generation });
+        }
         self.book.borrow_mut().forget(&cell.name, self.node.name());
         self.cells.borrow_mut().insert(at, cell);
     }
@@ -361,7 +365,8 @@ impl Local {
         let mut has_exchanged = false;
         loop {
             self.dispatch();
-            for slot in self.cells.borrow_mut().unpark() {
+            let parked = self.cells.borrow_mut().unpark();
+            for slot in parked {
                 let task = self.cells.borrow_mut().slot(slot).map(|cell| cell.task);
                 if let Some(task) = task {
                     self.poll_task(task);
@@ -395,9 +400,9 @@ impl Local {
             (records, text, batch.next)
         };
         let now = self.now();
-        self.flushed_at.set(now);
         let flushed = {
             let (mut port, mut outbox) = (self.port.borrow_mut(), self.outbox.borrow_mut());
+            outbox.now = now;
             port.flush(&records, BatchText::Utf8(&text), &mut *outbox, now, true)
         };
         let Flushed { more, next: deadline, has_sends } = flushed;

@@ -41,6 +41,7 @@ pub(crate) async fn open(options: NodeOptions, made: oneshot::Sender<Result<Node
     let node = Node::within(opened.shared().clone(), inbox);
     let local = Local::new(port, node.clone(), opened, notify.clone());
     HERE.set(Some(local.clone()));
+    let _shuts = Shuts(local.clone());
     match local.open_mailbox("main", 10_000) {
         Ok(main) => local.main.set(main),
         Err(error) => log::error!(target: "node", "node {} has no mailbox: {error}", node.name()),
@@ -49,8 +50,16 @@ pub(crate) async fn open(options: NodeOptions, made: oneshot::Sender<Result<Node
         // The runtime's own budget counts operations of one task; here it would count those of all workers together.
         tokio::task::unconstrained(run(&local, &notify)).await;
     }
-    local.shut();
-    HERE.set(None);
+}
+
+/// However the isolate ends, a defect of its own included: whoever waits for it hears of that.
+struct Shuts(Rc<Local>);
+
+impl Drop for Shuts {
+    fn drop(&mut self) {
+        self.0.shut();
+        HERE.set(None);
+    }
 }
 
 async fn close(opened: Opened) {
@@ -234,10 +243,12 @@ impl Local {
     fn shut(&self) {
         let opened = self.opened.borrow_mut().take();
         if let Some(opened) = opened {
-            self.port_now().remove_node(self.number());
             opened.close_now();
         }
-        self.port.borrow_mut().shut();
+        if let Ok(mut port) = self.port.try_borrow_mut() {
+            port.remove_node(self.number());
+            port.shut();
+        }
         // Dropping a future may spawn none, but may drop what holds others.
         let runs = self.tasks.borrow_mut().clear();
         for run in runs {

@@ -20,7 +20,10 @@ impl Local {
     /// Opens a mailbox.
     pub(crate) fn open_mailbox(&self, name: &str, capacity: u32) -> Result<Handle, Error> {
         super::check_name(name)?;
-        let at = self.reserve(name, &WorkerOptions { mailbox: capacity, ..WorkerOptions::default() })?;
+        let at = self.reserve(
+            name,
+            &WorkerOptions { mailbox: capacity, has_behaviour: false, ..WorkerOptions::default() },
+        )?;
         self.add_cell(at, Cell::new(at, name, "Mailbox"));
         self.ready(at, true);
         Ok(at)

@@ -33,6 +33,12 @@ pub(super) struct Sends {
 }
 
 impl Sends {
+    /// Sends whose fate somebody has yet to read.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.fates.len() + self.waits.len()
+    }
+
     /// A send was refused at once.
     pub(super) fn refused(&mut self, number: u32, code: u8, link: u32) {
         if !self.dropped.contains(&number) {

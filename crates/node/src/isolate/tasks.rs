@@ -89,6 +89,12 @@ impl Tasks {
         }
     }
 
+    /// Futures that have not ended.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slab.len() - self.free.len()
+    }
+
     /// Takes a future in; it is polled in this turn.
     pub(super) fn spawn(&mut self, run: Run) -> u32 {
         let task = Task { run: Some(run), ticket: NIL };

@@ -31,6 +31,12 @@ impl Watch {
 }
 
 impl Watches {
+    /// Futures that wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// The asker of this request gave up.
     pub(super) fn fire_request(&mut self, slot: u32, request: Handle) {
         let range = (slot, request.slot, 0)..=(slot, request.slot, u64::MAX);

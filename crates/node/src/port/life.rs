@@ -178,6 +178,7 @@ impl Port {
         } else {
             self.stop_now(handle.slot);
         }
+        self.room_made(handle.slot, &mut super::Closed);
     }
 
     fn restart_or_stop(&mut self, index: u32) {
@@ -204,6 +205,18 @@ impl Port {
 
     fn take_held(&mut self, index: u32) -> Option<(u32, u32, Body)> {
         self.slots[index as usize].extra.as_mut().and_then(|extra| extra.held.take())
+    }
+
+    /// A request whose handler failed is due: the failure is known, whatever it leads to. `false`: it is no such request.
+    pub(super) fn fail_in_time(&mut self, index: u32, id: u32) -> bool {
+        let held = self.slots[index as usize].extra.as_ref().and_then(|extra| extra.held.as_ref());
+        if held.is_none_or(|(held, ..)| *held != id) {
+            return false;
+        }
+        if let Some(held) = self.take_held(index) {
+            self.release(held);
+        }
+        true
     }
 
     /// What a failure led to has been done: whoever asked hears of it, if it still waits.

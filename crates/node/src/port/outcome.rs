@@ -136,13 +136,14 @@ impl Port {
             (request.place, request.generation, request.is_send, request.expired);
         match place {
             _ if asked => self.time_out(id, stage::IN_TRANSIT),
+            Place::Lent { slot } if self.fail_in_time(slot, id) => {}
             Place::Lent { slot } => {
                 // Only the isolate knows whether it has begun.
-                request.expired = true;
+                self.requests.known(id).expired = true;
                 self.emit(incoming::CANCEL, [slot, id, generation, 1, 0, 0, 0]);
             }
             Place::Away { .. } => {
-                request.expired = true;
+                self.requests.known(id).expired = true;
                 self.wheel.insert(&mut self.requests, id, now + STAGE_GRACE);
             }
             Place::Queue { .. } | Place::Line { .. } | Place::TargetLine { .. } | Place::None => {

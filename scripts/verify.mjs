@@ -46,6 +46,12 @@ const checks = {
     quietly('cargo', ['doc', '--workspace', '--no-deps', '--locked'], {
       env: toolEnv({ RUSTDOCFLAGS: '--deny warnings' }),
     }),
+  model: async () => {
+    // Twenty times what `npm test` runs; a failure prints its seed and the smallest program that still fails.
+    const env = toolEnv({ TROUPE_MODEL_SEEDS: '10000' });
+    await quietly('cargo', ['test', '--package', 'troupe-node', '--test', 'model', '--locked', '--release'], { env });
+    return '10 000 random programs';
+  },
   format: () => quietly('prettier', ['--check', '.']),
   types: () => quietly('tsc', ['-p', 'tsconfig.json']),
   lints: () => quietly('eslint', ['.', '--max-warnings', '0']),

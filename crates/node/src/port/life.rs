@@ -244,8 +244,16 @@ impl Port {
         } else if !is_over {
             // It begins when `initialize` has ended, or has begun; if that takes too long it is abandoned.
             self.look_by(handle.slot, until);
+            self.close_to_senders(handle.slot);
         }
         true
+    }
+
+    /// Nothing more is taken: who waits in line was not.
+    fn close_to_senders(&mut self, index: u32) {
+        let line = std::mem::take(&mut self.slots[index as usize].extra().line);
+        self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
+        self.feed_all(index);
     }
 
     /// Looks at a worker that stops at this moment, or sooner if that was to be.
@@ -263,10 +271,10 @@ impl Port {
 
     fn begin_stop(&mut self, index: u32, until: u64) {
         self.slots[index as usize].state = State::Stopping;
-        let line = std::mem::take(&mut self.slots[index as usize].extra().line);
-        self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
-        self.feed_all(index);
-        self.look_by(index, until);
+        self.close_to_senders(index);
+        if !self.slots[index as usize].extra().aborted {
+            self.look_by(index, until);
+        }
         self.check_drained(index);
     }
 
@@ -335,22 +343,15 @@ impl Port {
         while let Some((at, index)) = self.stopping.first().copied()
             && at <= now
         {
-            let slot = &mut self.slots[index as usize];
-            let is_stopping = slot.state == State::Stopping;
-            if std::mem::replace(&mut slot.extra().aborted, true) {
-                self.fail_waiting(index);
+            self.fail_waiting(index);
+            if std::mem::replace(&mut self.slots[index as usize].extra().aborted, true) {
                 self.gone(index, true);
                 continue;
-            }
-            if is_stopping {
-                self.fail_waiting(index);
             }
             let handle = self.handle(index);
             self.emit(incoming::ABORT, [index, handle.generation, 0, NIL, 0, 0, 0]);
             self.look_at(index, now + ABANDON_AFTER);
-            if is_stopping {
-                self.check_drained(index);
-            }
+            self.check_drained(index);
         }
     }
 

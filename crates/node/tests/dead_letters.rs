@@ -1,8 +1,6 @@
 //! Every loss is counted, with its reason. Counts are those of the process: these tests run one after the other, apart from
 //! all others.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
-
 use std::sync::{Mutex, PoisonError};
 use troupe_node::port::{Overflow, Reason, WorkerOptions, dead_letters};
 use troupe_testkit::Driver;

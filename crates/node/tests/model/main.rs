@@ -39,8 +39,11 @@ fn random_programs_do_on_a_port_what_the_reference_says() {
         if let Err(error) = outcome(&program) {
             let small = shrink(program, |program| outcome(program).is_err());
             let smallest = outcome(&small).err().unwrap_or_default();
-            let steps: String = small.iter().map(|step| format!("    {step:?},\n")).collect();
-            panic!("TROUPE_MODEL_SEED={seed}: {error}\nthe smallest program that fails:\n{steps}{smallest}");
+            let steps: Vec<_> = small.iter().map(|step| format!("    {step:?},")).collect();
+            let steps = steps.join("\n");
+            panic!(
+                "TROUPE_MODEL_SEED={seed}: {error}\nthe smallest program that fails:\n{steps}\n{smallest}"
+            );
         }
     }
 }

@@ -95,47 +95,8 @@ impl Play {
                     self.ready(worker, is_good);
                 }
             }
-            Step::Send { from, to, timeout } => {
-                if let (Some(from), Some(to)) = (worker(from), worker(to)) {
-                    let message = self.reference.message(to, false, timeout, None);
-                    let (sender, receiver) = (self.sender(from), self.seats[to].handle);
-                    let number = self.driver.send(sender, receiver, &message.to_string(), timeout);
-                    self.numbers.insert(number, message);
-                    self.reference.hand_over(message, sender == NOBODY || from != to, true);
-                }
-            }
-            Step::Ask { from, to, timeout } => {
-                if let (Some(from), Some(to)) = (worker(from), worker(to)) {
-                    let message = self.reference.message(to, true, timeout, None);
-                    let (sender, receiver) = (self.sender(from), self.seats[to].handle);
-                    let request = self.driver.ask(sender, receiver, &message.to_string(), timeout);
-                    self.asked(message, request);
-                    self.reference.hand_over(message, sender == NOBODY || from != to, true);
-                }
-            }
-            Step::AskNested { from, to, timeout } => {
-                let hand = worker(from).and_then(|from| self.seats[from].hand.map(|hand| (from, hand)));
-                if let (Some((from, hand)), Some(to)) = (hand, worker(to)) {
-                    let is_asked = self.reference.is_request(hand) && self.reference.is_open(hand);
-                    let parent = is_asked.then_some(hand);
-                    let message = self.reference.message(to, true, timeout, parent);
-                    let (sender, receiver) = (self.seats[from].handle.slot, self.seats[to].handle);
-                    let text = message.to_string();
-                    let request = match self.handles.get(&hand) {
-                        Some(parent) => self.driver.ask_nested(*parent, sender, receiver, &text, timeout),
-                        None => self.driver.ask(sender, receiver, &text, timeout),
-                    };
-                    self.asked(message, request);
-                    self.reference.hand_over(message, from != to, true);
-                }
-            }
-            Step::Answer { from, to } => {
-                if let (Some(from), Some(to)) = (worker(from), worker(to)) {
-                    let message = self.reference.message(to, false, u32::MAX, None);
-                    let (sender, receiver) = (self.sender(from), self.seats[to].handle);
-                    self.driver.reply_to_send(sender, receiver, &message.to_string());
-                    self.reference.hand_over(message, false, false);
-                }
+            Step::Send { .. } | Step::Ask { .. } | Step::AskNested { .. } | Step::Answer { .. } => {
+                self.hand_over(step);
             }
             Step::Finish { worker: number, end } => {
                 if let Some(worker) = worker(number).filter(|worker| self.seats[*worker].hand.is_some()) {
@@ -189,6 +150,57 @@ impl Play {
             }
         }
         self.compare()
+    }
+
+    /// A step by which a message is handed over.
+    fn hand_over(&mut self, step: Step) {
+        let count = self.seats.len();
+        let worker = |number: usize| (count > 0).then(|| number % count);
+        match step {
+            Step::Send { from, to, timeout } => {
+                if let (Some(from), Some(to)) = (worker(from), worker(to)) {
+                    let message = self.reference.message(to, false, timeout, None);
+                    let (sender, receiver) = (self.sender(from), self.seats[to].handle);
+                    let number = self.driver.send(sender, receiver, &message.to_string(), timeout);
+                    self.numbers.insert(number, message);
+                    self.reference.hand_over(message, sender == NOBODY || from != to, true);
+                }
+            }
+            Step::Ask { from, to, timeout } => {
+                if let (Some(from), Some(to)) = (worker(from), worker(to)) {
+                    let message = self.reference.message(to, true, timeout, None);
+                    let (sender, receiver) = (self.sender(from), self.seats[to].handle);
+                    let request = self.driver.ask(sender, receiver, &message.to_string(), timeout);
+                    self.asked(message, request);
+                    self.reference.hand_over(message, sender == NOBODY || from != to, true);
+                }
+            }
+            Step::AskNested { from, to, timeout } => {
+                let hand = worker(from).and_then(|from| self.seats[from].hand.map(|hand| (from, hand)));
+                if let (Some((from, hand)), Some(to)) = (hand, worker(to)) {
+                    let is_asked = self.reference.is_request(hand) && self.reference.is_open(hand);
+                    let parent = is_asked.then_some(hand);
+                    let message = self.reference.message(to, true, timeout, parent);
+                    let (sender, receiver) = (self.seats[from].handle.slot, self.seats[to].handle);
+                    let text = message.to_string();
+                    let request = match self.handles.get(&hand) {
+                        Some(parent) => self.driver.ask_nested(*parent, sender, receiver, &text, timeout),
+                        None => self.driver.ask(sender, receiver, &text, timeout),
+                    };
+                    self.asked(message, request);
+                    self.reference.hand_over(message, from != to, true);
+                }
+            }
+            Step::Answer { from, to } => {
+                if let (Some(from), Some(to)) = (worker(from), worker(to)) {
+                    let message = self.reference.message(to, false, u32::MAX, None);
+                    let (sender, receiver) = (self.sender(from), self.seats[to].handle);
+                    self.driver.reply_to_send(sender, receiver, &message.to_string());
+                    self.reference.hand_over(message, false, false);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn sender(&self, from: usize) -> u32 {

@@ -12,4 +12,5 @@ mod ordering;
 mod outcomes;
 mod restarting;
 mod stopping;
+mod stopping_in_rust;
 mod support;

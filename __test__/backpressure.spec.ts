@@ -130,6 +130,22 @@ test.serial(
   },
 );
 
+test.serial('a send that begins to wait while another finds room does not take its place', async (t) => {
+  const node = await testNode(t);
+  const box = await node.createMailbox('box', { capacity: 1 });
+  await node.send('box', 'first');
+  const waits = node.send('box', 'second');
+  await turns();
+  // The second finds room in a batch that a listing routes; the third is routed before this isolate has read of it.
+  const first = box.receive();
+  const listing = node.listWorkers();
+  const later = node.send('box', 'third');
+  await Promise.all([first, listing, waits]);
+  t.is((await box.receive()).message, 'second');
+  await later;
+  t.is((await box.receive()).message, 'third');
+});
+
 test.serial("waiting for room in one's own mailbox while handling a message fails at once", async (t) => {
   const node = await testNode(t);
   const outcomes: string[] = [];

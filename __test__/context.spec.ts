@@ -98,6 +98,28 @@ test.serial(
   },
 );
 
+test.serial('a message of one who has gone has no sender, and not who has its place by then', async (t) => {
+  const node = await testNode(t);
+  const gate = new Gate();
+  const seen = new Gate<string>();
+  const worker = {
+    initialize: () => gate.opened,
+    async handleMessage(context: Context) {
+      seen.open(context.sender);
+      await context.reply('for the first');
+    },
+  };
+  const started = node.startWorker('w', worker);
+  const first = await node.createMailbox('first');
+  await first.send('w', 'x');
+  await first.close();
+  const second = await node.createMailbox('second');
+  gate.open();
+  await started;
+  t.is(await seen.opened, '');
+  t.is(await outcome(second.receive({ timeout: 0 })), 'TIMEOUT');
+});
+
 test('a handler outlives its worker: it can send nothing more, under no name', async (t) => {
   const node = await testNode(t);
   const gate = new Gate();

@@ -231,6 +231,28 @@ test.serial('a send that fails is never an unhandled rejection, however it fails
   t.deepEqual(unhandled, []);
 });
 
+test.serial('one signal may end any number of calls, and nobody is warned of a leak', async (t) => {
+  const node = await testNode(t);
+  const warnings: Error[] = [];
+  const listener = (warning: Error) => warnings.push(warning);
+  process.on('warning', listener);
+  t.teardown(() => process.off('warning', listener));
+  const controller = new AbortController();
+  const { signal } = controller;
+  await node.startWorker('held', new Handler(() => new Promise(() => {})), { mailbox: 2 });
+  const calls: Promise<unknown>[] = [];
+  for (let i = 0; i < 20; i++) {
+    calls.push(node.sendAndReceive('held', 'x', { signal }), node.mailbox.receive({ signal }));
+    if (i > 2) calls.push(node.send('held', 'x', { signal }));
+  }
+  await turns();
+  controller.abort('enough');
+  const ends = await Promise.allSettled(calls);
+  t.true(ends.every((end) => end.status === 'rejected' && end.reason === 'enough'));
+  await turns();
+  t.deepEqual(warnings, []);
+});
+
 test.serial('nothing is left of messages that had their outcome', async (t) => {
   const node = await testNode(t);
   const gate = new AbortController();

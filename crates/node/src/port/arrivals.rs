@@ -3,14 +3,13 @@
 use super::dead_letter::Reason;
 use super::inbox::Mail;
 use super::mailbox::State;
-use super::peers::wire;
 use super::record::{NIL, incoming};
 use super::request::{Origin, Place};
 use super::route::{Letter, Report};
 use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
 use crate::code;
-use troupe_proto::codec::{CloseReason, Flow, Frame, cost_of};
+use troupe_proto::codec::{CloseReason, Flow, cost_of};
 
 impl Port {
     /// What came over a link has left the inbox: its peer may send as much again.
@@ -225,6 +224,10 @@ impl Port {
                     };
                     letter.request = Some(id);
                 }
+                // A name that nobody has has no slot. This one was had: its worker was stopped while the message came.
+                if target.slot != u32::MAX && self.slot(target).is_none() {
+                    return self.refuse(letter, code::WORKER_STOPPED, Reason::WorkerStopped);
+                }
                 self.accept(target, letter, sink);
                 let Some(slot) = self.slot(target).filter(|slot| slot.state == State::Live) else { return };
                 let (room, capacity) = (slot.room(), slot.capacity);
@@ -257,19 +260,19 @@ impl Port {
 
     fn asked_for_credit(&mut self, link: u32, target: Handle, messages: u32) {
         let Some(slot) = self.slot(target) else {
-            self.push_frame(link, &Frame::Gone { handle: wire(target) });
-            return;
+            return self.tell_gone_to(link, target);
         };
         let is_open = !matches!(slot.state, State::Stopping | State::Ending);
+        if !is_open {
+            return self.tell_gone_to(link, target);
+        }
         let (room, capacity) = (slot.room(), slot.capacity);
-        if is_open && room == 0 && slot.overflow == Overflow::Reject {
+        if room == 0 && slot.overflow == Overflow::Reject {
             // No places and no bytes: what waits there is refused.
             return self.tell_credit(link, target, 0, 0);
         }
         slot.extra().remote.asked(link, messages);
-        if !is_open {
-            self.feed_all(target.slot);
-        } else if slot.overflow == Overflow::Reject {
+        if slot.overflow == Overflow::Reject {
             if let Some((link, places, bytes)) = slot.extra().remote.feed(room, capacity) {
                 self.tell_credit(link, target, places, bytes);
             }
@@ -287,7 +290,8 @@ impl Port {
     fn peer_worker_gone(&mut self, link: u32, handle: Handle) {
         if let Some(place) = self.targets.place(link, handle) {
             let line = std::mem::take(&mut self.targets.known(place.slot).line);
-            self.fail_line(line, Failure::new(code::NO_SUCH_WORKER), Reason::NoSuchWorker, link);
+            // It was there when they got in line.
+            self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, link);
             self.targets.remove(place.slot);
         }
     }

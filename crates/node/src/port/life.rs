@@ -238,7 +238,7 @@ impl Port {
         self.slots[index as usize].state = State::Stopping;
         let line = std::mem::take(&mut self.slots[index as usize].extra().line);
         self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
-        self.feed_all(index);
+        self.turn_away(index);
         self.stopping.push((until, handle));
         self.check_drained(index);
     }

@@ -21,13 +21,16 @@ export interface TestZone {
 /** A zone of its own, run by the given Node. */
 export function testZone(t: ExecutionContext, node: NodeBinary = nodeBinaries()[0] as NodeBinary): TestZone {
   const home = zoneHome(t);
+  const common = { TROUPE_HOME: home, TROUPE_LOG_FORMAT: 'json' };
   const start = (file: string, env: Record<string, string> = {}) =>
-    new Program(t, [...node.args, file], { TROUPE_HOME: home, TROUPE_LOG_FORMAT: 'json', ...env }, node.path);
+    new Program(t, [...node.args, file], { ...common, ...env }, node.path);
   return {
     home,
     start,
     async runner(name, env) {
-      const program = start(RUNNER, { TROUPE_NODE: name, ...env });
+      // One process, that gets each signal once.
+      const args = node.args.length === 0 ? [RUNNER] : ['--import', import.meta.resolve('tsx'), RUNNER];
+      const program = new Program(t, args, { ...common, TROUPE_NODE: name, ...env }, node.path);
       await program.until(({ stdout }) => stdout.includes('is up'));
       return program;
     },

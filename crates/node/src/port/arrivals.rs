@@ -3,7 +3,6 @@
 use super::dead_letter::Reason;
 use super::inbox::Mail;
 use super::mailbox::State;
-use super::peers::wire;
 use super::record::{NIL, incoming};
 use super::request::{Origin, Place};
 use super::route::{Letter, Report};
@@ -11,7 +10,7 @@ use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
 use crate::code;
 use crate::link::Leftover;
-use troupe_proto::codec::{CloseReason, Flow, Frame, cost_of};
+use troupe_proto::codec::{CloseReason, Flow, cost_of};
 
 impl Port {
     /// What came over a link has left the inbox: its peer may send as much again.
@@ -273,8 +272,8 @@ impl Port {
                     };
                     letter.request = Some(id);
                 }
-                if self.slot(target).is_none() {
-                    // Its asker had found it: it was here, and has stopped while the message was on its way.
+                // A name that nobody has has no slot. This one was had: its worker was stopped while the message came.
+                if target.slot != u32::MAX && self.slot(target).is_none() {
                     return self.refuse(letter, code::WORKER_STOPPED, Reason::WorkerStopped);
                 }
                 self.accept(target, letter, sink);
@@ -309,19 +308,18 @@ impl Port {
 
     fn asked_for_credit(&mut self, link: u32, target: Handle, messages: u32) {
         let Some(slot) = self.slot(target) else {
-            self.push_frame(link, &Frame::Gone { handle: wire(target) });
-            return;
+            return self.tell_gone_to(link, target);
         };
-        let is_open = slot.is_open();
+        if !slot.is_open() {
+            return self.tell_gone_to(link, target);
+        }
         let (room, capacity) = (slot.room(), slot.capacity);
-        if is_open && room == 0 && slot.overflow == Overflow::Reject {
+        if room == 0 && slot.overflow == Overflow::Reject {
             // No places and no bytes: what waits there is refused.
             return self.tell_credit(link, target, 0, 0);
         }
         slot.extra().remote.asked(link, messages);
-        if !is_open {
-            self.feed_all(target.slot);
-        } else if slot.overflow == Overflow::Reject {
+        if slot.overflow == Overflow::Reject {
             if let Some((link, places, bytes)) = slot.extra().remote.feed(room, capacity) {
                 self.tell_credit(link, target, places, bytes);
             }

@@ -253,7 +253,7 @@ impl Port {
     fn close_to_senders(&mut self, index: u32) {
         let line = std::mem::take(&mut self.slots[index as usize].extra().line);
         self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
-        self.feed_all(index);
+        self.turn_away(index);
     }
 
     /// Looks at a worker that stops at this moment, or sooner if that was to be.

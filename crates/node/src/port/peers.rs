@@ -214,12 +214,20 @@ impl Port {
         }
     }
 
-    /// A stopping worker takes nothing more: who waits for places is let in, to be refused by name.
-    pub(super) fn feed_all(&mut self, index: u32) {
+    /// A stopping worker takes nothing more: what waits for it at peers is to fail there, now and not when it has drained.
+    pub(super) fn turn_away(&mut self, index: u32) {
         let handle = self.handle(index);
-        while let Some((link, places, bytes)) = self.slots[index as usize].extra().remote.feed(u32::MAX, 0) {
-            self.tell_credit(link, handle, places, bytes);
+        while let Some(link) = self.slots[index as usize].extra().remote.next_hungry() {
+            self.tell_gone_to(link, handle);
         }
+    }
+
+    /// Tells one peer that a worker is gone; should that hear of it again, it learns its name first.
+    pub(super) fn tell_gone_to(&mut self, link: u32, handle: Handle) {
+        if let Some(peer) = self.links.get_mut(&link) {
+            peer.bound.remove(&handle);
+        }
+        self.push_frame(link, &Frame::Gone { handle: wire(handle) });
     }
 
     /// A worker is gone: the peers that know its name or place hear of it.

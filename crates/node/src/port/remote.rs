@@ -78,6 +78,11 @@ impl RemoteCredit {
         !self.hungry.is_empty()
     }
 
+    /// Takes out the peer that waits longest.
+    pub(crate) fn next_hungry(&mut self) -> Option<u32> {
+        self.hungry.pop_front().map(|(link, _)| link)
+    }
+
     /// Grants places to whoever waits longest. Returns the peer, places and bytes to tell it.
     pub(crate) fn feed(&mut self, room: u32, capacity: u32) -> Option<(u32, u32, u32)> {
         if room == 0 {

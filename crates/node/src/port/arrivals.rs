@@ -311,3 +311,6 @@ impl Port {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,6 +244,7 @@ impl LinkTask {
             let opening = greeting.iter().flat_map(|greeting| greeting.frames(&own)).collect::<Vec<_>>();
             writer.attach(Arc::clone(&socket), established.send, &opening);
             drop(writer);
+            self.socket = socket;
             if let Err(error) = result {
                 let reason = ClosedReason::Violation(error.to_string());
                 link.close_as(CloseReason::Violation, reason.clone());
@@ -254,7 +255,6 @@ impl LinkTask {
             events.expired(link, expired);
         }
         self.reader.attach(link.receiving().channel(), established.receive, &leftover);
-        self.socket = socket;
         self.expires = expiry(lifetime);
         link.presence.send_replace(Presence::Connected);
         link.note_room();

@@ -359,3 +359,6 @@ fn strike(
     }
     (written, count)
 }
+
+#[cfg(test)]
+mod tests;

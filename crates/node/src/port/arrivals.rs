@@ -350,3 +350,6 @@ impl Port {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

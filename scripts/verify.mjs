@@ -6,6 +6,7 @@ import { checkDependencies } from './check-dependencies.mjs';
 import { checkFuzz } from './check-fuzz.mjs';
 import { checkInterop } from './check-interop.mjs';
 import { checkLayers } from './check-layers.mjs';
+import { checkMutations } from './mutations.mjs';
 import { checkPackage } from './check-package.mjs';
 import { checkTree } from './check-tree.mjs';
 import { checkGenerated } from './generate.mjs';
@@ -89,12 +90,15 @@ const checks = {
   },
 };
 
+/** Checks that take longer than all the others together: only when they are asked for by name. */
+const long = { mutations: () => checkMutations() };
+
 /** Runs one check and prints its line; resolves with `passed`, `failed` or `skipped`. */
 async function check(name) {
   const started = performance.now();
   const time = () => colour.dim(`${((performance.now() - started) / 1000).toFixed(1)} s`);
   try {
-    const found = await checks[name]();
+    const found = await { ...checks, ...long }[name]();
     console.log(`${colour.green('✓')} ${name} ${time()}${typeof found === 'string' ? colour.dim(` ${found}`) : ''}`);
     return 'passed';
   } catch (error) {
@@ -109,10 +113,10 @@ async function check(name) {
 
 await main(async () => {
   const names = process.argv.slice(2);
-  if (names.includes('--list')) return console.log(Object.keys(checks).join('\n'));
-  const unknown = names.filter((name) => !Object.hasOwn(checks, name));
-  if (unknown.length > 0)
-    throw new Failure(`There is no check ${unknown.join(', ')}. There are: ${Object.keys(checks).join(', ')}.`);
+  const known = [...Object.keys(checks), ...Object.keys(long)];
+  if (names.includes('--list')) return console.log(known.join('\n'));
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Failure(`There is no check ${unknown.join(', ')}. There are: ${known.join(', ')}.`);
   await setUp();
   say('checking; the Rust lints compile the workspace once more, which takes a minute or two …');
   const count = { passed: 0, failed: 0, skipped: 0 };

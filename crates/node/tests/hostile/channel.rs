@@ -1,76 +1,21 @@
-//! A stranger, or a member that breaks the rules: what it sends is not acted on, its link ends with the reason, and
-//! whoever stalls is turned out in time. The peer here is made of the protocol alone, so that it can do anything.
+//! What a link makes of records that break the rules: from the first one on.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicU32, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use tokio::{runtime::Handle as Runtime, time};
 use troupe_node::{
-    channel::{self, ChannelError, OPENING_LIMIT},
-    discovery::Directory,
+    channel::{self, ChannelError},
     link::{self, ClosedReason},
-    transport::{MemoryNetwork, Socket, Transport},
-    zone::{Zone, ZoneOptions},
+    transport::MemoryNetwork,
 };
 use troupe_proto::{
-    codec::{
-        Body, CloseReason, Correlation, Flow, Frame, Pieces, Reply, ResetReason, Resume, encode, encode_head,
-    },
-    noise::{
-        AccessKey, CREDENTIAL_LIFETIME, Capabilities, CredentialRequest, Established, HEADER, Handshake,
-        HandshakeError, Identity, Membership, RECORD_HEADER, RECORD_TAG,
-    },
+    codec::{Body, CloseReason, Correlation, Flow, Frame, Pieces, Reply, ResetReason, encode_head},
+    noise::HandshakeError,
     session::{SessionError, Terms},
     text::Text,
 };
 use troupe_testkit::{Founded, NOW, Recorder, connection, text_message};
 
-/// A member without a node: it shakes hands and then says what it likes.
-struct RawPeer {
-    socket: Arc<dyn Socket>,
-    channel: Established,
-}
-
-impl RawPeer {
-    async fn dial(socket: Arc<dyn Socket>, membership: &Membership, now: u64) -> Self {
-        let mut handshake = Handshake::initiate(membership, None, now).unwrap();
-        let (mut read, mut chunk) = (Vec::new(), [0; 4096]);
-        loop {
-            socket.write_all(&handshake.take_output()).await.unwrap();
-            if handshake.is_done() {
-                return Self { socket, channel: handshake.finish().unwrap() };
-            }
-            let count = socket.read(&mut chunk).await.unwrap();
-            assert_ne!(count, 0, "it was refused");
-            read.extend_from_slice(&chunk[..count]);
-            let used = handshake.read(&read).unwrap();
-            read.drain(..used);
-        }
-    }
-
-    /// One record of these bytes.
-    async fn say(&mut self, plaintext: &[u8]) {
-        let mut record = [&[0; RECORD_HEADER][..], plaintext, &[0; RECORD_TAG]].concat();
-        self.channel.send.seal_in_place(&mut record).unwrap();
-        self.socket.write_all(&record).await.unwrap();
-    }
-}
-
-fn bytes_of(frames: &[Frame<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    frames.iter().for_each(|frame| encode(frame, &mut bytes));
-    bytes
-}
-
-fn resume(incarnation: u64, session: u64) -> Frame<'static> {
-    Frame::Resume(Resume { incarnation, known_incarnation: 0, session, next_expected: 0 })
-}
+use super::raw::{RawPeer, bytes_of, resume};
 
 /// What a node with these terms makes of a first record.
 async fn first_record(plaintext: &[u8]) -> Result<(), ChannelError> {
@@ -223,95 +168,4 @@ async fn a_member_that_sends_beyond_its_window_loses_its_link() {
     let (ended, frames) = told(terms, false, &[long]).await;
     assert!(matches!(ended, ClosedReason::Violation(_)), "{ended:?}");
     assert_eq!(frames, 0);
-}
-
-/// A zone of its own, with a node that listens in it and the keys to make members.
-struct Listening {
-    home: PathBuf,
-    network: MemoryNetwork,
-    zone: Zone,
-    events: Arc<Recorder>,
-}
-
-impl Listening {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let home = std::env::temp_dir().join(format!("troupe-hostile-{}-{number}", std::process::id()));
-        fs::create_dir(&home).unwrap();
-        fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
-        let (network, events) = (MemoryNetwork::default(), Recorder::new());
-        let options = ZoneOptions {
-            home: home.clone(),
-            zone: "test".into(),
-            node_name: "node".into(),
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            accept_code: false,
-        };
-        let transport = Arc::new(network.clone());
-        let zone =
-            Zone::join_over(transport, options, Arc::clone(&events) as _, &Runtime::current()).unwrap();
-        Self { home, network, zone, events }
-    }
-
-    async fn connect(&self) -> Arc<dyn Socket> {
-        self.network.dial(self.zone.address()).await.unwrap()
-    }
-
-    /// A member that no node stands behind, as of now.
-    fn member(&self, now: u64) -> Membership {
-        let directory = Directory::open(&self.home, "test").unwrap();
-        let identity = Identity::generate().unwrap();
-        let request = CredentialRequest {
-            name: "raw",
-            public_key: identity.public_key(),
-            not_before: now,
-            expires: now + CREDENTIAL_LIFETIME,
-            capabilities: Capabilities::NONE,
-        };
-        let authority = directory.authority();
-        let credential = authority.issue(&request).unwrap();
-        let key = AccessKey::from_secret(directory.access_key().secret());
-        Membership::new(Arc::new(identity), credential, authority.public_key(), key, 1).unwrap()
-    }
-
-    /// The connection ends in time, without an answer but what the handshake itself takes.
-    async fn turns_out(&self, socket: &Arc<dyn Socket>, what: &str) {
-        let begin = time::Instant::now();
-        let mut chunk = [0; 4096];
-        let end = async { while socket.read(&mut chunk).await.is_ok_and(|count| count > 0) {} };
-        time::timeout(2 * OPENING_LIMIT, end).await.unwrap_or_else(|_| panic!("{what} is still there"));
-        assert!(
-            begin.elapsed() <= OPENING_LIMIT + Duration::from_millis(10),
-            "{what}: {:?}",
-            begin.elapsed()
-        );
-        assert!(self.events.events().is_empty(), "{what} was taken for a member");
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.home);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_stalls_on_the_way_to_a_channel_is_turned_out_within_ten_seconds() {
-    assert_eq!(OPENING_LIMIT, Duration::from_secs(10));
-    let node = Listening::new();
-    let silent = node.connect().await;
-    node.turns_out(&silent, "one that says nothing").await;
-
-    let half = node.connect().await;
-    half.write_all(&HEADER[..7]).await.unwrap();
-    node.turns_out(&half, "one that stops in the header").await;
-
-    let waiting = node.connect().await;
-    waiting.write_all(&[&HEADER[..], &[0, 48]].concat()).await.unwrap();
-    node.turns_out(&waiting, "one that promises a message").await;
-
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let member = RawPeer::dial(node.connect().await, &node.member(now), now).await;
-    node.turns_out(&member.socket, "a member that says no HELLO").await;
 }

@@ -1,0 +1,199 @@
+//! A member of the zone that asks a node for more than it may, or sends what no node of ours would.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, oneshot};
+use troupe_node::{
+    code,
+    discovery::{Directory, Discovery},
+    node::{NodeOptions, Opened},
+    port::{
+        BatchText, BodyRef, Handle as Worker, Port, Sink, WorkerOptions,
+        record::{STRIDE, incoming},
+    },
+    transport::{Tcp, Transport},
+    zone::ZoneOptions,
+};
+use troupe_proto::{
+    codec::{Body, CloseReason, Correlation, CreditKind, Extensions, Frame, Handle, Message, Target},
+    noise::Capabilities,
+    session::Terms,
+    text::Text,
+};
+
+use super::raw::{Home, RawPeer, bytes_of, now, resume};
+
+#[derive(Default)]
+struct Taken(Vec<u32>);
+
+impl Sink for Taken {
+    fn push(&mut self, record: [u32; STRIDE], _: BodyRef<'_>) {
+        self.0.push(record[0] & 0x7f);
+    }
+
+    fn has_room(&self, _: &BodyRef<'_>) -> bool {
+        true
+    }
+}
+
+/// A node with its isolate, whose only worker is still starting.
+struct Node {
+    port: Port,
+    worker: Worker,
+    mail: Arc<Notify>,
+    home: Home,
+    _opened: Opened,
+}
+
+impl Node {
+    async fn new() -> Self {
+        let home = Home::new();
+        let mut port = Port::new(0);
+        let (told, is_open) = oneshot::channel();
+        let zone = ZoneOptions {
+            home: home.0.clone(),
+            zone: "test".into(),
+            node_name: "node".into(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            accept_code: true,
+        };
+        let options = NodeOptions { name: "node".into(), zone: Some(zone) };
+        let opened = Opened::open(options, port.inbox().clone(), |result| drop(told.send(result)));
+        is_open.await.unwrap().unwrap();
+        let mail = Arc::new(Notify::new());
+        let notify = Arc::clone(&mail);
+        port.inbox().set_waker(Box::new(move || notify.notify_one()));
+        let node = port.add_node(opened.shared().clone());
+        let worker = port.start(node, "worker", &WorkerOptions::default()).unwrap();
+        Self { port, worker, mail, home, _opened: opened }
+    }
+
+    /// A member with these capabilities and an open channel.
+    async fn member(&self, capabilities: Capabilities) -> RawPeer {
+        let membership = self.home.member(capabilities);
+        let directory = Directory::open(&self.home.0, "test").unwrap();
+        let address = directory.members().unwrap()[0].address;
+        let mut peer = RawPeer::dial(Tcp.dial(address).await.unwrap(), &membership, now()).await;
+        peer.say(&bytes_of(&[Terms::default().hello(), resume(1, 1)])).await;
+        peer
+    }
+
+    /// What `peer` hears, while the isolate takes in what comes; and the kinds of records that the isolate got.
+    async fn while_serving<T>(&mut self, hears: impl Future<Output = T>) -> (T, Vec<u32>) {
+        let mut taken = Taken::default();
+        let mut hears = std::pin::pin!(hears);
+        loop {
+            tokio::select! {
+                heard = &mut hears => return (heard, taken.0),
+                () = self.mail.notified() => {
+                    self.port.flush(&[], BatchText::Ascii(&[]), &mut taken, 0, true);
+                }
+            }
+        }
+    }
+
+    /// Takes in what has come until the isolate has a record of this kind.
+    async fn until(&mut self, kind: u32) {
+        let mut taken = Taken::default();
+        loop {
+            self.port.flush(&[], BatchText::Ascii(&[]), &mut taken, 0, true);
+            if taken.0.contains(&kind) {
+                return;
+            }
+            self.mail.notified().await;
+        }
+    }
+}
+
+const CORRELATION: Correlation = Correlation { slot: 1, generation: 1 };
+
+fn control(request: Option<Correlation>, body: &[u8]) -> Frame<'_> {
+    Frame::Message(Message {
+        request,
+        control: true,
+        remaining_ms: 10_000,
+        sender: None,
+        target: Target::Control,
+        extensions: Extensions::NONE,
+        body: Body::Bytes(body),
+    })
+}
+
+fn message(to: Worker, sender: Option<Handle>) -> Frame<'static> {
+    Frame::Message(Message {
+        request: Some(CORRELATION),
+        control: false,
+        remaining_ms: 10_000,
+        sender,
+        target: Target::Slot(Handle { slot: to.slot, generation: to.generation }),
+        extensions: Extensions::NONE,
+        body: Body::Text(Text::from_utf8("hello")),
+    })
+}
+
+/// The code with which the request fails, or the reason with which the channel is closed.
+async fn refusal(peer: &mut RawPeer) -> Result<u8, CloseReason> {
+    let heard = peer.hear(|frame| match frame {
+        Frame::Fail(fail) if fail.correlation == CORRELATION => Some(Ok(fail.code)),
+        Frame::Close { reason, .. } => Some(Err(*reason)),
+        _ => None,
+    });
+    heard.await.expect("an answer")
+}
+
+#[tokio::test]
+async fn a_control_request_beyond_the_credential_is_answered_with_no_and_never_reaches_the_isolate() {
+    let mut node = Node::new().await;
+    let needs = [
+        (b"S", Capabilities::WORKER_START),
+        (b"C", Capabilities::CODE_SHIP),
+        (b"X", Capabilities::WORKER_STOP),
+    ];
+    for (kind, needed) in needs {
+        let others = Capabilities::from_bits(Capabilities::ALL.bits() & !needed.bits()).unwrap();
+        for capabilities in [Capabilities::NONE, others] {
+            let mut peer = node.member(capabilities).await;
+            peer.say(&bytes_of(&[control(Some(CORRELATION), kind)])).await;
+            let (answer, records) = node.while_serving(refusal(&mut peer)).await;
+            assert_eq!(answer, Ok(code::NOT_PERMITTED), "{kind:?} with {capabilities}");
+            assert!(!records.contains(&incoming::CONTROL), "{kind:?} with {capabilities}");
+        }
+        let mut peer = node.member(needed).await;
+        peer.say(&bytes_of(&[control(Some(CORRELATION), kind)])).await;
+        node.until(incoming::CONTROL).await;
+    }
+}
+
+#[tokio::test]
+async fn a_control_request_that_nobody_waits_for_ends_the_link() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::ALL).await;
+    peer.say(&bytes_of(&[control(None, b"L")])).await;
+    let (answer, records) = node.while_serving(refusal(&mut peer)).await;
+    assert_eq!(answer, Err(CloseReason::Violation));
+    assert!(!records.contains(&incoming::CONTROL));
+}
+
+#[tokio::test]
+async fn a_message_without_a_place_in_the_mailbox_ends_the_link() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    peer.say(&bytes_of(&[message(node.worker, None)])).await;
+    let (answer, _) = node.while_serving(refusal(&mut peer)).await;
+    assert_eq!(answer, Err(CloseReason::Violation));
+}
+
+#[tokio::test]
+async fn a_message_from_a_sender_whose_name_was_never_told_ends_the_link() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    let target = Handle { slot: node.worker.slot, generation: node.worker.generation };
+    let ask = Frame::Credit { kind: CreditKind::Ask, target, port: 0, messages: 1, bytes: 0 };
+    peer.say(&bytes_of(&[ask])).await;
+    let granted = peer.hear(|frame| matches!(frame, Frame::Credit { .. }).then_some(()));
+    node.while_serving(granted).await.0.expect("a place");
+    let unknown = Some(Handle { slot: 7, generation: 1 });
+    peer.say(&bytes_of(&[message(node.worker, unknown)])).await;
+    let (answer, _) = node.while_serving(refusal(&mut peer)).await;
+    assert_eq!(answer, Err(CloseReason::Violation));
+}

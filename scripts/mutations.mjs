@@ -1,0 +1,129 @@
+// `npm run verify -- mutations`: removes each security check and each bound, one by one, in a copy of the tree, and runs the narrowest tests
+// that should notice. A mutation that they do not notice survives, and is a test that is missing.
+//
+// `node scripts/mutations.mjs [WORD …]` runs those whose file or words hold one of these; `--list` names them.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { access } from './mutations/access.mjs';
+import { bounds } from './mutations/bounds.mjs';
+import { channel } from './mutations/channel.mjs';
+import { frames } from './mutations/frames.mjs';
+import { handshake } from './mutations/handshake.mjs';
+import { ship } from './mutations/ship.mjs';
+import { attempt, colour, Failure, isMain, main, root, say, toolEnv } from './shell.mjs';
+
+/**
+ * What is changed: `in` a file, the exact text `from`, which must stand there once, becomes `to`; `test` is the command that must fail
+ * then, as words for cargo (`cargo …`) or ava.
+ */
+export const mutations = [...handshake, ...frames, ...channel, ...bounds, ...access, ...ship];
+
+/** Longer than any of the tests takes; one that waits for what no longer comes has noticed, too. */
+const PATIENCE = 180;
+
+const copy = join(root, 'target', 'mutations', 'tree');
+const env = toolEnv({
+  CARGO_TARGET_DIR: join(root, 'target', 'mutations', 'build'),
+  // Half of the time of a build is debug information and what is kept for the next one.
+  CARGO_PROFILE_DEV_DEBUG: '0',
+  // A failure that proptest finds is not to be kept: it is the mutation's.
+  PROPTEST_FAILURE_PERSISTENCE: 'off',
+});
+
+/** The files of the tree as they are now, in a folder of their own; what git ignores is left out, installed packages are linked. */
+function makeCopy() {
+  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root });
+  const files = listed
+    .toString()
+    .split('\0')
+    .filter((file) => file && existsSync(join(root, file)));
+  rmSync(copy, { recursive: true, force: true });
+  for (const file of files) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true });
+    copyFileSync(join(root, file), join(copy, file));
+  }
+  for (const shared of ['node_modules', 'dist', ...addOns()]) {
+    if (existsSync(join(root, shared))) symlinkSync(join(root, shared), join(copy, shared));
+  }
+}
+
+/** The built add-ons, which are ignored by git and loaded by the tests. */
+function addOns() {
+  const ignored = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--', '*.node'];
+  const listed = execFileSync('git', ignored, { cwd: root }).toString().split('\0');
+  return listed.filter((file) => file.endsWith('.node') && !/^(target|node_modules|dist)/.test(file));
+}
+
+/** The text of a file with the mutation in it. */
+function mutated(mutation, text) {
+  const parts = text.split(mutation.from);
+  if (parts.length !== 2) {
+    throw new Failure(`${mutation.in} holds the text of "${mutation.what}" ${parts.length - 1} times, not once.`);
+  }
+  return parts.join(mutation.to);
+}
+
+const run = (words, more = []) => {
+  const [command, ...args] = words.split(' ');
+  const whole = [String(PATIENCE), command, ...args, ...more];
+  return attempt('timeout', ['--kill-after=5', ...whole], { cwd: copy, env, quiet: true });
+};
+
+/** `caught`, `survived` or `broken`: it is no program any more, which proves nothing. */
+async function tryOut(mutation) {
+  const file = join(copy, mutation.in);
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, mutated(mutation, text));
+  try {
+    if (mutation.test.startsWith('cargo ')) {
+      const built = await run(mutation.test.replace(/ -- .*$/, ''), ['--no-run']);
+      if (built.status !== 0) return { result: 'broken', output: built.output };
+    }
+    const { status, output } = await run(mutation.test);
+    return { result: status === 0 ? 'survived' : 'caught', output };
+  } finally {
+    writeFileSync(file, text);
+  }
+}
+
+/** Runs the mutations; resolves with how many were caught, fails with those that were not. */
+export async function checkMutations(words = []) {
+  const chosen = mutations.filter(
+    (mutation) => words.length === 0 || words.some((word) => `${mutation.in} ${mutation.what}`.includes(word)),
+  );
+  if (chosen.length === 0) throw new Failure(`No mutation has ${words.join(' or ')} in its file or words.`);
+  const stale = chosen.flatMap((mutation) => {
+    try {
+      mutated(mutation, readFileSync(join(root, mutation.in), 'utf8'));
+      return [];
+    } catch (error) {
+      return [error.message];
+    }
+  });
+  if (stale.length > 0) throw new Failure(`The list no longer fits the code:\n${stale.join('\n')}`);
+  makeCopy();
+  const tests = new Set(chosen.map(({ test }) => test));
+  for (const test of tests) {
+    const { status, output } = await run(test);
+    if (status !== 0) throw new Failure(`\`${test}\` fails without any mutation:\n${output.slice(-4000)}`);
+  }
+  const missed = [];
+  for (const [number, mutation] of chosen.entries()) {
+    const { result, output } = await tryOut(mutation);
+    const mark = result === 'caught' ? colour.green('✓') : colour.red('✗');
+    console.log(`${mark} ${number + 1}/${chosen.length} ${mutation.in}: ${mutation.what}: ${result}`);
+    if (result === 'broken') console.log(colour.dim(output.slice(-1500)));
+    if (result !== 'caught') missed.push(`${mutation.in}: ${mutation.what}: ${result}`);
+  }
+  if (missed.length > 0) throw new Failure(`${missed.length} of ${chosen.length} not caught:\n${missed.join('\n')}`);
+  return `${chosen.length} mutations, each caught`;
+}
+
+if (isMain(import.meta.url)) {
+  await main(async () => {
+    const words = process.argv.slice(2);
+    if (words.includes('--list')) return console.log(mutations.map((m) => `${m.in}: ${m.what}`).join('\n'));
+    say(await checkMutations(words));
+  });
+}

@@ -1,0 +1,63 @@
+// What an isolate keeps: mailboxes, lines, open requests, places promised to peers.
+const port = 'cargo test -p troupe-node --test bounds';
+const inside = (module) => `cargo test -p troupe-node --lib ${module}`;
+
+const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: file, from, to, test }));
+
+/** Removals of the bounds in `crates/node/src/port`. */
+export const bounds = [
+  ...from('crates/node/src/port/mailbox.rs', port, [
+    ['a mailbox takes any number of messages', 'self.room() > 0 && (', '('],
+    ['a mailbox takes any number of bytes', ' <= MAILBOX_BYTES)', ' <= u32::MAX)'],
+  ]),
+  ...from('crates/node/src/port/line.rs', port, [
+    ['lines hold any number of messages', 'waiting.0 >= LINE_MESSAGES || ', ''],
+    [
+      'lines hold any number of bytes',
+      'waiting.1 + size as usize > LINE_BYTES',
+      'waiting.1 + size as usize > usize::MAX',
+    ],
+    ['what waits in a line does not count', '        self.waiting.0 += 1;\n', ''],
+    ['bytes that wait in a line do not count', '        self.waiting.1 += letter.size as usize;\n', ''],
+  ]),
+  ...from('crates/node/src/port/route.rs', port, [
+    ['lines are never full', '            || super::line::is_full(waiting, letter.size)\n', ''],
+    [
+      'a worker waits for room in its own mailbox',
+      'letter.sender == (handle.slot, handle.generation)',
+      'letter.sender == (NIL, handle.generation)',
+    ],
+    ['a mailbox that refuses lets wait', '            || slot.overflow == super::Overflow::Reject\n', ''],
+  ]),
+  ...from('crates/node/src/port/request.rs', port, [
+    ['any number of requests may be open', 'if id >= MAX_OPEN || generation == 0 {', 'if generation == 0 {'],
+    [
+      'a number in use is used again',
+      'if request.generation != 0 {\n            return false;',
+      'if false {\n            return false;',
+    ],
+  ]),
+  ...from('crates/node/src/port/request.rs', inside('request'), [
+    [
+      'any number of requests of peers may be open',
+      'None if self.inbound.len() >= MAX_OPEN as usize => return None,',
+      '',
+    ],
+    ['a stale number finds the next request', 'generation != 0 && request.generation == generation', 'generation != 0'],
+  ]),
+  ...from('crates/node/src/port/mod.rs', port, [
+    ['a stale handle finds the next worker', 'slot.generation == handle.generation && slot.state', 'slot.state'],
+  ]),
+  ...from('crates/node/src/port/remote.rs', inside('remote'), [
+    ['a peer needs no place', 'if grant.places == 0 || grant.bytes <= 0 {', 'if grant.bytes <= 0 {'],
+    ['a peer needs no bytes', 'if grant.places == 0 || grant.bytes <= 0 {', 'if grant.places == 0 {'],
+    ['a peer gives back what it does not have', 'let places = places.min(grant.places);', ''],
+    ['more places are granted than there are', '.max(ahead).min(room);', '.max(ahead);'],
+    ['a peer that asks much gets all', 'wanted.clamp(1, GRANT)', 'wanted.max(1)'],
+    [
+      'places of a peer that is gone stay promised',
+      'self.promised -= self.grants.swap_remove(index).places;',
+      'self.grants.swap_remove(index);',
+    ],
+  ]),
+];

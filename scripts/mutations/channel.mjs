@@ -1,0 +1,133 @@
+// Channels, links and the table of peers: who is let in, and what a link takes in and keeps.
+const hostile = 'cargo test -p troupe-node --test hostile';
+const links = 'cargo test -p troupe-node --test link';
+const zones = 'cargo test -p troupe-node --test hostile stranger';
+const inside = (module) => `cargo test -p troupe-node --lib ${module}`;
+
+const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: file, from, to, test }));
+
+/** Removals of the checks in `crates/node/src/channel.rs`, `link/` and `zone/`. */
+export const channel = [
+  ...from('crates/node/src/channel.rs', hostile, [
+    [
+      'any member may answer a dial',
+      'Handshake::initiate(membership, Some(expect), now)?',
+      'Handshake::initiate(membership, (expect == membership.node_id()).then_some(expect), now)?',
+    ],
+    [
+      'a first record may hold more than HELLO and RESUME',
+      'Decoded::Whole(frame) if opened.is_none() => opened',
+      'Decoded::Whole(_) if opened.is_some() => {}\n            Decoded::Whole(frame) => opened',
+    ],
+    [
+      'an unreadable first record passes',
+      'match decoded.map_err(SessionError::from)? {',
+      'let Ok(decoded) = decoded else { break };\n        match decoded {',
+    ],
+  ]),
+  ...from('crates/node/src/zone/accept.rs', hostile, [
+    [
+      'who stalls on the way to a channel stays',
+      'let result = time::timeout(OPENING_LIMIT, let_in(&shared, socket)).await;',
+      'let result: Result<_, time::error::Elapsed> = Ok(let_in(&shared, socket).await);',
+    ],
+  ]),
+  ...from('crates/node/src/zone/accept.rs', zones, [
+    ['a full house turns nobody out', '        oldest.abort();\n', '        drop(oldest);\n'],
+  ]),
+  ...from('crates/node/src/zone/half_open.rs', inside('half_open'), [
+    ['one address may take all places', 'if of_address >= PER_ADDRESS && !from.is_loopback() {', 'if false {'],
+    ['the nodes of one machine share eight places', ' && !from.is_loopback()', ''],
+    ['there are places without end', 'else if self.under_way.len() >= IN_ALL {', 'else if false {'],
+    [
+      'a handshake that ended keeps its place',
+      'self.under_way.retain(|(other, ..)| *other != number);',
+      'let _ = number;',
+    ],
+  ]),
+  ...from('crates/node/src/link/assembly.rs', inside('assembly'), [
+    ['a body in pieces may have any length', 'if total > self.max_message {', 'if false {'],
+    ['any number of bodies may be in pieces', 'self.parts.len() >= self.max_parts || ', ''],
+    ['bodies in pieces may have any length together', ' || self.bytes + total > self.max_bytes', ''],
+    [
+      'two bodies may have one number',
+      'if self.parts.insert(pieces.id, part).is_some() {',
+      'if self.parts.insert(pieces.id, part).is_some_and(|_| false) {',
+    ],
+    ['a body may get longer than it said', 'len > part.total || ', ''],
+    ['a body may end early or go on', 'last != (len == part.total)', 'false'],
+    ['a body that is done keeps its room', '        self.bytes -= part.total;\n', ''],
+    [
+      'what is announced is allocated',
+      'let room = part.total.min((part.body.capacity() * 2).max(FIRST_BYTES)).max(len);',
+      'let room = part.total;',
+    ],
+  ]),
+  ...from('crates/node/src/link/reader.rs', hostile, [
+    [
+      'a peer may send beyond its window',
+      'self.received.admit(flow, cost, || link.announced(flow))?;\n                }\n                if',
+      '{ let _ = cost; }\n                }\n                if',
+    ],
+    [
+      'a body in pieces may begin beyond the window',
+      'self.received.admit(flow, cost_of(pieces.total as usize), || link.announced(flow))?;',
+      'let _ = flow;',
+    ],
+    ['text in pieces may be anything', '                    frame.with_body(&part.body)?;\n', ''],
+    [
+      'a CLOSE may come with frames missing',
+      '                self.received.on_close(*last)?;\n',
+      '                let _ = last;\n',
+    ],
+    [
+      'frames that begin a session pass in its middle',
+      '_ => return Err(SessionError::OutOfPlace("it sent a frame that only begins a session").into()),',
+      '_ => {}',
+    ],
+    [
+      'frames that can not be read are passed over',
+      'self.state.take(decoded?, link, events)?;',
+      'let Ok(decoded) = decoded else { break };\n                self.state.take(decoded, link, events)?;',
+    ],
+    [
+      'an acknowledgement of what was not sent passes',
+      'Frame::Ack { count } => link.on_ack(*count)?,',
+      'Frame::Ack { count } => drop(link.on_ack(*count)),',
+    ],
+    ['a window that moves back passes', 'link.on_window(*flow, *offset)?,', 'drop(link.on_window(*flow, *offset)),'],
+  ]),
+  ...from('crates/node/src/link/reader.rs', links, [
+    [
+      'a record that does not open is passed over',
+      'let plaintext = self.key.open_in_place(&mut self.buffer[begin..begin + length])?;\n            self.start = begin + length;',
+      'self.start = begin + length;\n            let Ok(plaintext) = self.key.open_in_place(&mut self.buffer[begin..begin + length]) else { continue };',
+    ],
+  ]),
+  ...from('crates/node/src/link/queue.rs', links, [
+    ['a message longer than the peer takes is queued', 'if body_len > self.max_message {', 'if false {'],
+    ['the peer’s window holds nothing back', '|| !self.session.may_start(flow) => Some(flow)', '=> Some(flow)'],
+  ]),
+  ...from('crates/node/src/link/lanes.rs', links, [
+    ['more bodies are begun than the peer puts together', 'if self.begun >= self.max_begun || !fits {', 'if !fits {'],
+    [
+      'more bytes are begun than the peer puts together',
+      'if self.begun >= self.max_begun || !fits {',
+      'if self.begun >= self.max_begun {',
+    ],
+  ]),
+  ...from('crates/node/src/link/run.rs', links, [
+    ['a link outlives its credentials', '                        link.close(CloseReason::Expired);\n', ''],
+  ]),
+  ...from('crates/node/src/link/mod.rs', links, [
+    [
+      'a link is never full',
+      'if self.queued_bytes() < FULL_BYTES {\n            return false;',
+      'if self.queued_bytes() < usize::MAX {\n            return false;',
+    ],
+  ]),
+  ...from('crates/node/src/zone/credentials.rs', inside('credentials'), [
+    ['a credential is not renewed', 'if now >= half {', 'if false {'],
+    ['the clock goes back', 'self.0.fetch_max(seconds, Ordering::Relaxed).max(seconds)', 'seconds'],
+  ]),
+];

@@ -1,5 +1,6 @@
 // What an isolate keeps: mailboxes, lines, open requests, places promised to peers.
 const port = 'cargo test -p troupe-node --test bounds';
+const hostile = 'cargo test -p troupe-node --test hostile member';
 const inside = (module) => `cargo test -p troupe-node --lib ${module}`;
 
 const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: file, from, to, test }));
@@ -59,5 +60,23 @@ export const bounds = [
       'self.promised -= self.grants.swap_remove(index).places;',
       'self.grants.swap_remove(index);',
     ],
+  ]),
+  ...from('crates/node/src/port/arrivals.rs', hostile, [
+    ['a message passes without a place', 'return self.misbehaves(link, "a message came without credit");', '{}'],
+    [
+      'a message passes from a sender without a name',
+      'return self.misbehaves(link, "a message came from a sender that was never bound");',
+      'return;',
+    ],
+  ]),
+  ...from('crates/node/src/node/events.rs', hostile, [
+    [
+      'a control request needs no capability',
+      '.filter(|needed| !link.peer().capabilities.contains(*needed))',
+      '.filter(|_| false)',
+    ],
+    ['anyone may start workers', "Some(b'S') => Some(Capabilities::WORKER_START),", ''],
+    ['anyone may bring code', "Some(b'C') => Some(Capabilities::CODE_SHIP),", ''],
+    ['anyone may stop workers', "Some(b'X') => Some(Capabilities::WORKER_STOP),", ''],
   ]),
 ];

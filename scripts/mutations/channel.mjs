@@ -16,8 +16,8 @@ export const channel = [
     ],
     [
       'a first record may hold more than HELLO and RESUME',
-      'Decoded::Whole(frame) if opened.is_none() => opened',
-      'Decoded::Whole(_) if opened.is_some() => {}\n            Decoded::Whole(frame) => opened',
+      'Decoded::Whole(frame) => opening.read(&frame, incarnation)?,',
+      'Decoded::Whole(frame) => drop(opening.read(&frame, incarnation)),',
     ],
     [
       'an unreadable first record passes',
@@ -71,8 +71,8 @@ export const channel = [
     ],
     [
       'a body in pieces may begin beyond the window',
-      'self.received.admit(flow, cost_of(pieces.total as usize), || link.announced(flow))?;',
-      'let _ = flow;',
+      'if let Some((flow, cost)) = cost {',
+      'if let Some((flow, cost)) = cost.filter(|_| false) {',
     ],
     ['text in pieces may be anything', '                    frame.with_body(&part.body)?;\n', ''],
     [
@@ -87,8 +87,8 @@ export const channel = [
     ],
     [
       'frames that can not be read are passed over',
-      'self.state.take(decoded?, link, events)?;',
-      'let Ok(decoded) = decoded else { break };\n                self.state.take(decoded, link, events)?;',
+      'receiving.take(decoded?, link, events)?;',
+      'let Ok(decoded) = decoded else { break };\n                receiving.take(decoded, link, events)?;',
     ],
     [
       'an acknowledgement of what was not sent passes',
@@ -109,11 +109,11 @@ export const channel = [
     ['the peer’s window holds nothing back', '|| !self.session.may_start(flow) => Some(flow)', '=> Some(flow)'],
   ]),
   ...from('crates/node/src/link/lanes.rs', links, [
-    ['more bodies are begun than the peer puts together', 'if self.begun >= self.max_begun || !fits {', 'if !fits {'],
+    ['more bodies are begun than the peer puts together', 'if self.begun >= self.max_begun || !fits ||', 'if !fits ||'],
     [
       'more bytes are begun than the peer puts together',
-      'if self.begun >= self.max_begun || !fits {',
-      'if self.begun >= self.max_begun {',
+      'if self.begun >= self.max_begun || !fits ||',
+      'if self.begun >= self.max_begun ||',
     ],
   ]),
   ...from('crates/node/src/link/run.rs', links, [

@@ -149,9 +149,14 @@ export const frames = [
     ['a RESUME may name another incarnation', 'if resume.incarnation != incarnation {', 'if false {'],
     ['a RESUME may name session 0', 'if resume.session == 0 {', 'if false {'],
     [
+      'a RESUME may go on with a session that does not',
+      'resume.course != Course::GoesOn && resume.next_expected != 0',
+      'false',
+    ],
+    [
       'anything may come before HELLO and RESUME',
-      '_ => Err(SessionError::OutOfPlace("it did not begin with HELLO and RESUME")),',
-      '_ => Ok(None),',
+      '_ => return Err(SessionError::OutOfPlace("it did not begin with HELLO and RESUME")),',
+      '_ => {}',
     ],
   ]),
 ];

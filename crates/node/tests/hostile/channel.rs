@@ -64,7 +64,7 @@ async fn a_dial_accepts_no_other_member_in_the_place_of_the_one_it_meant() {
     let (dialled, accepted) = connection(&MemoryNetwork::default()).await;
     let (near, far, meant) = (zone.member("near"), zone.member("far"), zone.member("meant"));
     let Frame::Resume(own) = resume(1, 1) else { panic!("a RESUME") };
-    let dial = channel::dial(dialled, &near, meant.node_id(), NOW, Terms::default(), own);
+    let dial = channel::dial(dialled, &near, meant.node_id(), NOW, Terms::default(), |_| Some(own.into()));
     let answer = channel::answer(accepted, &far, NOW, Terms::default());
     let both = async { tokio::join!(dial, async { drop(answer.await) }) };
     let (result, ()) = both.await;
@@ -83,7 +83,7 @@ async fn told(terms: Terms, consumes: bool, records: &[Vec<u8>]) -> (ClosedReaso
     let far = async {
         let knock = channel::answer(accepted, &far, NOW, terms).await.unwrap();
         let Frame::Resume(own) = resume(1, 1) else { panic!("a RESUME") };
-        let (_link, task) = link::open(knock.accept(own), 1, NOW);
+        let (_link, task) = link::open(knock.accept(own), 1);
         task.run(Arc::clone(&events) as _).await
     };
     let hostile = async {

@@ -13,7 +13,7 @@ use std::{
 
 use troupe_node::{discovery::Directory, transport::Socket};
 use troupe_proto::{
-    codec::{Decoded, Decoder, Frame, Resume, encode},
+    codec::{Course, Decoded, Decoder, Frame, Resume, encode},
     noise::{
         AccessKey, CREDENTIAL_LIFETIME, Capabilities, CredentialRequest, Established, Handshake, Identity,
         Membership, RECORD_HEADER, RECORD_TAG, record_length,
@@ -80,12 +80,20 @@ impl RawPeer {
 
 pub(crate) fn bytes_of(frames: &[Frame<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    frames.iter().for_each(|frame| encode(frame, &mut bytes));
+    for frame in frames {
+        encode(frame, &mut bytes);
+    }
     bytes
 }
 
 pub(crate) fn resume(incarnation: u64, session: u64) -> Frame<'static> {
-    Frame::Resume(Resume { incarnation, known_incarnation: 0, session, next_expected: 0 })
+    Frame::Resume(Resume {
+        course: Course::Begins,
+        incarnation,
+        known_incarnation: 0,
+        session,
+        next_expected: 0,
+    })
 }
 
 /// The wall clock, by which nodes of a zone check credentials.

@@ -19,8 +19,10 @@ import { attempt, colour, Failure, isMain, main, root, say, toolEnv } from './sh
  */
 export const mutations = [...handshake, ...frames, ...channel, ...bounds, ...access, ...ship];
 
-/** Longer than any of the tests takes; one that waits for what no longer comes has noticed, too. */
+/** Longer than any of the tests takes; one that waits for what no longer comes has noticed, too. Seconds. */
 const PATIENCE = 180;
+/** More than any test needs, in KiB: one that fills up what has no bound any more must not take the machine along. */
+const MEMORY = 4 << 20;
 
 const copy = join(root, 'target', 'mutations', 'tree');
 const env = toolEnv({
@@ -66,8 +68,8 @@ function mutated(mutation, text) {
 
 const run = (words, more = []) => {
   const [command, ...args] = words.split(' ');
-  const whole = [String(PATIENCE), command, ...args, ...more];
-  return attempt('timeout', ['--kill-after=5', ...whole], { cwd: copy, env, quiet: true });
+  const limits = `ulimit -d ${MEMORY} && exec timeout --kill-after=5 ${PATIENCE} "$@"`;
+  return attempt('sh', ['-c', limits, 'sh', command, ...args, ...more], { cwd: copy, env, quiet: true });
 };
 
 /** `caught`, `survived` or `broken`: it is no program any more, which proves nothing. */

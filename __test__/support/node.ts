@@ -83,7 +83,7 @@ export class Slow {
 export async function outcome(call: Promise<unknown>): Promise<string> {
   return call.then(
     () => 'ok',
-    (error: unknown) => (error as TroupeError).code ?? String(error),
+    (error: unknown) => String((error as TroupeError).code ?? error),
   );
 }
 

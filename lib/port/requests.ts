@@ -110,10 +110,9 @@ export function failed(
     resolve(Promise.reject(parent?.signal.reason as unknown));
     return;
   }
-  const reason: unknown = typeof cause === 'string' ? decodeCause(cause) : cause;
   // One that was nested may have ended with less than its own time.
   const isInherited = parent !== undefined && parent.until - performance.now() <= 1;
-  const detail = code === NOT_PERMITTED && reason instanceof Error ? reason.message : undefined;
+  const detail = code === NOT_PERMITTED && cause instanceof Error ? cause.message : undefined;
   resolve(
     rejection(code, {
       ...about(to, link),
@@ -121,7 +120,7 @@ export function failed(
       waited: isInherited ? undefined : waited,
       maybeExecuted,
       detail,
-      cause: reason,
+      cause,
     }),
   );
 }
@@ -148,7 +147,7 @@ function about(to: string, link: number): Failure {
 /** The cause of a failure as it came: kept here, or as text. */
 export function causeOf(isKept: boolean, index: number, texts: readonly string[]): unknown {
   if (index === NIL) return undefined;
-  return isKept ? (takeKept(index) as { thrown: unknown }).thrown : texts[index];
+  return isKept ? (takeKept(index) as { thrown: unknown }).thrown : decodeCause(texts[index] ?? '');
 }
 
 /** Opens a request that no message makes: the port answers it when something has been done. */

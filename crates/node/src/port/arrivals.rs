@@ -273,6 +273,10 @@ impl Port {
                     };
                     letter.request = Some(id);
                 }
+                if self.slot(target).is_none() {
+                    // Its asker had found it: it was here, and has stopped while the message was on its way.
+                    return self.refuse(letter, code::WORKER_STOPPED, Reason::WorkerStopped);
+                }
                 self.accept(target, letter, sink);
                 let Some(slot) = self.slot(target).filter(|slot| slot.state == State::Live) else { return };
                 let (room, capacity) = (slot.room(), slot.capacity);
@@ -334,8 +338,9 @@ impl Port {
 
     fn peer_worker_gone(&mut self, link: u32, handle: Handle) {
         if let Some(place) = self.targets.place(link, handle) {
+            // What waits here was to go to a worker that has stopped meanwhile, not to one that never was.
             let line = std::mem::take(&mut self.targets.known(place.slot).line);
-            self.fail_line(line, Failure::new(code::NO_SUCH_WORKER), Reason::NoSuchWorker, link);
+            self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, link);
             self.targets.remove(place.slot);
         }
     }

@@ -41,13 +41,13 @@ fn begin(shared: &Arc<Shared>, socket: Arc<dyn Socket>, from: SocketAddr) {
             let Ok(number) = told.await else { return };
             let result = time::timeout(OPENING_LIMIT, let_in(&shared, socket)).await;
             lock(&shared.half_open).remove(number);
-            report(result.unwrap_or(Err(ChannelError::Slow)), from);
+            report(&shared, result.unwrap_or(Err(ChannelError::Slow)), from);
         }
     });
-    let (number, turned_out) = lock(&shared.half_open).add(from.ip(), task.abort_handle());
-    if let Some(oldest) = turned_out {
-        log::debug!(target: "channel", "too many connections that do not open a channel; the oldest has to go");
+    let (number, turned_out) = lock(&shared.half_open).add(from, task.abort_handle());
+    if let Some((oldest, its)) = turned_out {
         oldest.abort();
+        shared.refusals.tell(its, &"too many connections open no channel, and it was the oldest of them");
     }
     // Nobody listens when the task was aborted meanwhile.
     let _ = tell.send(number);
@@ -77,21 +77,15 @@ async fn let_in(shared: &Arc<Shared>, socket: Arc<dyn Socket>) -> Result<(), Cha
     knock.refuse(reason).await
 }
 
-fn report(result: Result<(), ChannelError>, from: SocketAddr) {
+fn report(shared: &Shared, result: Result<(), ChannelError>, from: SocketAddr) {
     let Err(error) = result else { return };
     match error {
-        // Whoever holds the zone's access key is no passer-by: the operator should hear of it.
-        ChannelError::Handshake(
-            HandshakeError::Credential { .. }
-            | HandshakeError::Unreadable(_)
-            | HandshakeError::Payload(_)
-            | HandshakeError::Binding { .. }
-            | HandshakeError::BindingExpired { .. }
-            | HandshakeError::OwnCredential(_),
-        )
-        | ChannelError::Session(_) => {
-            log::warn!(target: "channel", "a connection from {from} was refused: {error}");
+        // As of a member that died, was stopped or has another channel by now.
+        ChannelError::Connection(_)
+        | ChannelError::Refused(_)
+        | ChannelError::Handshake(HandshakeError::Closed { .. }) => {
+            log::debug!(target: "channel", "a connection from {from} came to nothing: {error}");
         }
-        _ => log::debug!(target: "channel", "a connection from {from} came to nothing: {error}"),
+        error => shared.refusals.tell(from, &error),
     }
 }

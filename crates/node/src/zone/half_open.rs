@@ -1,6 +1,6 @@
 //! Connections that have not yet proven who they are: bounded, so that strangers can't keep members out.
 
-use std::{collections::VecDeque, net::IpAddr};
+use std::{collections::VecDeque, net::SocketAddr};
 
 use tokio::task::AbortHandle;
 
@@ -13,7 +13,7 @@ const PER_ADDRESS: usize = 8;
 /// who stalls has had his time.
 #[derive(Debug)]
 pub(super) struct HalfOpen<H = AbortHandle> {
-    under_way: VecDeque<(u64, IpAddr, H)>,
+    under_way: VecDeque<(u64, SocketAddr, H)>,
     next: u64,
 }
 
@@ -22,17 +22,19 @@ impl<H> HalfOpen<H> {
         Self { under_way: VecDeque::new(), next: 0 }
     }
 
-    /// Adds a handshake; answers its number and the one that has to go for it.
-    pub(super) fn add(&mut self, from: IpAddr, handle: H) -> (u64, Option<H>) {
-        let of_address = self.under_way.iter().filter(|(_, address, _)| *address == from).count();
-        let oldest = if of_address >= PER_ADDRESS && !from.is_loopback() {
-            self.under_way.iter().position(|(_, address, _)| *address == from)
+    /// Adds a handshake; answers its number and the one that has to go for it, with where that came from.
+    pub(super) fn add(&mut self, from: SocketAddr, handle: H) -> (u64, Option<(H, SocketAddr)>) {
+        let is_same = |other: &SocketAddr| other.ip() == from.ip();
+        let of_address = self.under_way.iter().filter(|(_, address, _)| is_same(address)).count();
+        let oldest = if of_address >= PER_ADDRESS && !from.ip().is_loopback() {
+            self.under_way.iter().position(|(_, address, _)| is_same(address))
         } else if self.under_way.len() >= IN_ALL {
             Some(0)
         } else {
             None
         };
-        let turned_out = oldest.and_then(|at| self.under_way.remove(at)).map(|(.., handle)| handle);
+        let turned_out =
+            oldest.and_then(|at| self.under_way.remove(at)).map(|(_, address, handle)| (handle, address));
         self.next += 1;
         self.under_way.push_back((self.next, from, handle));
         (self.next, turned_out)
@@ -53,34 +55,37 @@ impl<H> HalfOpen<H> {
 mod tests {
     use super::*;
 
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    /// Each connection of a machine comes from another port.
+    fn from(ip: [u8; 4], port: u16) -> SocketAddr {
+        SocketAddr::from((ip, port))
+    }
 
-    fn elsewhere(last: u8) -> IpAddr {
-        IpAddr::from([10, 0, 0, last])
+    fn here(port: u16) -> SocketAddr {
+        from([127, 0, 0, 1], port)
     }
 
     #[test]
     fn an_address_has_eight_places_and_its_ninth_turns_out_its_oldest() {
         let mut half_open = HalfOpen::new();
-        half_open.add(elsewhere(1), 0);
+        half_open.add(from([10, 0, 0, 1], 1), 0);
         for handle in 1..=8 {
-            assert_eq!(half_open.add(elsewhere(2), handle).1, None);
+            assert_eq!(half_open.add(from([10, 0, 0, 2], handle), handle).1, None);
         }
-        assert_eq!(half_open.add(elsewhere(2), 9).1, Some(1));
-        assert_eq!(half_open.add(elsewhere(3), 10).1, None);
+        assert_eq!(half_open.add(from([10, 0, 0, 2], 9), 9).1, Some((1, from([10, 0, 0, 2], 1))));
+        assert_eq!(half_open.add(from([10, 0, 0, 3], 1), 10).1, None);
     }
 
     #[test]
     fn there_are_sixty_four_places_in_all() {
         let mut half_open = HalfOpen::new();
         for handle in 0..64 {
-            assert_eq!(half_open.add(HERE, handle).1, None);
+            assert_eq!(half_open.add(here(handle), handle).1, None);
         }
-        assert_eq!(half_open.add(elsewhere(1), 64).1, Some(0));
-        let (number, turned_out) = half_open.add(HERE, 65);
-        assert_eq!(turned_out, Some(1));
+        assert_eq!(half_open.add(from([10, 0, 0, 1], 1), 64).1, Some((0, here(0))));
+        let (number, turned_out) = half_open.add(here(65), 65);
+        assert_eq!(turned_out, Some((1, here(1))));
         half_open.remove(number);
-        assert_eq!(half_open.add(HERE, 66).1, None);
+        assert_eq!(half_open.add(here(66), 66).1, None);
         assert_eq!(half_open.drain().count(), 64);
     }
 }

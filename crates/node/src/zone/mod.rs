@@ -10,6 +10,7 @@ mod half_open;
 mod members;
 mod peers;
 mod redial;
+mod refusals;
 
 use std::{
     io,
@@ -43,6 +44,7 @@ use crate::{
 use credentials::Credentials;
 use half_open::HalfOpen;
 use peers::Peers;
+use refusals::Refusals;
 
 /// How long leaving waits for the other nodes to read that this one left.
 const LEAVE_LIMIT: Duration = Duration::from_millis(1500);
@@ -111,6 +113,7 @@ struct Shared {
     announcement: Announcement,
     peers: Mutex<Peers<Arc<Link>>>,
     half_open: Mutex<HalfOpen>,
+    refusals: Refusals,
     /// Links whose task runs.
     running: watch::Sender<usize>,
     /// A link was lost: look whether its node still lives.
@@ -163,6 +166,7 @@ impl Zone {
             announcement,
             peers: Mutex::new(Peers::new(id, incarnation)),
             half_open: Mutex::new(HalfOpen::new()),
+            refusals: Refusals::new(tokio::time::Instant::now()),
             running: watch::Sender::new(0),
             look: Notify::new(),
         });

@@ -108,8 +108,10 @@ export const channel = [
     ['a message longer than the peer takes is queued', 'if body_len > self.max_message {', 'if false {'],
     ['the peer’s window holds nothing back', '|| !self.session.may_start(flow) => Some(flow)', '=> Some(flow)'],
   ]),
-  ...from('crates/node/src/link/lanes.rs', links, [
+  ...from('crates/node/src/link/lanes.rs', hostile, [
     ['more bodies are begun than the peer puts together', 'if self.begun >= self.max_begun || !fits ||', 'if !fits ||'],
+  ]),
+  ...from('crates/node/src/link/lanes.rs', links, [
     [
       'more bytes are begun than the peer puts together',
       'if self.begun >= self.max_begun || !fits ||',

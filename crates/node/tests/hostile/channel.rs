@@ -13,7 +13,7 @@ use troupe_proto::{
     session::{SessionError, Terms},
     text::Text,
 };
-use troupe_testkit::{Founded, NOW, Recorder, connection, text_message};
+use troupe_testkit::{Founded, NOW, Pair, Recorder, connection, text_message};
 
 use super::raw::{RawPeer, bytes_of, resume};
 
@@ -168,4 +168,21 @@ async fn a_member_that_sends_beyond_its_window_loses_its_link() {
     let (ended, frames) = told(terms, false, &[long]).await;
     assert!(matches!(ended, ClosedReason::Violation(_)), "{ended:?}");
     assert_eq!(frames, 0);
+}
+
+#[tokio::test]
+async fn a_node_begins_no_more_bodies_at_once_than_its_peer_puts_together() {
+    let few = Terms { max_pieces: 2, ..Terms::default() };
+    let events = [Recorder::new(), Recorder::new()];
+    let pair = Pair::with(&MemoryNetwork::default(), [Terms::default(), few], events).await;
+    let long = "x".repeat(100_000);
+    let mut batch = pair.near.batch().unwrap();
+    for sender in 0..6 {
+        batch.push(&text_message(sender, 2, &long)).unwrap();
+    }
+    drop(batch);
+    pair.near.flush();
+    // One more than two would have ended the link.
+    pair.far_events.until("all six", |far| far.bodies().len() == 6).await;
+    assert!(pair.near.is_open());
 }

@@ -46,12 +46,12 @@ export const access = [
     ],
   ]),
   ...from('crates/node/src/discovery/lock.rs', directory, [
-    ['a link is followed when a file is opened', '(OFlags::NOFOLLOW | OFlags::NONBLOCK)', 'OFlags::NONBLOCK'],
     ['a pipe in place of a file is waited for', '(OFlags::NOFOLLOW | OFlags::NONBLOCK)', 'OFlags::NOFOLLOW'],
     ['the lock’s file is open to others', '.mode(0o600)', '.mode(0o644)'],
     ['the lock’s file may be anybody’s', '        trust::check(&path, Kind::File)?;\n', ''],
   ]),
   ...from('crates/node/src/discovery/lock.rs', inside('lock'), [
+    ['a link is followed when a file is opened', '(OFlags::NOFOLLOW | OFlags::NONBLOCK)', 'OFlags::NONBLOCK'],
     [
       'a lock is waited for without end',
       'if begin.elapsed() > patience {',

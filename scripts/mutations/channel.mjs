@@ -36,8 +36,8 @@ export const channel = [
     ['a full house turns nobody out', '        oldest.abort();\n', '        drop(oldest);\n'],
   ]),
   ...from('crates/node/src/zone/half_open.rs', inside('half_open'), [
-    ['one address may take all places', 'if of_address >= PER_ADDRESS && !from.is_loopback() {', 'if false {'],
-    ['the nodes of one machine share eight places', ' && !from.is_loopback()', ''],
+    ['one address may take all places', 'if of_address >= PER_ADDRESS && !from.ip().is_loopback() {', 'if false {'],
+    ['the nodes of one machine share eight places', ' && !from.ip().is_loopback()', ''],
     ['there are places without end', 'else if self.under_way.len() >= IN_ALL {', 'else if false {'],
     [
       'a handshake that ended keeps its place',

@@ -127,4 +127,17 @@ mod tests {
         });
         let _ = fs::remove_dir_all(zone);
     }
+
+    #[test]
+    fn a_link_in_place_of_a_file_is_not_followed_even_when_it_comes_after_the_look() {
+        let name = format!("troupe-link-{:016x}", getrandom::u64().unwrap_or_default());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).unwrap();
+        let (file, link) = (folder.join("file"), folder.join("link"));
+        fs::write(&file, b"of somebody else").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open(&file).is_ok());
+        assert!(open(&link).is_err());
+        let _ = fs::remove_dir_all(folder);
+    }
 }

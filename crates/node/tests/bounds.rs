@@ -1,6 +1,8 @@
 //! What an isolate keeps is bounded, in number and in bytes: mailboxes, lines, open requests. Beyond a bound the sender
 //! hears it at once.
 
+#![expect(clippy::unwrap_used, reason = "what is unwrapped in a test is its claim")]
+
 use troupe_node::{
     code,
     node::Shared,

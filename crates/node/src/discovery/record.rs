@@ -207,6 +207,17 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_an_unknown_kind_is_refused() {
+        let at = 7 + 1 + 32 + 8 + 8 + 4 + 16 + 8;
+        let mut bytes = record(local()).encode();
+        assert_eq!(bytes[at], 4);
+        for family in [0, 1, 5, 7, 255] {
+            bytes[at] = family;
+            assert_eq!(Record::decode(&bytes), Err("has an address of an unknown kind"));
+        }
+    }
+
+    #[test]
     fn a_name_that_leads_out_of_the_folder_is_refused() {
         let mut bytes = record(local()).encode();
         let at = bytes.len() - 8;

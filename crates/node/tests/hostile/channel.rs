@@ -67,7 +67,7 @@ async fn a_dial_accepts_no_other_member_in_the_place_of_the_one_it_meant() {
     let dial = channel::dial(dialled, &near, meant.node_id(), NOW, Terms::default(), |_| Some(own.into()));
     let answer = channel::answer(accepted, &far, NOW, Terms::default());
     let both = async { tokio::join!(dial, async { drop(answer.await) }) };
-    let (result, ()) = both.await;
+    let (result, ()) = Box::pin(both).await;
     let Err(ChannelError::Handshake(HandshakeError::OtherNode { presented, .. })) = result else {
         panic!("{result:?}")
     };
@@ -149,7 +149,7 @@ async fn a_member_that_breaks_the_rules_loses_its_link_and_nothing_behind_is_act
         ("a frame that may not be skipped", vec![vec![0x7f, 0, 0, 0]]),
     ];
     for (what, records) in cases {
-        let (ended, frames) = told(terms, true, &records).await;
+        let (ended, frames) = Box::pin(told(terms, true, &records)).await;
         assert!(matches!(ended, ClosedReason::Violation(_)), "{what}: {ended:?}");
         assert_eq!(frames, 0, "{what}: something was acted on");
     }
@@ -159,13 +159,13 @@ async fn a_member_that_breaks_the_rules_loses_its_link_and_nothing_behind_is_act
 async fn a_member_that_sends_beyond_its_window_loses_its_link() {
     let terms = Terms { windows: [100; 2], ..Terms::default() };
     let one = || bytes_of(&[text_message(1, 2, &"x".repeat(60))]);
-    let (ended, frames) = told(terms, false, &[one()]).await;
+    let (ended, frames) = Box::pin(told(terms, false, &[one()])).await;
     assert!(matches!(ended, ClosedReason::Violation(_)), "the second is behind its window: {ended:?}");
     assert_eq!(frames, 1);
     // In pieces, the announcement alone is too much.
     let mut long = Vec::new();
     encode_head(&text_message(1, 2, ""), Pieces { id: 1, total: 60 }, &mut long);
-    let (ended, frames) = told(terms, false, &[long]).await;
+    let (ended, frames) = Box::pin(told(terms, false, &[long])).await;
     assert!(matches!(ended, ClosedReason::Violation(_)), "{ended:?}");
     assert_eq!(frames, 0);
 }

@@ -46,11 +46,11 @@ export const access = [
     ],
   ]),
   ...from('crates/node/src/discovery/lock.rs', directory, [
-    ['a pipe in place of a file is waited for', '(OFlags::NOFOLLOW | OFlags::NONBLOCK)', 'OFlags::NOFOLLOW'],
     ['the lock’s file is open to others', '.mode(0o600)', '.mode(0o644)'],
     ['the lock’s file may be anybody’s', '        trust::check(&path, Kind::File)?;\n', ''],
   ]),
   ...from('crates/node/src/discovery/lock.rs', inside('lock'), [
+    ['a pipe in place of a file is waited for', '(OFlags::NOFOLLOW | OFlags::NONBLOCK)', 'OFlags::NOFOLLOW'],
     ['a link is followed when a file is opened', '(OFlags::NOFOLLOW | OFlags::NONBLOCK)', 'OFlags::NONBLOCK'],
     [
       'a lock is waited for without end',
@@ -81,7 +81,6 @@ export const access = [
     ['a node of another network is a member', '} else if differ(&self.network, &here.network) {', '} else if false {'],
   ]),
   ...from('crates/node/src/discovery/records.rs', directory, [
-    ['a file of any name is a record', '.filter(|name| check_name(name).is_ok())', ''],
     [
       'a record may stand under another name',
       'Ok(record) if record.member.name != name => {',

@@ -140,4 +140,14 @@ mod tests {
         assert!(open(&link).is_err());
         let _ = fs::remove_dir_all(folder);
     }
+
+    #[test]
+    fn a_pipe_in_place_of_a_file_keeps_nobody_waiting_for_its_other_end() {
+        let name = format!("troupe-pipe-{:016x}", getrandom::u64().unwrap_or_default());
+        let pipe = std::env::temp_dir().join(name);
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|status| status.success()));
+        assert!(open(&pipe).is_ok(), "what it is, the look before told");
+        let _ = fs::remove_file(pipe);
+    }
 }

@@ -207,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_begin_as_a_record_is_none() {
+        for at in 0..MAGIC.len() {
+            let mut bytes = record(local()).encode();
+            bytes[at] ^= 1;
+            assert_eq!(Record::decode(&bytes), Err("is no node's record"));
+        }
+    }
+
+    #[test]
     fn an_address_of_an_unknown_kind_is_refused() {
         let at = 7 + 1 + 32 + 8 + 8 + 4 + 16 + 8;
         let mut bytes = record(local()).encode();

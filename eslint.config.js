@@ -31,6 +31,7 @@ export default defineConfig(
           'clearTimeout',
           'setImmediate',
           'Buffer',
+          'AbortController',
           'AbortSignal',
         ].map((name) => [name, 'readonly']),
       ),

@@ -1,7 +1,11 @@
 // Bad arguments: of every call, a rejection that names the argument and what was expected, and never anything thrown.
 import test, { type ExecutionContext } from 'ava';
 import { Node, Zone, type Context, type Mailbox, type Worker } from 'troupe';
-import { deadLetters, Echo, failure, outcome, testNode } from './support/node.ts';
+import { captureLog, deadLetters, Echo, failure, outcome, testNode } from './support/node.ts';
+
+test.before(() => {
+  captureLog();
+});
 
 type Call = (...args: unknown[]) => Promise<unknown>;
 interface Case {

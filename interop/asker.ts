@@ -22,6 +22,14 @@ await Node.start(
       'many:',
       replies.every((reply, i) => reply === many[i]),
     );
+    console.log('scissors:', await outcome(node.sendAndReceive('python-peer/scissors', '101', { timeout: '10s' })));
+    const cut = Array.from({ length: 2000 }, (_, i) => `${i}`.repeat(i % 100 === 0 ? 5000 : 1));
+    const whole = await Promise.all(cut.map((text) => node.sendAndReceive('echo', text, { timeout: '60s' })));
+    console.log(
+      'cut:',
+      whole.every((reply, i) => reply === cut[i]),
+    );
+    console.log('scissors:', await outcome(node.sendAndReceive('python-peer/scissors', '0', { timeout: '10s' })));
     console.log('grumpy:', await outcome(node.sendAndReceive('python-peer/grumpy', 'tea', { timeout: '10s' })));
     console.log('sleepy:', await outcome(node.sendAndReceive('python-peer/sleepy', 'dawn', { timeout: 200 })));
     const given = AbortSignal.timeout(200);

@@ -3,7 +3,7 @@ import type { Address } from './address.ts';
 import { native } from './native.ts';
 import type { Node } from './node.ts';
 import type { RequestOptions, SendOptions, StopOptions } from './options.ts';
-import { type Cell, signalled } from './port/cell.ts';
+import type { Cell, Handling } from './port/cell.ts';
 import { refusal } from './port/message.ts';
 import { putKept, putText } from './port/outgoing.ts';
 import { INBOUND, NIL, OUT } from './port/record.ts';
@@ -65,7 +65,7 @@ export class Context {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
-      else if (this.request !== NIL) signalled.set(this.request, this);
+      else if (this.request !== NIL) (this.#cell.signalled ??= new Map<number, Handling>()).set(this.request, this);
     }
     return this.#controller.signal;
   }
@@ -92,7 +92,7 @@ export class Context {
     const id = this.request;
     if (id === NIL) replyTo(this.#cell, this.#sender, this.#senderGeneration, message);
     else {
-      if (signalled.size > 0 && signalled.get(id) === this) signalled.delete(id);
+      this.#cell.answered(this);
       if ((id & INBOUND) === 0) putKept(OUT.REPLY, id, this.generation, this.#cell.slot, message, 0, NIL, 0);
       else putText(OUT.REPLY, id, this.generation, this.#cell.slot, message, 0, NIL, 0);
     }

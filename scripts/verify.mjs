@@ -65,8 +65,9 @@ const checks = {
     const paths = others.filter((path) => path && path !== process.execPath);
     if (paths.length === 0) throw new NotHere('other versions of Node come from npm for Linux x64 only');
     const env = toolEnv({ TROUPE_TEST_NODES: paths.join(delimiter) });
-    await quietly('ava', ['__test__/examples.spec.ts', '__test__/programs.spec.ts'], { env });
-    return 'examples and programs on Node 20, 22, 24 and 26';
+    const specs = ['examples', 'programs', 'leaks'].map((name) => `__test__/${name}.spec.ts`);
+    await quietly('ava', specs, { env });
+    return 'examples, programs and worker threads on Node 20, 22, 24 and 26';
   },
   interop: checkInterop,
   package: async () => (await checkPackage()).join('; '),

@@ -127,6 +127,7 @@ const REASONS = [
   'node-stopped',
   'too-large',
   'late-reply',
+  'invalid',
 ] as const;
 
 /** Dead letters of this process so far. */

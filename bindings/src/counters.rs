@@ -1,4 +1,4 @@
-//! What tests compare with TypeScript: the port's counters and the table of error codes.
+//! What is counted, and the table of error codes, which a test compares with TypeScript's.
 
 use crate::isolate::with;
 use napi::bindgen_prelude::*;
@@ -23,6 +23,16 @@ pub fn counters() -> Result<Counters> {
         delivered: isolate.port.delivered() as f64,
         open: isolate.port.open_requests() as u32,
         dead_letters: troupe_node::port::dead_letters().iter().map(|count| *count as f64).collect(),
+    })
+}
+
+/// Counts and logs a send that was refused before it reached the port. `reason`: its place among the dead letters.
+#[napi(catch_unwind)]
+pub fn count_refused(reason: u32, slot: u32) -> Result<()> {
+    with(|isolate| {
+        if let Some(reason) = troupe_node::port::Reason::ALL.get(reason as usize) {
+            isolate.port.count_refused(*reason, slot);
+        }
     })
 }
 

@@ -15,6 +15,7 @@ REQUEST, CONTROL, SENDER, EXTENSIONS, BY_NAME, TO_CONTROL = 0x01, 0x02, 0x04, 0x
 FRAME_MAX = 16368
 NO_LIMIT = 0xFFFFFFFF
 GRANT, ASK, RETURN = 0, 1, 2
+GOES_ON, MOVES = 1, 2
 MIB = 1 << 20
 SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 #: Handle or correlation: eight bytes that mean nothing but equality.
@@ -54,8 +55,9 @@ def hello(terms: Hello) -> bytes:
     return frame(HELLO, content, 1 if terms.accept_code else 0)
 
 
-def resume(incarnation: int, known: int, session: int) -> bytes:
-    return frame(RESUME, struct.pack("<QQQQ", incarnation, known, session, 0))
+def resume(incarnation: int, known: int, session: int, owned: int | None = None) -> bytes:
+    """`owned`: the session goes on; otherwise it begins."""
+    return frame(RESUME, struct.pack("<QQQQ", incarnation, known, session, owned or 0), 0 if owned is None else GOES_ON)
 
 
 def credit(target: Name8, what: int, messages: int, size: int) -> bytes:
@@ -107,14 +109,20 @@ def read_hello(read: Frame) -> Hello:
     return Hello(longest, held, (messages, replies), pieces, bool(read.flags & 1))
 
 
-def read_resume(read: Frame, incarnation: int) -> int:
-    """The number of the session."""
-    if read.kind != RESUME or len(read.content) != 32 or read.flags:
+@dataclass(frozen=True)
+class Resume:
+    session: int
+    goes_on: bool
+    owned: int
+
+
+def read_resume(read: Frame, incarnation: int) -> Resume:
+    if read.kind != RESUME or len(read.content) != 32 or read.flags not in (0, GOES_ON, MOVES):
         raise Violation("HELLO was not followed by RESUME")
-    own, _, session, _ = struct.unpack("<QQQQ", read.content)
-    if own != incarnation or session == 0:
-        raise Violation("its RESUME names another incarnation, or session 0")
-    return session
+    own, _, session, owned = struct.unpack("<QQQQ", read.content)
+    if own != incarnation or session == 0 or owned and read.flags != GOES_ON:
+        raise Violation("its RESUME contradicts the handshake or itself")
+    return Resume(session, read.flags == GOES_ON, owned)
 
 
 def read_name(name: bytes) -> str:

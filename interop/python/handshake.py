@@ -7,12 +7,15 @@ import time
 from noise.connection import Keypair, NoiseConnection
 from noise.exceptions import NoiseInvalidMessage
 
-from frames import Violation
 from identity import Membership, NotAccepted, Peer
 
 HEADER = b"troupe" + struct.pack("<HH", 1, 1) + bytes(6)
 SUITE = b"Noise_XXpsk0_25519_ChaChaPoly_SHA256"
 RECORD_MAX = 16384
+
+
+class Broken(Exception):
+    """What arrives is not what was sent: somebody is between."""
 
 
 def noise(membership: Membership, initiator: bool, ephemeral: bytes | None = None) -> NoiseConnection:
@@ -79,12 +82,12 @@ class Channel:
         """The plaintext of the next record."""
         (length,) = struct.unpack(">H", await self._reader.readexactly(2))
         if not 16 <= length <= RECORD_MAX:
-            raise Violation("a record has an impossible length")
+            raise Broken("a record has an impossible length")
         sealed = await self._reader.readexactly(length)
         try:
             return self._keys.decrypt(sealed)
         except NoiseInvalidMessage:
-            raise Violation("a record does not open") from None
+            raise Broken("a record does not open") from None
 
     async def drain(self) -> None:
         await self.writer.drain()

@@ -1,6 +1,7 @@
 """A node: member of the zone of this user, listens, dials, keeps one session with each other node."""
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from identity import Membership, Peer
 from session import NODE_STOPS, Session, Worker
 from zone import Directory, Member
 
-DUPLICATE, REPLACED = 2, 6
+DUPLICATE = 2
 OPENING = 10
 
 
@@ -55,6 +56,10 @@ class Node:
             task = self._dialling.setdefault(member.id, asyncio.create_task(self._dial(member)))
             try:
                 return await asyncio.wait_for(asyncio.shield(task), OPENING)
+            except asyncio.CancelledError:
+                # A channel of the other side has taken its place, unless it is this call that was given up.
+                if not task.cancelled():
+                    raise
             except Refused as refused:
                 if refused.args != (DUPLICATE,):
                     raise
@@ -82,10 +87,28 @@ class Node:
     async def _dial(self, member: Member) -> Session:
         channel = await dial(self._membership, member.host, member.port, member.id)
         known, highest = self._met.get(member.id, (0, 0))
-        channel.write([f.hello(self._terms), f.resume(self._membership.incarnation, known, highest + 1)])
-        terms, session = await self._first_record(channel)
-        self._met[member.id] = (channel.peer.incarnation, session)
-        return self._open(channel, terms)
+        session = self._sessions.get(member.id)
+        own = self._membership.incarnation
+        if session and session.closed is None:
+            proposal = f.resume(own, known, session.number, owned=session.detach())
+        else:
+            proposal = f.resume(own, known, highest + 1)
+        try:
+            channel.write([f.hello(self._terms), proposal])
+            terms, answer = await self._first_record(channel)
+        except BaseException:
+            channel.writer.close()
+            raise
+        if answer.goes_on:
+            if not session or answer.session != session.number or not session.reaches(answer.owned):
+                channel.writer.close()
+                raise f.Violation("it goes on with a session that was not proposed")
+            session.attach(channel, answer.owned)
+            return session
+        if session:
+            session.give_up()
+        self._met[member.id] = (channel.peer.incarnation, answer.session)
+        return self._open(channel, terms, answer.session)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -94,7 +117,7 @@ class Node:
                 terms, proposed = await self._first_record(channel)
         except Exception as reason:
             # It is told nothing.
-            print(f"a connection came to nothing: {type(reason).__name__} {reason}", flush=True)
+            print(f"a connection came to nothing: {type(reason).__name__} {reason}", file=sys.stderr)
             writer.close()
             return
         refusal = self._refusal(channel.peer, proposed)
@@ -103,16 +126,28 @@ class Node:
             await channel.close()
             return
         peer = channel.peer
+        # A dial of this side is no longer wanted, nor what it would be told.
+        dialling = self._dialling.pop(peer.id, None)
+        if dialling:
+            dialling.cancel()
         known, highest = self._met.get(peer.id, (0, 0))
-        number = proposed if known != peer.incarnation else max(proposed, highest + 1)
+        session, own = self._sessions.get(peer.id), self._membership.incarnation
+        if session and session.closed is None and proposed.goes_on and known == peer.incarnation \
+                and proposed.session == session.number and session.reaches(proposed.owned):
+            channel.write([f.hello(self._terms), f.resume(own, known, session.number, owned=session.detach())])
+            session.attach(channel, proposed.owned)
+            return
+        least = proposed.session + proposed.goes_on
+        number = least if known != peer.incarnation else max(least, highest + 1)
         self._met[peer.id] = (peer.incarnation, number)
-        channel.write([f.hello(self._terms), f.resume(self._membership.incarnation, known, number)])
-        old = self._sessions.get(peer.id)
-        self._open(channel, terms)
-        if old and old.closed is None:
-            old.close(REPLACED)
+        # This node keeps nothing of the session that should go on.
+        reset = [f.frame(f.RESET, b"\x01")] if proposed.goes_on else []
+        channel.write([f.hello(self._terms), f.resume(own, known, number), *reset])
+        if session:
+            session.give_up()
+        self._open(channel, terms, number)
 
-    def _refusal(self, peer: Peer, proposed: int) -> int | None:
+    def _refusal(self, peer: Peer, proposed: f.Resume) -> int | None:
         """Why a node that dialled is told no."""
         if self._stopping:
             return NODE_STOPS
@@ -120,26 +155,50 @@ class Node:
         if known and known != peer.incarnation:
             return None
         session = self._sessions.get(peer.id)
-        if session and session.closed is None:
-            return DUPLICATE if proposed <= highest else None
+        if session and session.closed is None and not proposed.goes_on and proposed.session <= highest:
+            return DUPLICATE
         if peer.id in self._dialling and self._membership.identity.id < peer.id:
             return DUPLICATE
         return None
 
-    async def _first_record(self, channel: Channel) -> tuple[f.Hello, int]:
+    async def _first_record(self, channel: Channel) -> tuple[f.Hello, f.Resume]:
         read = [frame for frame in f.read(await channel.read()) if frame.kind & 0xC0 != f.IGNORE]
         if read and read[0].kind == f.CLOSE:
             raise Refused(read[0].content[0])
-        if len(read) != 2:
+        if len(read) not in (2, 3):
             raise f.Violation("its first record is not HELLO and RESUME")
-        return f.read_hello(read[0]), f.read_resume(read[1], channel.peer.incarnation)
+        resume = f.read_resume(read[1], channel.peer.incarnation)
+        if len(read) == 3 and (read[2].kind != f.RESET or resume.goes_on):
+            raise f.Violation("its first record holds more than HELLO, RESUME and RESET")
+        return f.read_hello(read[0]), resume
 
-    def _open(self, channel: Channel, terms: f.Hello) -> Session:
-        session = Session(channel, self._terms, terms, self._workers, self._membership.name)
+    def _open(self, channel: Channel, terms: f.Hello, number: int) -> Session:
+        session = Session(channel, number, self._terms, terms, self._workers, self._membership.name)
         self._sessions[channel.peer.id] = session
 
+        async def redial() -> None:
+            pause = 0.05
+            while session.channel is None and session.closed is None:
+                member = next((member for member in self.members() if member.id == channel.peer.id), None)
+                if member is None:
+                    return session.give_up()
+                self._dialling[member.id] = dialling = asyncio.create_task(self._dial(member))
+                try:
+                    await asyncio.wait_for(dialling, OPENING)
+                    return
+                except asyncio.CancelledError:
+                    # A channel of the other side has taken its place, unless it is this call that was given up.
+                    if not dialling.cancelled():
+                        raise
+                except (Refused, OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+                    pass
+                finally:
+                    self._dialling.pop(member.id, None)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5)
+
         async def run() -> None:
-            await session.run()
+            await session.run(redial)
             if self._sessions.get(channel.peer.id) is session:
                 del self._sessions[channel.peer.id]
 

@@ -45,6 +45,10 @@ async def betray(node: Node) -> None:
     await channel.close()
 
 
+def at_least(count: int, channels: int) -> str:
+    return f"{count} channels or more" if channels >= count else "a few channels"
+
+
 async def outcome(session: Session, worker: str, text: str, timeout: float = 10) -> str:
     try:
         return await session.ask(worker, text, timeout)
@@ -64,6 +68,10 @@ async def ask(session: Session) -> None:
     large = "süß \U0001f36f \ud800" * 100_000
     say("repeater:", await outcome(session, "repeater", large, 30) == large)
     say("many:", await asyncio.gather(*(session.ask("repeater", str(i), 30) for i in range(1000))) == [str(i) for i in range(1000)])
+    session.cut_every = 97
+    texts = [str(i) * (5000 if i % 100 == 0 else 1) for i in range(1000)]
+    say("cut:", await asyncio.gather(*(session.ask("repeater", text, 30) for text in texts)) == texts, "over", at_least(10, session.channels))
+    session.cut_every = 0
     say("nobody:", await outcome(session, "nobody", "?"))
     say("failing:", await outcome(session, "failing", "?"))
     say("slow:", await outcome(session, "slow", "?", 0.2))
@@ -83,7 +91,12 @@ async def main() -> None:
         await betray(node)
         return text
 
-    workers = {"echo": echo, "grumpy": grumpy, "sleepy": sleepy, "betrayed": betrayed}
+    async def scissors(text: str) -> str:
+        session = next(session for session in node.sessions() if session.peer.name == "asker")
+        session.cut_every = int(text)
+        return f"{at_least(10, session.channels)} so far"
+
+    workers = {"scissors": scissors, "echo": echo, "grumpy": grumpy, "sleepy": sleepy, "betrayed": betrayed}
     node = Node(Path(os.environ["TROUPE_HOME"]), "default", "python-peer", workers)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

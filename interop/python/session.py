@@ -1,13 +1,16 @@
-"""A session on a channel: numbers, windows, pieces, places, requests in both directions."""
+"""A session: numbers, windows, pieces, places, requests in both directions; on one channel, and then on the next."""
 
 import asyncio
 import json
 import struct
+import sys
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import frames as f
-from handshake import Channel
+from handshake import Broken, Channel
 
 NO_SUCH_WORKER, WORKER_FAILED, NODE_UNREACHABLE, NOT_PERMITTED = 2, 5, 7, 9
 GRANT_MESSAGES, GRANT_BYTES = 64, 262144
@@ -16,6 +19,8 @@ MESSAGES, REPLIES = 0, 1
 RUNNING = 2
 NODE_STOPS, VIOLATION = 1, 4
 GRACE = 0.05
+#: A session without a channel is given up after so long, in seconds.
+ABSENCE = 30
 
 
 class Failed(Exception):
@@ -28,6 +33,10 @@ class Failed(Exception):
 
 class NotHere(Exception):
     """No worker of this name on the other node."""
+
+
+class Cut(Exception):
+    """This side cuts the connection, to see what becomes of it."""
 
 
 @dataclass
@@ -48,13 +57,50 @@ class Parts:
     body: bytearray
 
 
+@dataclass
+class Kept:
+    """A numbered frame that the other side is not known to own: as it was written, and when."""
+
+    frames: list[bytes]
+    since: float
+
+    def again(self) -> list[bytes]:
+        """As it is to be sent now: with the time that is left, or EMPTY if there is none."""
+        first = self.frames[0]
+        if first[0] != f.MSG or not first[1] & f.REQUEST:
+            return self.frames
+        (remaining,) = struct.unpack_from("<I", first, 12)
+        if remaining == f.NO_LIMIT:
+            return self.frames
+        left = remaining - int((time.monotonic() - self.since) * 1000)
+        if left <= 0:
+            return [f.frame(f.EMPTY)]
+        return [first[:12] + struct.pack("<I", left) + first[16:], *self.frames[1:]]
+
+    def request(self) -> tuple[f.Name8 | str | None, int]:
+        """Target of a request, and how many bytes its body has."""
+        first = self.frames[0]
+        message = f.read_message(f.Frame(first[0], first[1], first[4:]))
+        at = 4 + message.body_at
+        return message.target, struct.unpack_from("<I", first, at + 4)[0] if first[1] & f.PIECES else len(first) - at
+
+
 #: A worker: text of a message to text of the reply.
 Worker = Callable[[str], Awaitable[str]]
 
 
 class Session:
-    def __init__(self, channel: Channel, own: f.Hello, other: f.Hello, workers: dict[str, Worker], name: str):
-        self.channel, self.peer = channel, channel.peer
+    def __init__(self, channel: Channel, number: int, own: f.Hello, other: f.Hello, workers: dict[str, Worker], name: str):
+        self.channel: Channel | None = channel
+        self.peer, self.number = channel.peer, number
+        self._kept: deque[Kept] = deque()
+        self._writing: list[bytes] = []
+        self._attached = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        #: Cut the connection after so many frames, again and again; for whoever wants to see what becomes of that.
+        self.cut_every = 0
+        #: Channels that it has had.
+        self.channels = 1
         self._own, self._other, self._workers, self._name = own, other, workers, name
         self._handles = {f.name8(slot): worker for slot, worker in enumerate(workers)}
         self._sent = self._owned = self._told = self._acknowledged = 0
@@ -83,10 +129,16 @@ class Session:
         for part in parts:
             # A body in pieces takes its number with the last of them.
             kind, flags = part[0], part[1]
-            if kind == f.FRAG:
-                self._sent += flags & 1
-            elif kind & f.NUMBERED and not (kind in (f.MSG, f.REPLY, f.FAIL) and flags & f.PIECES):
-                self._sent += 1
+            if kind != f.FRAG and not kind & f.NUMBERED:
+                continue
+            self._writing.append(part)
+            if not flags & 1 if kind == f.FRAG else kind in (f.MSG, f.REPLY, f.FAIL) and flags & f.PIECES:
+                continue
+            self._kept.append(Kept(self._writing, time.monotonic()))
+            self._writing = []
+            self._sent += 1
+        if self.channel is None:
+            return
         out = list(parts)
         if self._owned > self._told:
             self._told = self._owned
@@ -106,7 +158,8 @@ class Session:
                 await self._window_moved[flow].wait()
             self._started[flow] += len(body) + OVERHEAD
             self._write(*pieces)
-        await self.channel.drain()
+        if self.channel:
+            await self.channel.drain()
 
     # Asking.
 
@@ -130,7 +183,7 @@ class Session:
             places.changed.clear()
             await places.changed.wait()
             if self._places.get(handle) is not places:
-                raise Failed(NO_SUCH_WORKER)
+                raise Failed(NO_SUCH_WORKER if self.closed is None else NODE_UNREACHABLE)
         body = f.write_text(text)
         places.messages -= 1
         places.size -= len(body)
@@ -156,32 +209,113 @@ class Session:
 
     # What comes in.
 
-    async def run(self) -> None:
-        """Reads until the channel ends, and says so to whoever waits."""
-        try:
-            while self.closed is None:
-                for frame in f.read(await self.channel.read()):
-                    self._take(frame)
-                if self._owned > self._told:
-                    self._write()
-                await self.channel.drain()
-        except f.Violation as violation:
-            print(f"node {self.peer.name} broke the protocol: {violation}", flush=True)
-            self.close(VIOLATION)
-        except (asyncio.IncompleteReadError, OSError):
-            pass
+    async def run(self, redial: Callable[[], Awaitable[None]]) -> None:
+        """Runs until the session ends, and says so to whoever waits. `redial` sees to another channel when one is lost."""
+        while self.closed is None:
+            channel = self.channel
+            self._reading = asyncio.create_task(self._read())
+            await asyncio.wait([self._reading])
+            if self.closed is not None:
+                break
+            if self.channel is not None and self.channel is not channel:
+                continue
+            self._attached.clear()
+            self.detach()
+            dialling = asyncio.create_task(redial())
+            try:
+                await asyncio.wait_for(self._attached.wait(), ABSENCE)
+            except asyncio.TimeoutError:
+                self.closed = 0
+            dialling.cancel()
         for task in self._serving.values():
             task.cancel()
+        for places in self._places.values():
+            places.changed.set()
+        self._places.clear()
         for answer in [*self._asked.values(), *(one for many in self._questions.values() for one in many)]:
             if not answer.done():
                 answer.set_exception(Failed(NODE_UNREACHABLE, maybe_executed=True))
-        await self.channel.close()
+        if self.channel:
+            await self.channel.close()
         self._end.set()
+
+    async def _read(self) -> None:
+        """Reads until the channel ends."""
+        channel = self.channel
+        try:
+            while self.closed is None:
+                for frame in f.read(await channel.read()):
+                    before = self._owned
+                    self._take(frame)
+                    if self.cut_every and self._owned > before and self._owned % self.cut_every == 0:
+                        raise Cut
+                if self._owned > self._told:
+                    self._write()
+                await channel.drain()
+        except f.Violation as violation:
+            print(f"node {self.peer.name} broke the protocol: {violation}", file=sys.stderr)
+            self.close(VIOLATION)
+        except (asyncio.IncompleteReadError, OSError, Broken, Cut):
+            pass
+
+    # From one channel to the next.
+
+    def detach(self) -> int:
+        """Reads no more from the channel at hand; how many frames this side owns, which holds until another is attached."""
+        if self.channel:
+            self.channel.writer.transport.abort()
+            self.channel = None
+        if self._reading:
+            self._reading.cancel()
+        return self._owned
+
+    def reaches(self, expected: int) -> bool:
+        """Whether the other side can be sent all that it lacks."""
+        return self._acknowledged <= expected <= self._sent
+
+    def give_up(self) -> None:
+        """The session is over: the other side keeps nothing of it."""
+        self.closed = 0
+        self._attached.set()
+        self.detach()
+
+    def attach(self, channel: Channel, expected: int) -> None:
+        """Goes on over another channel, whose other side expects this frame next."""
+        self._acknowledge(expected)
+        self._told = self._owned
+        for parts in self._parts.values():
+            flow = self._flow(parts.head)
+            if flow is not None:
+                self._received[flow] -= parts.total + OVERHEAD
+        self._parts.clear()
+        self.channel = channel
+        self.channels += 1
+        out = [f.frame(f.WINDOW, struct.pack("<Q", limit), flow) for flow, limit in enumerate(self._announced)]
+        for kept in self._kept:
+            again = kept.again()
+            if again[0][0] == f.EMPTY and kept.frames[0][0] != f.EMPTY:
+                target, size = kept.request()
+                places = self._places.get(target)
+                if target is not None:
+                    self._started[MESSAGES] -= size + OVERHEAD
+                if places:
+                    places.messages += 1
+                    places.size += size
+                kept.frames = again
+            out += again
+        channel.write(out)
+        self._attached.set()
+
+    def _acknowledge(self, count: int) -> None:
+        for _ in range(count - self._acknowledged):
+            self._kept.popleft()
+        self._acknowledged = count
 
     def close(self, reason: int) -> None:
         if self.closed is None:
             self.closed = reason
             self._write(f.close(reason, self._sent))
+            self._attached.set()
 
     async def drained(self) -> None:
         """Waits until the other side owns all that was sent."""
@@ -334,7 +468,7 @@ class Session:
         (count,) = self._numbers(frame, "<Q")
         if not self._acknowledged <= count <= self._sent:
             raise f.Violation("it acknowledged what was not sent, or less than before")
-        self._acknowledged = count
+        self._acknowledge(count)
 
     def _on_window(self, frame: f.Frame) -> None:
         (limit,), flow = self._numbers(frame, "<Q"), frame.flags & 1

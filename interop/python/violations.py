@@ -6,6 +6,7 @@ import asyncio
 import struct
 import sys
 import time
+from collections.abc import Callable
 
 import frames as f
 from handshake import HEADER, Handshake
@@ -173,6 +174,16 @@ async def second_dial(visitor: Visitor, session: int) -> str:
     return f"new: opened, old: {await end_of(first)}"
 
 
+async def resumed(visitor: Visitor, frames: Callable[[int], list[bytes]]) -> str:
+    """What is answered to a first record that speaks of an earlier session, with this incarnation of the other node."""
+    channel = await visitor.dial(visitor.membership(incarnation=5))
+    channel.write([f.hello(OWN), *frames(channel.peer.incarnation)])
+    answer = list(f.read(await channel.read()))[1:]
+    await channel.close()
+    said = [f"RESUME {answer[0].flags} session {struct.unpack_from('<Q', answer[0].content, 16)[0]}"]
+    return ", ".join(said + [f"RESET {frame.content[0]}" for frame in answer[1:]])
+
+
 async def cases(visitor: Visitor) -> list[tuple[str, str, str]]:
     """Name, what the page says, what came."""
     found: list[tuple[str, str, str]] = []
@@ -191,7 +202,7 @@ async def cases(visitor: Visitor) -> list[tuple[str, str, str]]:
         await add(name, VIOLATION, frames_case(visitor, frames))
     for name, frames in oddities(greeter).items():
         await add(name, ACCEPTED, frames_case(visitor, frames))
-    await add("a record that does not open", VIOLATION, broken_record(visitor))
+    await add("a record that does not open", SILENCE, broken_record(visitor))
 
     hello, resume = f.hello(OWN), f.resume(5, 0, 1)
     await add("RESUME before HELLO", SILENCE, first_record_case(visitor, resume, hello))
@@ -199,6 +210,9 @@ async def cases(visitor: Visitor) -> list[tuple[str, str, str]]:
     await add("more than HELLO and RESUME", SILENCE, first_record_case(visitor, hello, resume, f.frame(f.PING, TOKEN)))
     await add("RESET in place of RESUME", SILENCE, first_record_case(visitor, hello, f.frame(f.RESET, b"\x01")))
     await add("another incarnation than the handshake's", SILENCE, first_record_case(visitor, hello, f.resume(6, 0, 1)))
+    await add("RESET behind a session that goes on", SILENCE, first_record_case(visitor, hello, f.resume(5, 1, 1, owned=0), f.frame(f.RESET, b"\x01")))
+    await add("a session that goes on and moves", SILENCE, first_record_case(visitor, hello, f.frame(f.RESUME, struct.pack("<QQQQ", 5, 0, 1, 0), f.GOES_ON | f.MOVES)))
+    await add("a session that begins behind its beginning", SILENCE, first_record_case(visitor, hello, f.frame(f.RESUME, struct.pack("<QQQQ", 5, 0, 1, 7))))
     await add("session 0", SILENCE, first_record_case(visitor, hello, f.resume(5, 0, 0)))
     for name, terms in {"no longest body": f.Hello(max_message=0), "less held than one body": f.Hello(max_reassembly=1), "no window": f.Hello(windows=(1, 0)), "no pieces": f.Hello(max_pieces=0)}.items():
         await add(f"a HELLO with {name}", SILENCE, first_record_case(visitor, f.hello(terms), resume))
@@ -218,7 +232,10 @@ async def cases(visitor: Visitor) -> list[tuple[str, str, str]]:
         await add(f"a credential {name}", SILENCE, end_of(channel))
 
     await add("a second dial with the same number", "new: CLOSE 2", second_dial(visitor, 1))
-    await add("a second dial with a higher number", "new: opened, old: CLOSE 6", second_dial(visitor, 2))
+    await add("a second dial with a higher number", f"new: opened, old: {SILENCE}", second_dial(visitor, 2))
+    await add("a session that nobody keeps", "RESUME 0 session 10, RESET 1", resumed(visitor, lambda known: [f.resume(5, known, 9, owned=3)]))
+    await add("a session with an earlier life", "RESUME 0 session 10, RESET 2", resumed(visitor, lambda known: [f.resume(5, known + 1, 9, owned=3)]))
+    await add("a session given up", "RESUME 0 session 4", resumed(visitor, lambda known: [f.resume(5, known, 4), f.frame(f.RESET, b"\x03")]))
     return found
 
 

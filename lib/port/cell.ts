@@ -88,6 +88,11 @@ export class Cell {
   /** Lent and not begun: handling and message in turn. */
   #lent: (Handling | string)[] | undefined = undefined;
   #head = 0;
+  /**
+   * Handlings whose signal somebody holds, by their request: it aborts also after the handler has ended. Made when first needed, and
+   * gone with the worker.
+   */
+  signalled: Map<number, Handling> | undefined = undefined;
   #settled: (() => void) | undefined = undefined;
   #rejected: ((reason: unknown) => void) | undefined = undefined;
   /** Called when the worker is gone. */
@@ -158,6 +163,11 @@ export class Cell {
     );
   }
 
+  /** Nobody waits for this one any more. */
+  answered(handling: Handling): void {
+    if (this.signalled?.get(handling.request) === handling) this.signalled.delete(handling.request);
+  }
+
   /** A message is done with. */
   acknowledge(): void {
     if (this.#done++ === 0) dirty.push(this);
@@ -168,6 +178,7 @@ export class Cell {
     const { request, generation } = handling;
     log.emitError('worker', `worker ${this.name} failed to handle a message`, { worker: this.name, error: thrown });
     if (this.isGone) return;
+    this.answered(handling);
     if (this.behind.holdsOnFailure) this.#isPaused = true;
     if (request === NIL) put(OUT.FAILED, this.slot, this.generation, NIL);
     else if ((request & INBOUND) === 0) {
@@ -267,6 +278,9 @@ export class Cell {
     this.#head = 0;
     for (const handling of this.receiver?.giveBack() ?? []) this.#refuse(handling);
     this.current?.abort(stopping());
+    const { signalled } = this;
+    this.signalled = undefined;
+    for (const handling of signalled?.values() ?? []) handling.abort(stopping());
   }
 
   #refuse({ request, generation }: Handling): void {
@@ -277,21 +291,23 @@ export class Cell {
   end(wasAbandoned: boolean): void {
     this.isGone = true;
     if (cells[this.slot] === this) cells[this.slot] = undefined;
+    // Whoever has used its address still knows the cell: the state of a user's worker is not kept with it.
+    this.behaviour = undefined;
+    this.signalled = undefined;
     this.onGone?.(wasAbandoned);
   }
 }
 
-/** Handlings whose signal somebody holds, by their request: it aborts also after the handler has ended. */
-export const signalled = new Map<number, Handling>();
-
 /** The asker of a message that was lent to a slot gave up. Returns how far it had come. */
 export function cancel(slot: number, request: number, generation: number): number {
-  const held = signalled.get(request);
+  const cell = cells[slot];
+  if (cell === undefined) return HANDLED;
+  const held = cell.signalled?.get(request);
   if (held?.generation === generation) {
-    signalled.delete(request);
+    cell.answered(held);
     held.abort(askerGone());
   }
-  return cells[slot]?.cancelLent(request, generation) ?? HANDLED;
+  return cell.cancelLent(request, generation);
 }
 
 /** Acknowledges what was done since the last flush. */

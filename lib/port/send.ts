@@ -1,5 +1,6 @@
 /** Sending from a worker of this isolate: what is checked, where it goes, and what its caller gets. */
 import { checkAddress, splitAddress } from '../address.ts';
+import { MessageTooLargeError } from '../errors.ts';
 import { fromCode } from '../failures.ts';
 import { native } from '../native.ts';
 import { requestTimeout, type RequestOptions, type SendOptions } from '../options.ts';
@@ -95,20 +96,29 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
     timeout = requestTimeout(options);
     destination = book.find(to);
   } catch (error) {
-    return refused(error);
+    return refused(error, REFUSED.invalid, from);
   }
-  const refusedBy = refusal(message, to) ?? stopped(from, book);
-  if (refusedBy !== undefined) return refused(refusedBy);
+  const refusedBy = refusal(message, to);
+  if (refusedBy !== undefined) {
+    const isTooLarge = refusedBy instanceof MessageTooLargeError;
+    return refused(refusedBy, isTooLarge ? REFUSED.tooLarge : REFUSED.invalid, from);
+  }
+  const stoppedBy = stopped(from, book);
+  if (stoppedBy !== undefined) return refused(stoppedBy, REFUSED.stopped, from);
   const signal = options?.signal;
-  if (signal?.aborted === true) return refused(signal.reason);
+  if (signal?.aborted === true) return refused(signal.reason, REFUSED.givenUp, from);
   const delivery = new Delivery(to, timeout, signal);
   expect(nextNumber(), delivery);
   put(from, book, to, destination, message, timeout, NIL, 0);
   return delivery;
 }
 
-/** A rejection that nobody has to catch. */
-export function refused(reason: unknown): Promise<void> {
+/** Reasons of dead letters that the port does not see; `crates/node/src/port/dead_letter.rs` has them all. */
+const REFUSED = { givenUp: 3, stopped: 5, tooLarge: 6, invalid: 8 } as const;
+
+/** A rejection that nobody has to catch; so it is counted and logged. */
+export function refused(reason: unknown, why: number = REFUSED.invalid, from?: Cell): Promise<void> {
+  native.countRefused(why, from?.slot ?? NIL);
   const delivery = new Delivery('', 0, undefined);
   delivery.fail(reason);
   return delivery;

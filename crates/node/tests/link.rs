@@ -1,5 +1,7 @@
 //! Links keep what they promise, over every transport: order, fairness, bounds, and a known end.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
+
 use std::{sync::Arc, time::Duration};
 
 use troupe_node::{

@@ -1,5 +1,7 @@
 //! Nodes of one directory zone find each other, keep one channel a pair, and notice at once who is gone.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
+
 mod support;
 
 use support::{Home, TestNode, join, options};

@@ -52,6 +52,7 @@ struct Switches {
     cut_after: [Option<usize>; 2],
     cuts: usize,
     refuse: bool,
+    connections: usize,
     sockets: Vec<Arc<dyn Socket>>,
     written: Vec<u8>,
 }
@@ -78,6 +79,12 @@ impl Faults {
     #[must_use]
     pub fn cuts(&self) -> usize {
         self.switches().cuts
+    }
+
+    /// How many connections were made.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.switches().connections
     }
 
     /// Refuses new connections from now on, or lets them again.
@@ -149,7 +156,10 @@ impl<T: Transport> Transport for FaultyNetwork<T> {
                 return Err(io::ErrorKind::ConnectionRefused.into());
             }
             let inner = self.inner.dial(address).await?;
-            self.faults.switches().sockets.push(Arc::clone(&inner));
+            let mut switches = self.faults.switches();
+            switches.connections += 1;
+            switches.sockets.push(Arc::clone(&inner));
+            drop(switches);
             Ok(Arc::new(FaultySocket { inner, faults: self.faults.clone() }) as Arc<dyn Socket>)
         })
     }

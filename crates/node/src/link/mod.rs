@@ -10,11 +10,13 @@ mod events;
 mod held;
 mod lanes;
 mod leftover;
+mod next;
 mod queue;
 mod reader;
 pub(crate) mod records;
 mod row;
 mod run;
+mod session;
 mod writer;
 
 use std::{
@@ -34,14 +36,15 @@ use tokio::{
 use troupe_proto::{
     codec::{CloseReason, Flow, Frame},
     noise::Peer,
-    session::{SessionError, Standing, Terms},
+    session::{Standing, Terms},
 };
 
 pub use events::{ClosedReason, Expired, LinkEvents};
 pub use leftover::Leftover;
+pub(crate) use next::Presence;
 pub use run::{LinkTask, open};
 
-use crate::channel::Channel;
+use next::Incoming;
 use queue::Queue;
 use reader::Receiving;
 use writer::{Pumped, Writer};
@@ -82,24 +85,15 @@ pub struct Link {
     round_trip_micros: AtomicU64,
     /// How this side ended the link, for the task that runs it.
     ended: Mutex<Option<ClosedReason>>,
-    /// The channel that takes over.
-    incoming: Mutex<Option<Channel>>,
+    /// The channel that takes over from a lost one, or follows one that stands.
+    incoming: Mutex<Option<Incoming>>,
+    /// The channel at hand is to be followed by another before it ends.
+    renewal_due: watch::Sender<bool>,
     presence: watch::Sender<Presence>,
     /// Wakes the task to write, to attend to the link's state.
     kick: Notify,
     attend: Notify,
     drained: Notify,
-}
-
-/// Whether a link has a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// It has.
-    Connected,
-    /// It was lost, and the next one is awaited.
-    Absent,
-    /// The link has closed, and whoever listens to its events knows.
-    Ended,
 }
 
 /// A body that the peer does not take in. Nothing was queued.
@@ -230,39 +224,6 @@ impl Link {
         self.queue().standing(self.session)
     }
 
-    /// Whether there is a channel, and every change of it.
-    pub(crate) fn presence(&self) -> watch::Receiver<Presence> {
-        self.presence.subscribe()
-    }
-
-    /// Whether the channel was lost and there is no other yet.
-    pub(crate) fn is_absent(&self) -> bool {
-        *self.presence.borrow() == Presence::Absent
-    }
-
-    /// Resolves when the link has closed and whoever listens to its events knows.
-    pub(crate) async fn ended(&self) {
-        // The sender is this link's own.
-        let _ = self.presence().wait_for(|presence| *presence == Presence::Ended).await;
-    }
-
-    /// Reads the channel at hand no more: all that was not owned by now comes again. Answers how many frames are owned,
-    /// for RESUME, and the number that the next channel has, for [`Link::attach`].
-    pub(crate) fn detach(&self) -> (u64, u64) {
-        self.receiving().detach()
-    }
-
-    /// The session goes on over this channel, whose RESUME told what [`Link::detach`] answered. `false`: too late,
-    /// another channel has that place, or the link is closed.
-    pub(crate) fn attach(&self, channel: Channel, number: u64) -> bool {
-        if !self.is_open() || self.receiving().channel() != number {
-            return false;
-        }
-        *lock(&self.incoming) = Some(channel);
-        self.attend.notify_one();
-        true
-    }
-
     /// Ends the link at once, with whatever is outstanding: it is known that the session can't go on.
     pub(crate) fn give_up(&self, reason: ClosedReason) {
         self.abandon(reason);
@@ -336,65 +297,6 @@ impl Link {
         {
             self.has_room.store(true, Ordering::SeqCst);
             self.attend.notify_one();
-        }
-    }
-
-    fn set_owned(&self, owned: u64) {
-        self.owned.store(owned, Ordering::Relaxed);
-    }
-
-    fn announced(&self, flow: Flow) -> u64 {
-        self.queue().announced(flow)
-    }
-
-    fn on_ack(&self, count: u64) -> Result<(), SessionError> {
-        let drained = {
-            let mut queue = self.queue();
-            queue.on_ack(count)?;
-            self.queued.store(queue.bytes(), Ordering::Relaxed);
-            queue.is_drained()
-        };
-        self.note_room();
-        if drained {
-            self.drained.notify_waiters();
-        }
-        Ok(())
-    }
-
-    fn on_window(&self, flow: Flow, offset: u64) -> Result<(), SessionError> {
-        let released = {
-            let mut queue = self.queue();
-            let was_held = queue.is_held();
-            queue.on_window(flow, offset, self.now_ms())?;
-            was_held
-        };
-        if released {
-            self.flush();
-        }
-        Ok(())
-    }
-
-    fn on_ping(&self, token: u64, owned: u64) {
-        if let Some(mut batch) = self.batch() {
-            batch.queue.push_pong(token, owned);
-            drop(batch);
-            self.flush();
-        }
-    }
-
-    fn on_pong(&self, token: u64) {
-        let sent = self.queue().on_pong(token);
-        if let Some(sent) = sent {
-            let micros = sent.elapsed().as_micros() as u64;
-            self.round_trip_micros.store(micros.max(1), Ordering::Relaxed);
-        }
-    }
-
-    fn send_ack(&self) {
-        if let Some(mut batch) = self.batch() {
-            batch.queue.push_ack(self.owned.load(Ordering::Relaxed));
-            drop(batch);
-            self.flush();
         }
     }
 

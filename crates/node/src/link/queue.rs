@@ -86,6 +86,11 @@ impl Queue {
         self.parked == 0 && !self.is_held() && self.row.is_written() && self.session.is_acknowledged()
     }
 
+    /// Numbered frames handed over so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.session.sent()
+    }
+
     /// What is kept of the session, whose number is `session`.
     pub(super) fn standing(&self, session: u64) -> Standing {
         self.session.standing(session)

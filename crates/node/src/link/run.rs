@@ -13,14 +13,13 @@ use std::{
 use tokio::{
     pin,
     sync::{Notify, watch},
-    time::{self, Sleep},
+    time,
 };
 use troupe_proto::{codec::CloseReason, session::AckUrgency};
 
 use super::{
-    ClosedReason, Drive, Link, LinkEvents, Presence,
-    events::Expired,
-    lock,
+    ClosedReason, Drive, Link, LinkEvents, Presence, lock,
+    next::{FOLLOW_LIMIT, Following, Incoming},
     queue::Queue,
     reader::{ReadEnd, Reader, Receiving},
     writer::Writer,
@@ -35,6 +34,8 @@ const WRITE_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// A CLOSE that was sent before the connection failed is here by then.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+/// A channel is followed by another after so long, for new keys and checked credentials.
+const RENEWAL: Duration = Duration::from_secs(3600);
 /// No timer runs for longer; whatever says it holds for longer does not matter.
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -42,11 +43,11 @@ const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 #[derive(Debug)]
 pub struct LinkTask {
     link: Arc<Link>,
-    socket: Arc<dyn Socket>,
-    reader: Reader,
-    /// How long the channel holds.
-    lifetime: Duration,
-    patience: Duration,
+    pub(super) socket: Arc<dyn Socket>,
+    pub(super) reader: Reader,
+    /// When the channel ends.
+    pub(super) expires: time::Instant,
+    pub(super) patience: Duration,
 }
 
 /// How a channel ended.
@@ -57,6 +58,8 @@ enum ChannelEnd {
     Lost(String),
     /// Another one takes over.
     Superseded,
+    /// Another one follows, and nothing more comes on this.
+    Followed,
 }
 
 /// Makes a link of a channel. Nothing happens on it before [`LinkTask::run`].
@@ -86,14 +89,20 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
         round_trip_micros: AtomicU64::new(0),
         ended: Mutex::new(None),
         incoming: Mutex::new(None),
+        renewal_due: watch::Sender::new(false),
         presence: watch::Sender::new(Presence::Connected),
         kick: Notify::new(),
         attend: Notify::new(),
         drained: Notify::new(),
     });
     let reader = Reader::new(established.receive, &leftover);
-    let task = LinkTask { link: Arc::clone(&link), socket, reader, lifetime, patience: Duration::ZERO };
+    let expires = expiry(lifetime);
+    let task = LinkTask { link: Arc::clone(&link), socket, reader, expires, patience: Duration::ZERO };
     (link, task)
+}
+
+pub(super) fn expiry(lifetime: Duration) -> time::Instant {
+    time::Instant::now() + lifetime.min(LONGEST_LIFE)
 }
 
 impl LinkTask {
@@ -111,19 +120,45 @@ impl LinkTask {
         let guard = AbandonOnDrop(&link);
         events.opened(&link);
         link.flush();
+        let mut following = None;
         let reason = loop {
-            let next = match self.run_channel(&link, &*events).await {
-                ChannelEnd::Closed(reason) => break reason,
-                ChannelEnd::Superseded => lock(&link.incoming).take(),
-                ChannelEnd::Lost(what) => match self.next_channel(&link, what).await {
-                    Ok(channel) => Some(channel),
-                    Err(reason) => break reason,
+            let end = self.run_channel(&link, &*events, following.as_mut()).await;
+            let next = match (end, following.take()) {
+                (ChannelEnd::Followed, Some(next)) => {
+                    self.read_next(&link, next).await;
+                    continue;
+                }
+                // The other side has gone over; the answer to this side's dial is on its way.
+                (ChannelEnd::Followed, None) => match time::timeout(FOLLOW_LIMIT, self.incoming(&link)).await
+                {
+                    Ok(Ok(Incoming::Follows(channel))) => {
+                        if let Some(next) = self.follow(&link, channel) {
+                            self.read_next(&link, next).await;
+                        }
+                        continue;
+                    }
+                    Ok(next) => next,
+                    Err(_) => self.next_channel(&link, "no other has followed it".into()).await,
                 },
+                (ChannelEnd::Closed(reason), next) => {
+                    if let Some(mut next) = next {
+                        // CLOSE goes to the next one, which is read behind this one.
+                        let _ = time::timeout(LINGER, next.write_rest(&self.socket)).await;
+                        self.socket = next.socket;
+                    }
+                    break reason;
+                }
+                (ChannelEnd::Superseded, _) => self.superseded(&link).await,
+                (ChannelEnd::Lost(what), _) => self.next_channel(&link, what).await,
             };
-            if let Some(channel) = next
-                && let Err(reason) = self.go_on(&link, channel, &*events)
-            {
-                break reason;
+            match next {
+                Ok(Incoming::GoesOn(channel)) => {
+                    if let Err(reason) = self.go_on(&link, channel, &*events) {
+                        break reason;
+                    }
+                }
+                Ok(Incoming::Follows(channel)) => following = self.follow(&link, channel),
+                Err(reason) => break reason,
             }
         };
         let by_here = matches!(reason, ClosedReason::Here(_) | ClosedReason::Violation(_));
@@ -141,87 +176,30 @@ impl LinkTask {
         reason
     }
 
-    /// Runs the channel at hand to its end.
-    async fn run_channel(&mut self, link: &Arc<Link>, events: &dyn LinkEvents) -> ChannelEnd {
+    /// Runs the channel at hand to its end. What is written goes to the one that follows it, if one does.
+    async fn run_channel(
+        &mut self,
+        link: &Arc<Link>,
+        events: &dyn LinkEvents,
+        following: Option<&mut Following>,
+    ) -> ChannelEnd {
         let socket = Arc::clone(&self.socket);
+        let writing = async {
+            let Some(following) = following else { return write(link, &socket).await };
+            if let Err(error) = following.write_rest(&socket).await {
+                return error.to_string();
+            }
+            write(link, &following.socket).await
+        };
         let failed = tokio::select! {
             biased;
             end = self.read(link, events) => return end,
-            what = write(link, &socket) => what,
+            what = writing => what,
         };
         match self.last_words(link, events).await {
             Some(end) => end,
             None => ChannelEnd::Lost(failed),
         }
-    }
-
-    /// The channel was lost: waits for the next one.
-    async fn next_channel(&mut self, link: &Arc<Link>, what: String) -> Result<Channel, ClosedReason> {
-        lock(&link.writer).detach();
-        if self.patience.is_zero() {
-            return Err(ClosedReason::Lost(what));
-        }
-        log::debug!(target: "channel", "the channel to node {} was lost: {what}", link.peer.name);
-        link.presence.send_replace(Presence::Absent);
-        let next = async {
-            loop {
-                if let Some(reason) = lock(&link.ended).clone() {
-                    return Err(reason);
-                }
-                if let Some(channel) = lock(&link.incoming).take() {
-                    return Ok(channel);
-                }
-                link.attend.notified().await;
-                if link.has_room.swap(false, Ordering::SeqCst) {
-                    // There is none before there is a channel: it will be said again.
-                    link.was_full.store(true, Ordering::SeqCst);
-                }
-            }
-        };
-        let limit = self.patience;
-        time::timeout(limit, next).await.unwrap_or_else(|_| {
-            Err(ClosedReason::Lost(format!("{what}, and there was no other for {} s", limit.as_secs())))
-        })
-    }
-
-    /// Goes on over another channel: what the peer does not own is sent again.
-    fn go_on(
-        &mut self,
-        link: &Arc<Link>,
-        channel: Channel,
-        events: &dyn LinkEvents,
-    ) -> Result<(), ClosedReason> {
-        let Channel { socket, established, own, opened, leftover, greeting, lifetime } = channel;
-        let owned = link.owned.load(Ordering::Relaxed);
-        let mut expired = Vec::new();
-        {
-            let mut writer = lock(&link.writer);
-            let mut queue = link.queue();
-            let result = queue.go_on(opened.resume.next_expected, owned, link.now_ms(), |frame, body_len| {
-                expired.extend(Expired::of(frame, body_len));
-            });
-            link.acknowledged.store(owned, Ordering::Relaxed);
-            link.queued.store(queue.bytes(), Ordering::Relaxed);
-            drop(queue);
-            let opening = greeting.iter().flat_map(|greeting| greeting.frames(&own)).collect::<Vec<_>>();
-            writer.attach(Arc::clone(&socket), established.send, &opening);
-            drop(writer);
-            if let Err(error) = result {
-                let reason = ClosedReason::Violation(error.to_string());
-                link.close_as(CloseReason::Violation, reason.clone());
-                return Err(reason);
-            }
-        }
-        for expired in &expired {
-            events.expired(link, expired);
-        }
-        self.reader.attach(link.receiving().channel(), established.receive, &leftover);
-        self.socket = socket;
-        self.lifetime = lifetime;
-        link.presence.send_replace(Presence::Connected);
-        link.note_room();
-        link.flush();
-        Ok(())
     }
 
     async fn read(&mut self, link: &Arc<Link>, events: &dyn LinkEvents) -> ChannelEnd {
@@ -230,21 +208,20 @@ impl LinkTask {
             return ended(link, end);
         }
         events.read_done(link);
-        let expires = time::Instant::now() + self.lifetime.min(LONGEST_LIFE);
-        let timer = time::sleep_until(expires);
+        let mut dates = Dates { expires: self.expires, renewal: Some(renewal(self.expires)) };
+        let timer = time::sleep_until(dates.next());
         pin!(timer);
         loop {
             if let Err(reason) = self.read_turn(link, events) {
                 return reason;
             }
-            let urgency = self.ack_urgency(link);
+            let urgency = Self::ack_urgency(link);
             match urgency {
-                AckUrgency::Nothing => {}
                 AckUrgency::Now => link.send_ack(),
                 AckUrgency::By(due) if time::Instant::from_std(due) < timer.deadline() => {
                     timer.as_mut().reset(due.into());
                 }
-                AckUrgency::By(_) => {}
+                AckUrgency::By(_) | AckUrgency::Nothing => {}
             }
             tokio::select! {
                 biased;
@@ -265,15 +242,22 @@ impl LinkTask {
                     }
                 }
                 () = timer.as_mut() => {
-                    if timer_fired(timer.as_mut(), expires) {
+                    let now = time::Instant::now();
+                    if now >= dates.expires {
                         link.close(CloseReason::Expired);
+                        dates.expires = now + LONGEST_LIFE;
                     }
+                    if dates.renewal.is_some_and(|at| now >= at) {
+                        dates.renewal = None;
+                        link.renewal_due.send_replace(true);
+                    }
+                    timer.as_mut().reset(dates.next());
                 }
             }
         }
     }
 
-    fn ack_urgency(&self, link: &Link) -> AckUrgency {
+    fn ack_urgency(link: &Link) -> AckUrgency {
         let acknowledged = link.acknowledged.load(Ordering::Relaxed);
         if link.owned.load(Ordering::Relaxed) == acknowledged {
             return AckUrgency::Nothing;
@@ -335,12 +319,22 @@ impl LinkTask {
     }
 }
 
-/// Resets the timer to the expiry; says whether that has come.
-fn timer_fired(timer: std::pin::Pin<&mut Sleep>, expires: time::Instant) -> bool {
-    let expired = time::Instant::now() >= expires;
-    let next = if expired { expires + Duration::from_secs(3600) } else { expires };
-    timer.reset(next);
-    expired
+/// What a channel waits for.
+struct Dates {
+    expires: time::Instant,
+    renewal: Option<time::Instant>,
+}
+
+impl Dates {
+    fn next(&self) -> time::Instant {
+        self.renewal.map_or(self.expires, |at| at.min(self.expires))
+    }
+}
+
+/// When another channel should follow one that ends then: long before, if it is given little time.
+fn renewal(expires: time::Instant) -> time::Instant {
+    let now = time::Instant::now();
+    now + RENEWAL.min(expires.saturating_duration_since(now) / 2)
 }
 
 /// Writes what callers left over, until that fails; answers why.
@@ -364,6 +358,7 @@ async fn write(link: &Arc<Link>, socket: &Arc<dyn Socket>) -> String {
 
 fn ended(link: &Arc<Link>, end: ReadEnd) -> ChannelEnd {
     match end {
+        ReadEnd::Closed(CloseReason::Replaced) => ChannelEnd::Followed,
         ReadEnd::Closed(reason) => ChannelEnd::Closed(ClosedReason::Gracefully(reason)),
         ReadEnd::Superseded => ChannelEnd::Superseded,
         // Whoever is between the two nodes can change bytes, or cut the connection: it comes to the same.

@@ -4,7 +4,7 @@
 use std::{io, sync::Arc};
 
 use troupe_proto::{
-    codec::{Frame, encoded_len},
+    codec::{CloseReason, Frame, encoded_len},
     noise::{RecordError, SealingKey},
 };
 
@@ -55,6 +55,28 @@ impl Writer {
             self.out.push(frame, encoded_len(frame, 0));
         }
         self.out.finish();
+    }
+
+    /// As [`Writer::attach`], but the last channel stands: what it took goes there still, and CLOSE behind it. Answers its
+    /// socket and what is to be written there. `last`: numbered frames so far.
+    pub(super) fn move_to(
+        &mut self,
+        socket: Arc<dyn Socket>,
+        key: SealingKey,
+        opening: &[Frame<'_>],
+        last: u64,
+    ) -> Result<(Arc<dyn Socket>, Vec<u8>), RecordError> {
+        let close = Frame::Close { reason: CloseReason::Replaced, last };
+        self.out.push(&close, encoded_len(&close, 0));
+        self.out.finish();
+        while self.sealed < self.out.len() {
+            self.seal()?;
+        }
+        let (buffer, _) = self.out.parts();
+        let rest = buffer[self.written..].to_vec();
+        let old = self.channel.take().ok_or(RecordError::Exhausted)?;
+        self.attach(socket, key, opening);
+        Ok((old.socket, rest))
     }
 
     /// Has no channel any more, and ends the connection.

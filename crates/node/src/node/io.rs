@@ -1,7 +1,7 @@
 //! Opening and closing a node: its I/O thread, its zone.
 
-use super::Shared;
 use super::events::Events;
+use super::{Joined, Shared};
 use crate::code;
 use crate::discovery::{self, AnnounceError, DiscoveryError, Member};
 use crate::link::Link;
@@ -152,6 +152,7 @@ impl Opened {
                 if let Some(zone) = node.zone() {
                     zone.leave().await;
                 }
+                node.forget_zone();
             });
         };
         match std::thread::Builder::new().name("troupe-io".into()).spawn(run) {
@@ -215,8 +216,14 @@ pub fn verify_code(public_key: &[u8], hash: &[u8], signature: &[u8]) -> bool {
 
 impl Shared {
     fn set_zone(&self, zone: Zone, io: tokio::runtime::Handle) {
-        // Set once, by the thread that joined.
-        let _ = self.zone.set((zone, io));
+        *super::lock(&self.zone) = Some(Arc::new(Joined { zone, io }));
+    }
+
+    /// Lets go of the zone that was left, and with it of what its runtime keeps open.
+    fn forget_zone(&self) {
+        let left = super::lock(&self.zone).take();
+        // Outside of the lock: it may be the last one, and dropping a zone leaves it.
+        drop(left);
     }
 
     /// The live members but this node, looked up now. Blocks for some file operations. Empty without a zone.
@@ -232,8 +239,8 @@ impl Shared {
 
     /// Waits until every link has handed over what it holds, then calls `done` on the I/O thread.
     pub fn drained(self: &Arc<Self>, links: Vec<Arc<Link>>, done: impl FnOnce() + Send + 'static) {
-        let Some((_, io)) = self.zone.get() else { return done() };
-        io.spawn(async move {
+        let Some(zone) = self.zone() else { return done() };
+        zone.io.spawn(async move {
             for link in links {
                 // A peer that stands still must not hold up the end of this node.
                 let _ = tokio::time::timeout(std::time::Duration::from_secs(1), link.drained()).await;
@@ -248,14 +255,14 @@ impl Shared {
         name: &str,
         done: impl FnOnce(Option<Arc<Link>>) + Send + 'static,
     ) {
-        let Some((zone, io)) = self.zone.get() else { return done(None) };
+        let Some(zone) = self.zone() else { return done(None) };
         let id = zone
             .members()
             .ok()
             .and_then(|all| all.into_iter().find(|member| member.name == name))
             .map(|m| m.id);
         let node = self.clone();
-        io.spawn(async move {
+        zone.io.spawn(async move {
             let link = match id {
                 Some(id) => node.connect(id).await,
                 None => None,
@@ -267,7 +274,7 @@ impl Shared {
     /// Looks for an address in the zone; calls `done` on the I/O thread.
     pub(crate) fn find_then(self: &Arc<Self>, address: &str, done: impl FnOnce(Resolution) + Send + 'static) {
         let (node, address) = (self.clone(), address.to_owned());
-        let Some((_, io)) = self.zone.get() else { return };
-        io.spawn(async move { done(node.find(&address).await) });
+        let Some(zone) = self.zone() else { return };
+        zone.io.spawn(async move { done(node.find(&address).await) });
     }
 }

@@ -29,13 +29,28 @@ pub struct Shared {
     names: Mutex<HashMap<Box<str>, Handle>>,
     /// Links whose peers were told where a worker is, and hear when it goes.
     told: Mutex<HashMap<Handle, Vec<Arc<Link>>>>,
-    zone: OnceLock<(Zone, tokio::runtime::Handle)>,
+    /// While it is in one. Taken out in the end: zone and node know each other, and neither would ever be dropped.
+    zone: Mutex<Option<Arc<Joined>>>,
     searches: Mutex<Searches>,
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A zone that a node is in, and the runtime that drives it.
+struct Joined {
+    zone: Zone,
+    io: tokio::runtime::Handle,
+}
+
+impl std::ops::Deref for Joined {
+    type Target = Zone;
+
+    fn deref(&self) -> &Zone {
+        &self.zone
     }
 }
 
@@ -55,7 +70,7 @@ impl Shared {
             inbox,
             names: Mutex::default(),
             told: Mutex::default(),
-            zone: OnceLock::new(),
+            zone: Mutex::default(),
             searches: Mutex::default(),
         })
     }
@@ -88,8 +103,8 @@ impl Shared {
         let _ = self.id.set(id);
     }
 
-    fn zone(&self) -> Option<&Zone> {
-        self.zone.get().map(|(zone, _)| zone)
+    fn zone(&self) -> Option<Arc<Joined>> {
+        lock(&self.zone).clone()
     }
 
     /// Takes a name. `false`: it is in use.

@@ -51,7 +51,7 @@ impl Shared {
     /// Starts to look for an address; the answer comes to the inbox. The code of the failure when it is known at once to
     /// be nowhere.
     pub(crate) fn search(self: &Arc<Self>, address: &str, target: Handle) -> Result<(), u8> {
-        let Some((_, io)) = self.zone.get() else {
+        let Some(zone) = self.zone() else {
             let is_elsewhere = address.split_once('/').is_some_and(|(node, _)| node != self.name);
             return Err(if is_elsewhere { code::NODE_UNREACHABLE } else { code::NO_SUCH_WORKER });
         };
@@ -70,7 +70,7 @@ impl Shared {
             }
         }
         let (shared, address) = (self.clone(), Box::<str>::from(address));
-        io.spawn(async move {
+        zone.io.spawn(async move {
             let result = shared.find(&address).await;
             let targets = {
                 let mut searches = lock(&shared.searches);
@@ -95,6 +95,10 @@ impl Shared {
             Some((node, name)) => (Some(node), name),
             None => (None, address),
         };
+        if node.is_some_and(|node| node == self.name) {
+            let nobody = Resolution::Failed(Failure::new(code::NO_SUCH_WORKER));
+            return self.look_up(name).map_or(nobody, Resolution::Local);
+        }
         let unreachable = Resolution::Failed(Failure::new(code::NODE_UNREACHABLE));
         let Some(zone) = self.zone() else { return unreachable };
         let mut members = match zone.members() {
@@ -136,7 +140,7 @@ impl Shared {
             }
         }
         // A worker of this node that started meanwhile comes first.
-        if node.is_none_or(|node| node == self.name)
+        if node.is_none()
             && let Some(handle) = self.look_up(name)
         {
             return Resolution::Local(handle);

@@ -22,6 +22,8 @@ pub enum Reason {
     TooLarge,
     /// A reply whose asker no longer waits, or has had one.
     LateReply,
+    /// The sender's call was not valid.
+    Invalid,
     /// The link to its node was lost, and the node may have it.
     MaybeDelivered,
     /// A reply that was lost with the link to its asker's node.
@@ -30,7 +32,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in the order in which they are counted.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::NoSuchWorker,
         Reason::WorkerStopped,
         Reason::MailboxFull,
@@ -39,6 +41,7 @@ impl Reason {
         Reason::NodeStopped,
         Reason::TooLarge,
         Reason::LateReply,
+        Reason::Invalid,
         Reason::MaybeDelivered,
         Reason::ReplyLost,
     ];
@@ -58,6 +61,7 @@ impl Reason {
             Reason::NodeStopped => "the node was stopped",
             Reason::TooLarge => "the other node takes no message of that length",
             Reason::LateReply => "nobody waits for this reply",
+            Reason::Invalid => "the message, its address or its options were not valid",
             Reason::MaybeDelivered => "the link to its node was lost; it may have been delivered",
             Reason::ReplyLost => "the link to the asker's node was lost; the reply may have been delivered",
         }
@@ -76,6 +80,11 @@ pub fn counts() -> [u64; Reason::ALL.len()] {
 }
 
 impl Port {
+    /// Counts a send that its isolate refused by itself; `worker`: the slot it came from.
+    pub fn count_refused(&mut self, reason: Reason, worker: u32) {
+        self.dead_letter(reason, worker);
+    }
+
     /// Counts a dead letter. `worker`: the slot it came from (or, for a reply, whose it is), as far as it is known.
     pub(super) fn dead_letter(&mut self, reason: Reason, worker: u32) {
         self.dead_letters(reason, worker, 1);
@@ -94,7 +103,8 @@ impl Port {
         if LOGGED[index].swap(second, Ordering::Relaxed) == second {
             return;
         }
-        let name = self.slots.get(worker as usize).map_or("unknown", |slot| &*slot.name);
+        let name = self.slots.get(worker as usize).map_or("", |slot| &*slot.name);
+        let name = if name.is_empty() { "unknown" } else { name };
         log::log!(target: "dead-letter", level, "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
     }
 }

@@ -230,7 +230,6 @@ impl Port {
         deliver: bool,
     ) -> Flushed {
         self.set_now(now);
-        self.expire();
         let mut has_sends = false;
         if deliver {
             self.hand_out(sink);
@@ -239,12 +238,17 @@ impl Port {
             }
             has_sends = self.hand_out_sends(sink);
             self.drain_inbox(sink);
+            // After what has come, however late the flush is: an answer that is here is worth more than its deadline.
+            self.expire();
+            // Only here: what the flush before has handed out was acted on, so a handler that is to be abandoned knows it.
+            self.expire_stops();
             self.drain_ready(sink);
             self.hand_out(sink);
         } else {
             for record in records.as_chunks::<STRIDE>().0 {
                 self.route(record, &mut text, &mut Closed);
             }
+            self.expire();
             self.hand_out_sends(sink);
         }
         self.flush_links();

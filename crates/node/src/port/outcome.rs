@@ -127,7 +127,6 @@ impl Port {
         while let Some(id) = self.wheel.expired(&mut self.requests, self.now) {
             self.expire_one(id);
         }
-        self.expire_stops();
     }
 
     fn expire_one(&mut self, id: u32) {

@@ -70,6 +70,10 @@ async fn let_in(shared: &Arc<Shared>, socket: Arc<dyn Socket>) -> Result<(), Cha
                 link.attach(knock.accept(greeting), number);
                 return Ok(());
             }
+            Verdict::Move { greeting, link } => {
+                link.follow(knock.accept(greeting));
+                return Ok(());
+            }
             Verdict::Refuse(reason) => (knock, reason),
         }
     };

@@ -93,6 +93,10 @@ pub(super) async fn attempt(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Resu
             // Too late only when the link has just ended.
             link.attach(channel, number);
         }
+        Dialled::Move(link) => {
+            // Too late when the channel that stood was lost meanwhile: then the session goes on over a third.
+            link.follow(channel);
+        }
         Dialled::Unwanted => {}
         Dialled::Nonsense => {
             let wrong = SessionError::OutOfPlace("it goes on with a session that was not proposed");

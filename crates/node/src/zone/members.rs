@@ -73,9 +73,9 @@ async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
         shared.events.member_left(member);
     }
     for member in found {
-        if let Entry::Vacant(new) = known.entry(member.id) {
+        if let Entry::Vacant(entry) = known.entry(member.id) {
             shared.events.member_joined(&member);
-            new.insert(member);
+            entry.insert(member);
         }
     }
 }

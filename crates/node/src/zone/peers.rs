@@ -15,7 +15,15 @@ use troupe_proto::{
     session::{Judgement, Opened, Standing, judge},
 };
 
-use crate::{channel::Greeting, link::Link};
+use crate::{
+    channel::Greeting,
+    link::{Link, Presence},
+};
+
+mod verdict;
+
+use verdict::Of;
+pub(super) use verdict::{Dialled, Proposal, Verdict};
 
 /// A link as far as this table cares.
 pub(super) trait Ending: Clone {
@@ -23,6 +31,8 @@ pub(super) trait Ending: Clone {
     fn is_open(&self) -> bool;
     /// Its number.
     fn index(&self) -> u32;
+    /// Whether it has a channel.
+    fn presence(&self) -> Presence;
     /// What it keeps of its session.
     fn standing(&self) -> Standing;
     /// Ends the reading of its channel; see [`Link::detach`].
@@ -36,6 +46,10 @@ impl Ending for Arc<Link> {
 
     fn index(&self) -> u32 {
         Link::index(self)
+    }
+
+    fn presence(&self) -> Presence {
+        *Link::presence(self).borrow()
     }
 
     fn standing(&self) -> Standing {
@@ -71,57 +85,6 @@ struct Known<L> {
     dial: Option<u64>,
 }
 
-/// What becomes of a channel that another node dialled.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict<L> {
-    /// A session begins.
-    Begin {
-        /// What this side answers.
-        greeting: Greeting,
-        /// The number of the link to be made; hand it to [`Peers::opened`] under the same lock.
-        index: u32,
-        /// The link whose place it takes, and why.
-        ended: Option<(L, ResetReason)>,
-    },
-    /// The session of this link goes on: attach the channel under this number.
-    GoOn {
-        /// What this side answers.
-        greeting: Greeting,
-        /// The link.
-        link: L,
-        /// What [`Link::detach`] answered.
-        number: u64,
-    },
-    /// It is told no.
-    Refuse(CloseReason),
-}
-
-/// What this side says when it dials.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Proposal<L> {
-    pub(super) greeting: Greeting,
-    /// The link that is to go on, and what [`Link::detach`] answered.
-    goes_on: Option<(L, u64)>,
-}
-
-/// What becomes of a dial that the peer accepted.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Dialled<L> {
-    /// A session begins; see [`Verdict::Begin`].
-    Begin {
-        /// The number of the link to be made.
-        index: u32,
-        /// The link whose place it takes, and why.
-        ended: Option<(L, ResetReason)>,
-    },
-    /// The session of this link goes on.
-    GoOn(L, u64),
-    /// Another channel has taken its place.
-    Unwanted,
-    /// The peer goes on with a session that was not proposed.
-    Nonsense,
-}
-
 impl<L: Ending> Peers<L> {
     pub(super) fn new(own: NodeId, incarnation: u64) -> Self {
         Self { own, incarnation, leaving: false, next_link: 0, next_dial: 0, by_id: HashMap::new() }
@@ -146,7 +109,7 @@ impl<L: Ending> Peers<L> {
         known.dial
     }
 
-    /// As [`Peers::begin_dial`], for a link that has lost its channel.
+    /// As [`Peers::begin_dial`], for a link that has lost its channel, or whose channel is to be followed by another.
     pub(super) fn begin_redial(&mut self, id: NodeId, index: u32) -> Option<u64> {
         let known = self.by_id.get_mut(&id).filter(|_| !self.leaving)?;
         let is_same = known.open_link().is_some_and(|link| link.index() == index);
@@ -185,12 +148,21 @@ impl<L: Ending> Peers<L> {
         };
         let Some(link) = known.open_link() else {
             let reset = known.given_up.then_some(ResetReason::Expired);
-            return Some(Proposal { greeting: Greeting { resume: begins, reset }, goes_on: None });
+            return Some(Proposal { greeting: Greeting { resume: begins, reset }, of: Of::Nothing });
         };
-        let (next_expected, number) = link.detach();
         let session = link.standing().session;
-        let resume = Resume { course: Course::GoesOn, session, next_expected, ..begins };
-        Some(Proposal { greeting: resume.into(), goes_on: Some((link.clone(), number)) })
+        let (resume, of) = match link.presence() {
+            Presence::Connected => {
+                (Resume { course: Course::Moves, session, ..begins }, Of::Moves(link.clone()))
+            }
+            Presence::Absent => {
+                let (next_expected, number) = link.detach();
+                let resume = Resume { course: Course::GoesOn, session, next_expected, ..begins };
+                (resume, Of::GoesOn(link.clone(), number))
+            }
+            Presence::Moving | Presence::Ended => return None,
+        };
+        Some(Proposal { greeting: resume.into(), of })
     }
 
     /// A dial has become a channel that the peer accepted.
@@ -213,18 +185,24 @@ impl<L: Ending> Peers<L> {
                 let ended = known.begin(resume.session, reason);
                 Dialled::Begin { index: self.next_index(), ended }
             }
-            Course::GoesOn => match proposal.goes_on {
-                Some((link, number))
-                    if !another_life
-                        && resume.known_incarnation == self.incarnation
-                        && resume.session == link.standing().session
+            Course::GoesOn | Course::Moves
+                if another_life || resume.known_incarnation != self.incarnation =>
+            {
+                Dialled::Nonsense
+            }
+            Course::GoesOn => match proposal.of {
+                Of::GoesOn(link, number)
+                    if resume.session == link.standing().session
                         && link.standing().reaches(resume.next_expected) =>
                 {
                     Dialled::GoOn(link, number)
                 }
                 _ => Dialled::Nonsense,
             },
-            Course::Moves => Dialled::Nonsense,
+            Course::Moves => match proposal.of {
+                Of::Moves(link) if resume.session == link.standing().session => Dialled::Move(link),
+                _ => Dialled::Nonsense,
+            },
         }
     }
 
@@ -255,11 +233,22 @@ impl<L: Ending> Peers<L> {
                 // before that was made; one that proposes more has given it up.
                 Course::Begins => standing.is_some() && proposal.session <= known.session,
                 Course::GoesOn => judgement == Judgement::Stale,
-                Course::Moves => true,
+                Course::Moves => standing.is_none_or(|standing| standing.session != proposal.session),
             };
             let loses = known.dial.is_some() && own.0 < peer.id;
             if overtaken || loses {
                 return Verdict::Refuse(CloseReason::Duplicate);
+            }
+            if proposal.course == Course::Moves {
+                let Some(link) =
+                    known.open_link().filter(|link| link.presence() == Presence::Connected).cloned()
+                else {
+                    // Its channel is lost, which the other side will notice too.
+                    return Verdict::Refuse(CloseReason::Duplicate);
+                };
+                known.dial = None;
+                let greeting = answer(Course::Moves, proposal.session, 0).into();
+                return Verdict::Move { greeting, link };
             }
             if judgement == Judgement::GoOn
                 && let Some(link) = known.open_link().cloned()

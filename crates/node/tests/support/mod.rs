@@ -56,7 +56,16 @@ pub(crate) fn options(home: &Path, name: &str) -> ZoneOptions {
 }
 
 pub(crate) fn join(home: &Home, transport: impl Transport + 'static, name: &str) -> TestNode {
-    let events = Recorder::new();
+    join_with(home, transport, name, Recorder::new())
+}
+
+/// As [`join`], with another recorder.
+pub(crate) fn join_with(
+    home: &Home,
+    transport: impl Transport + 'static,
+    name: &str,
+    events: Arc<Recorder>,
+) -> TestNode {
     let options = options(&home.0, name);
     let zone =
         Zone::join_over(Arc::new(transport), options, Arc::clone(&events) as _, &Handle::current()).unwrap();

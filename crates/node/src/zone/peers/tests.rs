@@ -10,6 +10,7 @@ use super::*;
 struct TestLink {
     index: u32,
     open: Rc<Cell<bool>>,
+    presence: Rc<Cell<Presence>>,
     standing: Rc<Cell<Standing>>,
 }
 
@@ -34,6 +35,10 @@ impl Ending for TestLink {
         self.standing.get()
     }
 
+    fn presence(&self) -> Presence {
+        self.presence.get()
+    }
+
     fn detach(&self) -> (u64, u64) {
         (OWNED, NUMBER)
     }
@@ -56,7 +61,12 @@ fn nodes() -> (Peers<TestLink>, Peers<TestLink>) {
 
 fn link(index: u32, session: u64) -> TestLink {
     let standing = Standing { session, acknowledged: 3, sent: 9 };
-    TestLink { index, open: Rc::new(Cell::new(true)), standing: Rc::new(Cell::new(standing)) }
+    TestLink {
+        index,
+        open: Rc::new(Cell::new(true)),
+        presence: Rc::new(Cell::new(Presence::Absent)),
+        standing: Rc::new(Cell::new(standing)),
+    }
 }
 
 fn opened(resume: Resume) -> Opened {
@@ -195,6 +205,31 @@ fn of_two_dials_that_want_to_go_on_the_smaller_identifiers_stays() {
     let verdict = large.knocked(&peer(SMALL, 10), &opened(by_small.greeting.resume));
     assert!(matches!(verdict, Verdict::GoOn { .. }), "{verdict:?}");
     assert_eq!(large.propose(&SMALL, large_dial), None);
+}
+
+#[test]
+fn a_session_moves_while_both_have_its_channel() {
+    let (mut small, mut large) = nodes();
+    let [at_small, at_large] = meet(&mut small, &mut large);
+    at_large.presence.set(Presence::Connected);
+    let dial = large.begin_redial(SMALL, at_large.index).unwrap();
+    let proposal = large.propose(&SMALL, dial).unwrap();
+    let resume = proposal.greeting.resume;
+    assert_eq!((resume.course, resume.session, resume.next_expected), (Course::Moves, 1, 0));
+
+    let refused = Verdict::Refuse(CloseReason::Duplicate);
+    assert_eq!(small.knocked(&peer(LARGE, 20), &opened(resume)), refused, "this side has lost it");
+    at_small.presence.set(Presence::Connected);
+    let other = Resume { session: 2, ..resume };
+    assert_eq!(small.knocked(&peer(LARGE, 20), &opened(other)), refused, "of another session");
+    let own = small.begin_redial(LARGE, at_small.index).unwrap();
+    assert_eq!(small.knocked(&peer(LARGE, 20), &opened(resume)), refused, "the smaller one dials");
+    small.end_dial(LARGE, own);
+    let verdict = small.knocked(&peer(LARGE, 20), &opened(resume));
+    let Verdict::Move { greeting, link } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(link, at_small);
+    let result = dialled(&mut large, &peer(SMALL, 10), greeting, dial, proposal);
+    assert_eq!(result, Dialled::Move(at_large));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // The benchmark runs, has every figure, and does not take a wrong reply. How fast anything is, is no matter of a test.
 import test from 'ava';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { figures, rounds } from '../benchmark/figures.mjs';
@@ -15,7 +16,14 @@ interface Result {
   peer: string;
   rounds: number;
   compared: number;
-  ratio: { median: number; low: number; high: number };
+  ratio: Spread;
+  cpu: Spread;
+}
+
+interface Spread {
+  median: number;
+  low: number;
+  high: number;
 }
 
 test('a quick run measures every figure on both sides and compares every reply', async (t) => {
@@ -32,9 +40,11 @@ test('a quick run measures every figure on both sides and compares every reply',
       compared: 2 * (rounds.quick + 1) * figure.quick,
     })),
   );
-  for (const { name, ratio } of results) {
-    const { low, median, high } = ratio;
-    t.true(low > 0 && low <= median && median <= high && Number.isFinite(high), `${name}: ${JSON.stringify(ratio)}`);
+  for (const { name, ratio, cpu } of results) {
+    for (const spread of [ratio, cpu]) {
+      const { low, median, high } = spread;
+      t.true(low > 0 && low <= median && median <= high && Number.isFinite(high), `${name}: ${JSON.stringify(spread)}`);
+    }
   }
 });
 
@@ -51,6 +61,15 @@ test('a figure that does not exist is refused with the names of those that do', 
   const program = new Program(t, [run, 'quick'], {});
   t.is((await program.ended).code, 1);
   for (const { name } of figures) t.true(program.stderr.includes(name));
+});
+
+test('the README names the command and every figure', (t) => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  t.true(readme.includes('npm run bench'));
+  t.deepEqual(
+    figures.map(({ title }) => title).filter((title) => !readme.includes(`| ${title} |`)),
+    [],
+  );
 });
 
 /** A side that answers as it should, but for one reply. */

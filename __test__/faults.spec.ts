@@ -5,6 +5,7 @@ import {
   NoSuchWorkerError,
   TimeoutError,
   Zone,
+  type Context,
   type Node,
   type NodeHandle,
   type TroupeError,
@@ -13,7 +14,7 @@ import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Echo, Endless, Exit, Silent } from './fixtures/nodes/workers.ts';
-import { failureOf, nodesOf } from './support/nodes.ts';
+import { failureOf, gate, nodesOf, worker } from './support/nodes.ts';
 import { Program } from './support/program.ts';
 import { RUNNER, testZone } from './support/zone.ts';
 
@@ -101,9 +102,7 @@ test.serial('a node that is suspended is not taken for dead, and answers what wa
   const [runner, other, here] = await Promise.all([zone.runner('runner'), zone.runner('other'), create('here')]);
   const there = await Zone.node(here, 'runner');
   await there.startWorker('echo', Echo);
-  // From now on there is a place for what is asked: it is on its way, and not in line.
-  await here.sendAndReceive('echo', 'first');
-  runner.signal('SIGSTOP');
+  await runner.suspend();
   const late = here.sendAndReceive('echo', 'late', { timeout: Infinity });
   const timeout = await failureOf<TimeoutError>(t, here.sendAndReceive('echo', 'early', { timeout: 20 }));
   t.true(timeout instanceof TimeoutError, String(timeout));
@@ -114,6 +113,27 @@ test.serial('a node that is suspended is not taken for dead, and answers what wa
   t.true((await failureOf(t, here.sendAndReceive('echo', 'early', { timeout: 20 }))) instanceof TimeoutError);
   runner.signal('SIGCONT');
   t.is(await late, 'late');
+});
+
+test.serial('a name that may be on a suspended node is not said to be nowhere', async (t) => {
+  const zone = testZone(t);
+  const create = nodesOf(t, zone.home);
+  const [runner, here] = await Promise.all([zone.runner('runner'), create('here')]);
+  t.true((await failureOf(t, here.sendAndReceive('nobody', ''))) instanceof NoSuchWorkerError);
+  await runner.suspend();
+  // With a channel to it, and, from another node, without one.
+  for (const node of [here, await create('second')]) {
+    const calls = [node.sendAndReceive('somebody', '', { timeout: Infinity }), node.send('somebody', '')];
+    for (const call of calls) {
+      const error = await failureOf<NodeUnreachableError>(t, call);
+      t.true(error instanceof NodeUnreachableError, `${node.name}: ${String(error)}`);
+      t.false(error.maybeExecuted);
+      t.regex(error.message, /worker "somebody" was not found, and may be on a node of the zone that does not answer/);
+    }
+  }
+  runner.signal('SIGCONT');
+  await (await Zone.node(here, 'runner')).startWorker('somebody', Echo);
+  t.is(await here.sendAndReceive('somebody', 'found'), 'found');
 });
 
 test.serial('a node whose handler never ends is not taken for dead, and its workers are still found', async (t) => {
@@ -232,4 +252,29 @@ test.serial('a process that exits leaves the zone, and what is outstanding to it
   t.true(error.maybeExecuted);
   t.deepEqual(await runner.ended, { code: 3, signal: null });
   t.deepEqual(readdirSync(join(zone.home, 'zones/default/nodes')), ['here.node'], 'its record is gone with it');
+});
+
+test.serial('a node that stops first answers what it has, and is then gone at once', async (t) => {
+  const create = nodesOf(t);
+  const [there, here] = [await create('there'), await create('here')];
+  const [begun, free] = [gate(), gate()];
+  await there.startWorker(
+    'slow',
+    worker(async (context: Context, message) => {
+      begun.open();
+      await free.opened;
+      await context.reply(message);
+    }),
+  );
+  const calls = ['one', 'two', 'three'].map((message) => here.sendAndReceive('slow', message, { timeout: Infinity }));
+  await begun.opened;
+  const stopped = there.stop();
+  // It takes nothing more.
+  const late = await failureOf<TroupeError>(t, here.sendAndReceive('slow', 'late', { timeout: Infinity }));
+  t.is(late.code, 'WORKER_STOPPED', String(late));
+  free.open();
+  t.deepEqual(await Promise.all(calls), ['one', 'two', 'three']);
+  await stopped;
+  t.deepEqual(await Zone.nodes(here), [here]);
+  t.true((await failureOf(t, here.sendAndReceive('slow', 'after'))) instanceof NoSuchWorkerError);
 });

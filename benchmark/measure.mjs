@@ -1,5 +1,5 @@
 // Measures a figure: both sides in turn, one round each, so that what else the machine does meets them alike; what counts is the ratio
-// within each pair of rounds.
+// within each pair of rounds. The CPU time of a round is told besides: a busy machine disturbs it least.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,10 +38,10 @@ export async function measure(figure, quick) {
     for (let round = 0; round <= total; round++) {
       for (const [i, side] of sides.entries()) {
         await side.start();
-        const value = await side.round(work, count);
+        const done = await side.round(work, count);
         if (fresh) await side.end();
         // The first round is the compiler's.
-        if (round > 0) values[i].push(value);
+        if (round > 0) values[i].push(done);
       }
     }
   } finally {
@@ -55,9 +55,10 @@ export async function measure(figure, quick) {
     unit: figure.unit,
     better: figure.better,
     peer: peers[place],
-    ratio: summary(ours.map((value, i) => value / peer[i])),
-    troupe: summary(ours),
-    other: summary(peer),
+    ratio: summary(ours.map(({ value }, i) => value / peer[i].value)),
+    cpu: summary(ours.map(({ cpu }, i) => cpu / peer[i].cpu)),
+    troupe: summary(ours.map(({ value }) => value)),
+    other: summary(peer.map(({ value }) => value)),
     rounds: total,
     compared: 2 * (total + 1) * count,
   };

@@ -24,11 +24,11 @@ function options(args) {
 
 const digits = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 
-/** One line of the table: the ratio with its quartiles, and the values it comes from. */
-function line({ title, unit, better, peer, ratio, troupe, other }) {
+/** One line of the table: the ratio with its quartiles, that of the CPU time, and the values the first comes from. */
+function line({ title, unit, better, peer, ratio, cpu, troupe, other }) {
   const spread = `${digits(ratio.median)} × (${digits(ratio.low)} to ${digits(ratio.high)})`;
   const values = `${digits(troupe.median)} ${unit}, ${labels[peer]} ${digits(other.median)} ${unit}`;
-  return `${title.padEnd(36)} ${spread.padEnd(24)} ${better} is better; ${values}`;
+  return `${title.padEnd(36)} ${spread.padEnd(24)} ${better} is better; CPU time ${digits(cpu.median)} ×; ${values}`;
 }
 
 try {

@@ -30,6 +30,10 @@ async function answer(run) {
 let side;
 process.on('message', (order) =>
   answer(async () => {
+    if (order.usage) {
+      const { user, system } = process.cpuUsage();
+      return user + system;
+    }
     if (order.work !== undefined) return work[order.work](side, order.count);
     const { open } = await import(pathToFileURL(process.argv[2]));
     const opened = await open(order.settings);

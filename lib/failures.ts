@@ -140,6 +140,9 @@ function unreachableText(about: Failure): string {
     about.maybeExecuted === false
       ? 'nothing reached it, so trying again is safe'
       : 'what was under way may have been handled there';
+  if (about.node === undefined && about.worker !== undefined) {
+    return `worker ${quoted(about.worker)} was not found, and may be on a node of the zone that does not answer: ${outcome}`;
+  }
   return `${nodeSubject(about)} can't be reached: ${about.detail === undefined ? '' : `${about.detail}; `}${outcome}`;
 }
 

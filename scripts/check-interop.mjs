@@ -20,6 +20,7 @@ const asked = [
   'repeater: True',
   'many: True',
   'cut: True over 10 channels or more',
+  'moved: True',
   'nobody: not here',
   `failing: code 5, maybe executed True, cause '{"name":"RangeError","message":"out of order"}', stage None`,
   "slow: code 1, maybe executed True, cause '', stage 2",

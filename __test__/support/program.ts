@@ -3,7 +3,7 @@
  * `tsx`. Waits for what a program prints or for its end, never for a time; nothing that was started outlives its test.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -43,6 +43,17 @@ export function zoneHome(t: ExecutionContext): string {
 export function headerLines(file: string): string[] {
   const header = /^(?:\/\/.*\n)+/.exec(readFileSync(file, 'utf8'))?.[0] ?? '';
   return [...header.matchAll(/^\/\/ {3}(.*)$/gm)].map((match) => match[1] ?? '');
+}
+
+/** State and group of a process or thread, as the kernel tells; undefined when it has gone. */
+function statOf(file: string): { state: string | undefined; group: string | undefined } | undefined {
+  try {
+    // The name of the program is in parentheses and may hold anything.
+    const [state, , group] = readFileSync(file, 'latin1').split(') ').pop()?.split(' ') ?? [];
+    return { state, group };
+  } catch {
+    return undefined;
+  }
 }
 
 /** How a program ended. */
@@ -143,6 +154,18 @@ export class Program {
       // It has ended: that is what teardown wants.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
+  }
+
+  /** Suspends it; resolves when every thread of it stands still, for a signal is not obeyed at once. Linux only. */
+  async suspend(): Promise<void> {
+    this.signal('SIGSTOP');
+    const states = () =>
+      readdirSync('/proc')
+        .filter((id) => /^\d+$/.test(id) && statOf(`/proc/${id}/stat`)?.group === String(this.#process.pid))
+        .flatMap((id) =>
+          readdirSync(`/proc/${id}/task`).map((thread) => statOf(`/proc/${id}/task/${thread}/stat`)?.state),
+        );
+    while (!states().every((state) => state === 'T')) await new Promise(setImmediate);
   }
 
   /** What it printed, line by line, after it ended; fails the test unless it ended by itself with status 0. */

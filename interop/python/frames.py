@@ -55,9 +55,10 @@ def hello(terms: Hello) -> bytes:
     return frame(HELLO, content, 1 if terms.accept_code else 0)
 
 
-def resume(incarnation: int, known: int, session: int, owned: int | None = None) -> bytes:
-    """`owned`: the session goes on; otherwise it begins."""
-    return frame(RESUME, struct.pack("<QQQQ", incarnation, known, session, owned or 0), 0 if owned is None else GOES_ON)
+def resume(incarnation: int, known: int, session: int, owned: int | None = None, course: int | None = None) -> bytes:
+    """`owned`: the session goes on; otherwise it begins, or does what `course` says."""
+    flags = course if course is not None else 0 if owned is None else GOES_ON
+    return frame(RESUME, struct.pack("<QQQQ", incarnation, known, session, owned or 0), flags)
 
 
 def credit(target: Name8, what: int, messages: int, size: int) -> bytes:
@@ -113,6 +114,7 @@ def read_hello(read: Frame) -> Hello:
 class Resume:
     session: int
     goes_on: bool
+    moves: bool
     owned: int
 
 
@@ -122,7 +124,7 @@ def read_resume(read: Frame, incarnation: int) -> Resume:
     own, _, session, owned = struct.unpack("<QQQQ", read.content)
     if own != incarnation or session == 0 or owned and read.flags != GOES_ON:
         raise Violation("its RESUME contradicts the handshake or itself")
-    return Resume(session, read.flags == GOES_ON, owned)
+    return Resume(session, read.flags == GOES_ON, read.flags == MOVES, owned)
 
 
 def read_name(name: bytes) -> str:

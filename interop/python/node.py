@@ -110,6 +110,25 @@ class Node:
         self._met[member.id] = (channel.peer.incarnation, answer.session)
         return self._open(channel, terms, answer.session)
 
+    async def move(self, name: str) -> bool:
+        """Moves the session with a node to a new channel, while it goes on. False: not just now."""
+        session = await self.session(name)
+        member = next(member for member in self.members() if member.id == session.peer.id)
+        if session.is_moving() or session.channel is None or member.id in self._dialling:
+            return False
+        channel = await dial(self._membership, member.host, member.port, member.id)
+        known, own = session.peer.incarnation, self._membership.incarnation
+        channel.write([f.hello(self._terms), f.resume(own, known, session.number, course=f.MOVES)])
+        try:
+            _, answer = await self._first_record(channel)
+        except Refused:
+            channel.writer.close()
+            return False
+        if not answer.moves or answer.session != session.number:
+            raise f.Violation("it answers another session than was to move")
+        session.follow(channel)
+        return True
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(OPENING):
@@ -126,12 +145,17 @@ class Node:
             await channel.close()
             return
         peer = channel.peer
+        session = self._sessions.get(peer.id)
+        if proposed.moves:
+            channel.write([f.hello(self._terms), f.resume(self._membership.incarnation, peer.incarnation, proposed.session, course=f.MOVES)])
+            session.follow(channel)
+            return
         # A dial of this side is no longer wanted, nor what it would be told.
         dialling = self._dialling.pop(peer.id, None)
         if dialling:
             dialling.cancel()
         known, highest = self._met.get(peer.id, (0, 0))
-        session, own = self._sessions.get(peer.id), self._membership.incarnation
+        own = self._membership.incarnation
         if session and session.closed is None and proposed.goes_on and known == peer.incarnation \
                 and proposed.session == session.number and session.reaches(proposed.owned):
             channel.write([f.hello(self._terms), f.resume(own, known, session.number, owned=session.detach())])
@@ -155,6 +179,9 @@ class Node:
         if known and known != peer.incarnation:
             return None
         session = self._sessions.get(peer.id)
+        if proposed.moves:
+            stands = session and session.closed is None and session.channel and not session.is_moving()
+            return None if stands and session.number == proposed.session else DUPLICATE
         if session and session.closed is None and not proposed.goes_on and proposed.session <= highest:
             return DUPLICATE
         if peer.id in self._dialling and self._membership.identity.id < peer.id:

@@ -63,7 +63,24 @@ async def control(session: Session, kind: str, data: dict[str, object]) -> objec
     return answer.get("value") if "code" not in answer else f"code {answer['code']}"
 
 
-async def ask(session: Session) -> None:
+async def moved(node: Node, session: Session, texts: list[str]) -> bool:
+    """Asks without a pause until the session has moved five times; whether every reply was right."""
+    moves, right = 0, True
+
+    async def move() -> None:
+        nonlocal moves
+        while moves < 5:
+            moves += await node.move("runner")
+            await asyncio.sleep(0)
+
+    moving = asyncio.create_task(move())
+    while not moving.done():
+        right = right and await asyncio.gather(*(session.ask("repeater", text, 30) for text in texts)) == texts
+    await moving
+    return right
+
+
+async def ask(node: Node, session: Session) -> None:
     say("greeter:", await outcome(session, "greeter", "Python"))
     large = "süß \U0001f36f \ud800" * 100_000
     say("repeater:", await outcome(session, "repeater", large, 30) == large)
@@ -72,6 +89,7 @@ async def ask(session: Session) -> None:
     texts = [str(i) * (5000 if i % 100 == 0 else 1) for i in range(1000)]
     say("cut:", await asyncio.gather(*(session.ask("repeater", text, 30) for text in texts)) == texts, "over", at_least(10, session.channels))
     session.cut_every = 0
+    say("moved:", await moved(node, session, texts))
     say("nobody:", await outcome(session, "nobody", "?"))
     say("failing:", await outcome(session, "failing", "?"))
     say("slow:", await outcome(session, "slow", "?", 0.2))
@@ -101,7 +119,7 @@ async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await node.join()
-    await ask(await node.session("runner"))
+    await ask(node, await node.session("runner"))
     say("ready")
     await stop.wait()
     await node.stop()

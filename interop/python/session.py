@@ -17,7 +17,7 @@ GRANT_MESSAGES, GRANT_BYTES = 64, 262144
 OVERHEAD = 64
 MESSAGES, REPLIES = 0, 1
 RUNNING = 2
-NODE_STOPS, VIOLATION = 1, 4
+NODE_STOPS, VIOLATION, REPLACED = 1, 4, 6
 GRACE = 0.05
 #: A session without a channel is given up after so long, in seconds.
 ABSENCE = 30
@@ -96,6 +96,9 @@ class Session:
         self._kept: deque[Kept] = deque()
         self._writing: list[bytes] = []
         self._attached = asyncio.Event()
+        #: The channel that follows when the one that is read is at its end.
+        self._next_channel: Channel | None = None
+        self._followed = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         #: Cut the connection after so many frames, again and again; for whoever wants to see what becomes of that.
         self.cut_every = 0
@@ -211,13 +214,20 @@ class Session:
 
     async def run(self, redial: Callable[[], Awaitable[None]]) -> None:
         """Runs until the session ends, and says so to whoever waits. `redial` sees to another channel when one is lost."""
+        reading = self.channel
         while self.closed is None:
-            channel = self.channel
-            self._reading = asyncio.create_task(self._read())
+            self._moved = False
+            self._reading = asyncio.create_task(self._read(reading))
             await asyncio.wait([self._reading])
             if self.closed is not None:
                 break
-            if self.channel is not None and self.channel is not channel:
+            if self._moved and await self._follows():
+                await reading.close()
+                reading, self._next_channel = self._next_channel, None
+                self._followed.clear()
+                continue
+            if self.channel is not None and self.channel not in (reading, self._next_channel):
+                reading = self.channel
                 continue
             self._attached.clear()
             self.detach()
@@ -227,6 +237,7 @@ class Session:
             except asyncio.TimeoutError:
                 self.closed = 0
             dialling.cancel()
+            reading = self.channel
         for task in self._serving.values():
             task.cancel()
         for places in self._places.values():
@@ -239,11 +250,18 @@ class Session:
             await self.channel.close()
         self._end.set()
 
-    async def _read(self) -> None:
-        """Reads until the channel ends."""
-        channel = self.channel
+    async def _follows(self) -> bool:
+        """Whether another channel follows, which the other side may know of a moment before this one."""
         try:
-            while self.closed is None:
+            await asyncio.wait_for(self._followed.wait(), 2)
+            return True
+        except asyncio.TimeoutError:
+            return False
+
+    async def _read(self, channel: Channel) -> None:
+        """Reads until the channel ends."""
+        try:
+            while self.closed is None and not self._moved:
                 for frame in f.read(await channel.read()):
                     before = self._owned
                     self._take(frame)
@@ -251,7 +269,8 @@ class Session:
                         raise Cut
                 if self._owned > self._told:
                     self._write()
-                await channel.drain()
+                if self.channel:
+                    await self.channel.drain()
         except f.Violation as violation:
             print(f"node {self.peer.name} broke the protocol: {violation}", file=sys.stderr)
             self.close(VIOLATION)
@@ -262,9 +281,11 @@ class Session:
 
     def detach(self) -> int:
         """Reads no more from the channel at hand; how many frames this side owns, which holds until another is attached."""
-        if self.channel:
-            self.channel.writer.transport.abort()
-            self.channel = None
+        for channel in (self.channel, self._next_channel):
+            if channel:
+                channel.writer.transport.abort()
+        self.channel = self._next_channel = None
+        self._followed.clear()
         if self._reading:
             self._reading.cancel()
         return self._owned
@@ -305,6 +326,17 @@ class Session:
             out += again
         channel.write(out)
         self._attached.set()
+
+    def follow(self, channel: Channel) -> None:
+        """Moves to another channel: what was written goes the old way, CLOSE behind it; the old one is read to its CLOSE first."""
+        self._write(f.close(REPLACED, self._sent))
+        self.channel = self._next_channel = channel
+        self.channels += 1
+        self._followed.set()
+
+    def is_moving(self) -> bool:
+        """Whether a channel is still read to its end while another follows."""
+        return self._next_channel is not None
 
     def _acknowledge(self, count: int) -> None:
         for _ in range(count - self._acknowledged):
@@ -485,7 +517,10 @@ class Session:
         reason, last = self._numbers(frame, "<BQ")
         if last != self._owned:
             raise f.Violation("it closed after other frames than came")
-        self.closed = reason
+        if reason == REPLACED:
+            self._moved = True
+        else:
+            self.closed = reason
 
     def _on_where(self, frame: f.Frame) -> None:
         name = f.read_name(frame.content)

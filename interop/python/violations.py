@@ -178,8 +178,11 @@ async def resumed(visitor: Visitor, frames: Callable[[int], list[bytes]]) -> str
     """What is answered to a first record that speaks of an earlier session, with this incarnation of the other node."""
     channel = await visitor.dial(visitor.membership(incarnation=5))
     channel.write([f.hello(OWN), *frames(channel.peer.incarnation)])
-    answer = list(f.read(await channel.read()))[1:]
+    answer = list(f.read(await channel.read()))
     await channel.close()
+    if answer[0].kind == f.CLOSE:
+        return f"CLOSE {answer[0].content[0]}"
+    answer = answer[1:]
     said = [f"RESUME {answer[0].flags} session {struct.unpack_from('<Q', answer[0].content, 16)[0]}"]
     return ", ".join(said + [f"RESET {frame.content[0]}" for frame in answer[1:]])
 
@@ -235,6 +238,7 @@ async def cases(visitor: Visitor) -> list[tuple[str, str, str]]:
     await add("a second dial with a higher number", f"new: opened, old: {SILENCE}", second_dial(visitor, 2))
     await add("a session that nobody keeps", "RESUME 0 session 10, RESET 1", resumed(visitor, lambda known: [f.resume(5, known, 9, owned=3)]))
     await add("a session with an earlier life", "RESUME 0 session 10, RESET 2", resumed(visitor, lambda known: [f.resume(5, known + 1, 9, owned=3)]))
+    await add("a session to be moved that is not there", "CLOSE 2", resumed(visitor, lambda known: [f.resume(5, known, 1, course=f.MOVES)]))
     await add("a session given up", "RESUME 0 session 4", resumed(visitor, lambda known: [f.resume(5, known, 4), f.frame(f.RESET, b"\x03")]))
     return found
 

@@ -81,6 +81,13 @@ impl Link {
         *self.presence.borrow() == Presence::Absent
     }
 
+    /// Resolves when the channel was lost, or the link has closed.
+    pub(crate) async fn absent(&self) {
+        let gone = |presence: &Presence| matches!(presence, Presence::Absent | Presence::Ended);
+        // The sender is this link's own.
+        let _ = self.presence().wait_for(gone).await;
+    }
+
     /// Resolves when the link has closed and whoever listens to its events knows.
     pub(crate) async fn ended(&self) {
         // The sender is this link's own.

@@ -15,8 +15,8 @@ use super::{lanes::Cut, records::Records};
 
 /// Bytes of a segment: a few full records, so that little is held up by a record that is not owned yet.
 const SEGMENT_BYTES: usize = 64 * 1024;
-/// Segments kept for what comes next. A fresh one costs a page fault for every 4 KiB.
-const SPARE_SEGMENTS: usize = 64;
+/// Segments kept for what comes next, 1 MiB a link. A fresh one costs a page fault for every 4 KiB.
+const SPARE_SEGMENTS: usize = 16;
 
 /// The row of a link.
 #[derive(Debug, Default)]

@@ -331,9 +331,9 @@ impl Port {
     }
 
     /// The mailbox of a peer's worker is full, and refuses.
-    fn refuse_line(&mut self, place: u32, link: u32) {
+    fn refuse_line(&mut self, place: u32, peer: u32) {
         let line = std::mem::take(&mut self.targets.known(place).line);
-        self.fail_line(line, Failure::new(code::MAILBOX_FULL), Reason::MailboxFull, link);
+        self.fail_line(line, Failure::new(code::MAILBOX_FULL), Reason::MailboxFull, peer);
     }
 
     fn peer_worker_gone(&mut self, link: u32, handle: Handle) {

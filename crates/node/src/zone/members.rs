@@ -10,7 +10,10 @@ use tokio::time::{self, Instant};
 use troupe_proto::noise::NodeId;
 
 use super::{Shared, dial::off_the_io_thread};
-use crate::{discovery::Member, link::ClosedReason};
+use crate::{
+    discovery::Member,
+    link::{ClosedReason, Link},
+};
 
 /// After a lost link the discovery is asked again so much later: the connection of a process that dies ends a moment
 /// before its lock is free, and a machine under load stretches the moment.
@@ -22,6 +25,9 @@ const LOOKS_AFTER_LOSS: [Duration; 6] = [
     Duration::from_millis(750),
     Duration::from_millis(1500),
 ];
+
+/// What a node says last, or the end of its connections, has come by then.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Watches until it is aborted.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -47,6 +53,17 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
+/// The node behind a link is gone: so is the link, a moment later. What would wait for another connection need not.
+async fn end(link: &Link) {
+    if time::timeout(LAST_WORDS, link.absent()).await.is_err() {
+        log::debug!(target: "zone", "node {} is gone from the zone, and still connected", link.peer().name);
+    }
+    if link.is_absent() {
+        link.give_up(ClosedReason::Lost("its process has ended".into()));
+        link.ended().await;
+    }
+}
+
 /// Compares who is there with who was.
 async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
     let found = match off_the_io_thread(shared, Shared::others).await {
@@ -63,11 +80,9 @@ async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
         .collect();
     left.sort_by(|one, other| one.name.cmp(&other.name));
     for member in &left {
-        let absent = shared.peers().link(&member.id).filter(|link| link.is_absent());
-        if let Some(link) = absent {
-            // It waits for a node that is gone.
-            link.give_up(ClosedReason::Lost("its process has ended".into()));
-            link.ended().await;
+        let link = shared.peers().last_link(&member.id);
+        if let Some(link) = link {
+            end(&link).await;
         }
         shared.peers().forget(member.id);
         shared.events.member_left(member);

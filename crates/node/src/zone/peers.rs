@@ -95,6 +95,11 @@ impl<L: Ending> Peers<L> {
         self.by_id.get(id)?.open_link().cloned()
     }
 
+    /// The link to a node, also when it has just ended and not everybody knows yet.
+    pub(super) fn last_link(&self, id: &NodeId) -> Option<L> {
+        self.by_id.get(id)?.link.clone()
+    }
+
     /// Begins a dial and gives it a number; `None` when there is a link, a dial, or no more dialling.
     pub(super) fn begin_dial(&mut self, id: NodeId) -> Option<u64> {
         if self.leaving || id == self.own {

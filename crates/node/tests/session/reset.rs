@@ -119,21 +119,20 @@ async fn another_life_of_a_node_ends_the_session_with_the_first_at_once() {
 
 #[tokio::test]
 async fn who_wants_to_go_on_with_a_session_that_nobody_keeps_is_told_to_start_over() {
-    let (home, network) = (Home::new(), MemoryNetwork::default());
-    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
-    let goes_on = Resume {
-        course: Course::GoesOn,
-        known_incarnation: one.zone.incarnation(),
-        session: 4,
-        next_expected: 9,
-        ..BEGINS
-    };
-    let answer = *by_hand.dial(&network, &one, goes_on).await.opened();
-    assert_eq!((answer.resume.course, answer.resume.session), (Course::Begins, 5));
-    assert_eq!(answer.reset, Some(ResetReason::NothingKept));
-    let of_another_life = Resume { known_incarnation: one.zone.incarnation() ^ 1, session: 6, ..goes_on };
-    let answer = *by_hand.dial(&network, &one, of_another_life).await.opened();
-    assert_eq!((answer.resume.session, answer.reset), (7, Some(ResetReason::NewIncarnation)));
+    for (of_another_life, reason) in [(0, ResetReason::NothingKept), (1, ResetReason::NewIncarnation)] {
+        let (home, network) = (Home::new(), MemoryNetwork::default());
+        let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
+        let goes_on = Resume {
+            course: Course::GoesOn,
+            known_incarnation: one.zone.incarnation() ^ of_another_life,
+            session: 4,
+            next_expected: 9,
+            ..BEGINS
+        };
+        let answer = *by_hand.dial(&network, &one, goes_on).await.opened();
+        assert_eq!((answer.resume.course, answer.resume.session), (Course::Begins, 5));
+        assert_eq!(answer.reset, Some(reason));
+    }
 }
 
 #[tokio::test]

@@ -258,6 +258,10 @@ test('hostile bytes are refused, whatever they claim', (t) => {
     'tags nested': nested([0xd9, 0x01, 0x02], 100_000),
     'too many values': Buffer.concat([Buffer.from('9a000f4241', 'hex'), Buffer.alloc(1_000_001)]),
     'too many bytes': Buffer.alloc(16 * 1024 * 1024 + 1),
+    'too many bytes in a form that is right': Buffer.concat([
+      Buffer.from('5a01000000', 'hex'),
+      Buffer.alloc(16 * 1024 * 1024),
+    ]),
   };
   for (const [name, bytes] of Object.entries(rows)) t.throws(() => decodeData(bytes), { instanceOf: RangeError }, name);
 });

@@ -236,6 +236,7 @@ test('hostile bytes are refused, whatever they claim', (t) => {
     'a break alone': Buffer.from('ff', 'hex'),
     'a reserved length': Buffer.from('1c', 'hex'),
     'a number in more bytes than it needs': Buffer.from('1817', 'hex'),
+    'a number larger than is exact': Buffer.from('1b0020000000000000', 'hex'),
     'a half float': Buffer.from('f93c00', 'hex'),
     'an unknown simple value': Buffer.from('f0', 'hex'),
     'an unknown tag': Buffer.from('d82a00', 'hex'),

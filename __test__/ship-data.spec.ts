@@ -236,6 +236,7 @@ test('hostile bytes are refused, whatever they claim', (t) => {
     'a break alone': Buffer.from('ff', 'hex'),
     'a reserved length': Buffer.from('1c', 'hex'),
     'a number in more bytes than it needs': Buffer.from('1817', 'hex'),
+    'a number larger than is exact': Buffer.from('1b0020000000000000', 'hex'),
     'a half float': Buffer.from('f93c00', 'hex'),
     'an unknown simple value': Buffer.from('f0', 'hex'),
     'an unknown tag': Buffer.from('d82a00', 'hex'),
@@ -258,6 +259,10 @@ test('hostile bytes are refused, whatever they claim', (t) => {
     'tags nested': nested([0xd9, 0x01, 0x02], 100_000),
     'too many values': Buffer.concat([Buffer.from('9a000f4241', 'hex'), Buffer.alloc(1_000_001)]),
     'too many bytes': Buffer.alloc(16 * 1024 * 1024 + 1),
+    'too many bytes in a form that is right': Buffer.concat([
+      Buffer.from('5a01000000', 'hex'),
+      Buffer.alloc(16 * 1024 * 1024),
+    ]),
   };
   for (const [name, bytes] of Object.entries(rows)) t.throws(() => decodeData(bytes), { instanceOf: RangeError }, name);
 });

@@ -6,8 +6,8 @@ use std::{fs, path::Path};
 use troupe_fuzz::{NOW, authority, member};
 use troupe_proto::{
     codec::{
-        Body, CloseReason, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Handle, Message, Pieces,
-        Pong, Reply, ResetReason, Resume, Target, encode, encode_head,
+        Body, CloseReason, Correlation, Course, CreditKind, Extensions, Fail, Flow, Frame, Handle, Message,
+        Pieces, Pong, Reply, ResetReason, Resume, Target, encode, encode_head,
     },
     noise::{Capabilities, CredentialRequest},
     session::Terms,
@@ -58,7 +58,8 @@ fn frames() {
         let (sender, remaining_ms) = (Some(handle), 250);
         Frame::Message(Message { request, control: false, remaining_ms, sender, target, extensions, body })
     };
-    let resume = Resume { incarnation: 7, known_incarnation: 0, session: 1, next_expected: 0 };
+    let resume =
+        Resume { course: Course::Begins, incarnation: 7, known_incarnation: 0, session: 1, next_expected: 0 };
     let all = [
         ("hello", Terms::default().hello()),
         ("resume", Frame::Resume(resume)),

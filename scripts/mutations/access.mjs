@@ -102,7 +102,6 @@ export const access = [
       'lock::open(path).map_err(DiscoveryError::on("open", path));',
     ],
     ['a record is written open to others', '.mode(0o600)', '.mode(0o644)'],
-    ['the record of the next node is removed', 'if is_at(dead, path).map_err(failed())? {', 'if true {'],
     ['a live node’s name is taken from it', 'RenameFlags::NOREPLACE', 'RenameFlags::empty()'],
   ]),
   ...from('crates/node/src/discovery/directory.rs', directory, [
@@ -116,5 +115,8 @@ export const access = [
       'if let Err(reason) = check_name(&name) {',
       'if let (Err(reason), true) = (check_name(&name), false) {',
     ],
+  ]),
+  ...from('crates/node/src/discovery/records.rs', inside('records'), [
+    ['the record of the next node is removed', 'if is_at(dead, path).map_err(failed())? {', 'if true {'],
   ]),
 ];

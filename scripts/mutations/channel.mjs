@@ -129,7 +129,7 @@ export const channel = [
     ],
   ]),
   ...from('crates/node/src/zone/credentials.rs', inside('credentials'), [
-    ['a credential is not renewed', 'if now >= half {', 'if false {'],
-    ['the clock goes back', 'self.0.fetch_max(seconds, Ordering::Relaxed).max(seconds)', 'seconds'],
+    ['a credential is not renewed', 'if now >= half || now < credential.not_before() {', 'if false {'],
+    ['the clock goes back', 'wall.max(wall_then + steady.saturating_sub(steady_then).as_secs())', 'wall'],
   ]),
 ];

@@ -15,7 +15,6 @@ export const ship = [
     ['code is kept for others to read', "open(temporary, 'wx', 0o600)", "open(temporary, 'wx', 0o644)"],
     ['the folder is made open to others', 'recursive: true, mode: 0o700', 'recursive: true, mode: 0o755'],
     ['the folder may be open to others', ' && (mode & 0o077) === 0', ''],
-    ['the folder may be a link', 'if (isDirectory && own', 'if (own'],
     [
       'the folder is not looked at',
       '  await secureFolder(path.dirname(file));\n',

@@ -271,3 +271,26 @@ fn publish_by_link(draft: &Path, path: &Path) -> io::Result<()> {
     fs::hard_link(draft, path)?;
     fs::remove_file(draft)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_the_place_of_a_dead_nodes_record_meanwhile_stays() {
+        let name = format!("troupe-records-{:016x}", getrandom::u64().unwrap_or_default());
+        let zone = std::env::temp_dir().join(name);
+        trust::folder(&zone).unwrap();
+        let path = zone.join("node.node");
+        fs::write(&path, b"of the dead").unwrap();
+        let dead = File::open(&path).unwrap();
+        fs::write(zone.join("next"), b"of the next").unwrap();
+        fs::rename(zone.join("next"), &path).unwrap();
+        let lock = ZoneLock::wait(&zone).unwrap();
+        remove_dead(&path, &dead, &lock).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"of the next");
+        remove_dead(&path, &File::open(&path).unwrap(), &lock).unwrap();
+        assert!(!path.exists());
+        let _ = fs::remove_dir_all(zone);
+    }
+}

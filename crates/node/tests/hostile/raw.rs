@@ -80,7 +80,9 @@ impl RawPeer {
 
 pub(crate) fn bytes_of(frames: &[Frame<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    frames.iter().for_each(|frame| encode(frame, &mut bytes));
+    for frame in frames {
+        encode(frame, &mut bytes);
+    }
     bytes
 }
 

@@ -6,9 +6,7 @@ use super::record::{NIL, incoming};
 use super::request::Place;
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port, Sink};
 use crate::code;
-use crate::node::Shared;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// How long a handler or `shutdown` may outlive the drain time before it is abandoned, in ms.
 const ABANDON_AFTER: u64 = 250;
@@ -25,44 +23,6 @@ pub enum StartError {
 }
 
 impl Port {
-    /// Makes room for a node; its number is used in all later calls.
-    pub fn add_node(&mut self, shared: Arc<Shared>) -> u16 {
-        let index = self.nodes.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.nodes.push(None);
-            self.nodes.len() - 1
-        });
-        shared.set_number(index as u16);
-        self.nodes[index] = Some(shared);
-        index as u16
-    }
-
-    /// Forgets a node: its workers, targets and links are gone.
-    pub fn remove_node(&mut self, node: u16) {
-        let workers: Vec<_> = (0..self.slots.len() as u32)
-            .filter(|slot| {
-                let slot = &self.slots[*slot as usize];
-                slot.node == node && slot.state != State::Free
-            })
-            .collect();
-        for slot in workers {
-            self.stop_now(slot);
-            self.gone(slot, true);
-        }
-        let links: Vec<_> =
-            self.links.iter().filter(|(_, link)| link.node == node).map(|(index, _)| *index).collect();
-        for link in links {
-            self.link_closed(link, None);
-        }
-        for target in self.targets.at(|target| target.node == node) {
-            let line = std::mem::take(&mut self.targets.known(target).line);
-            self.fail_line(line, Failure::new(code::NODE_STOPPED), Reason::NodeStopped, NIL);
-            self.targets.remove(target);
-        }
-        if let Some(node) = self.nodes.get_mut(usize::from(node)) {
-            *node = None;
-        }
-    }
-
     /// Reserves a name and a mailbox. Messages wait until [`super::record::outgoing::READY`] says that `initialize` has ended.
     pub fn start(&mut self, node: u16, name: &str, options: &WorkerOptions) -> Result<Handle, StartError> {
         let shared = self.shared(node).ok_or(StartError::NodeStopped)?.clone();
@@ -279,7 +239,7 @@ impl Port {
     }
 
     /// Stops without draining: what waits fails, what runs is called off.
-    fn stop_now(&mut self, index: u32) {
+    pub(super) fn stop_now(&mut self, index: u32) {
         let until = self.now + ABANDON_AFTER;
         self.look_at(index, until);
         let extra = self.slots[index as usize].extra();
@@ -356,7 +316,7 @@ impl Port {
     }
 
     /// Frees the slot and the name; everyone who knows the worker hears of it.
-    fn gone(&mut self, index: u32, is_abandoned: bool) {
+    pub(super) fn gone(&mut self, index: u32, is_abandoned: bool) {
         let handle = self.handle(index);
         // Whoever asked what failed hears of that, and not of the end it led to; but after it.
         let held = self.take_held(index);

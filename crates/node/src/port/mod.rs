@@ -13,6 +13,7 @@ mod life;
 mod line;
 mod listing;
 mod mailbox;
+mod nodes;
 mod orders;
 mod outcome;
 mod peers;

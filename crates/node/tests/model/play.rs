@@ -261,9 +261,8 @@ impl Play {
         if seen != expected {
             return Err(format!("seen {seen:?}, expected {expected:?}"));
         }
-        let (lost, expected) = (lost() - self.lost_before, self.reference.lost);
-        if lost != expected {
-            return Err(format!("{lost} dead letters, expected {expected}"));
+        if lost() - self.lost_before != self.reference.lost {
+            return Err(format!("{} dead letters, not {}", lost() - self.lost_before, self.reference.lost));
         }
         self.compare_workers()
     }

@@ -68,7 +68,7 @@ test('two nodes of one process are two: names, listings and mailboxes are their 
   await one.startWorker('echo', Echo);
   t.not(one.id, two.id);
   t.is(await outcome(two.sendAndReceive('echo', 'x')), 'NO_SUCH_WORKER');
-  t.is(await outcome(two.sendAndReceive('one/echo', 'x')), 'NO_SUCH_WORKER');
+  t.is(await outcome(two.sendAndReceive('one/echo', 'x')), 'NODE_UNREACHABLE');
   t.is(await outcome(two.startWorker('echo', Echo)), 'ok');
   t.is(await one.sendAndReceive('one/echo', 'x'), 'x');
   t.deepEqual((await two.listWorkers()).map(String), ['echo', 'main']);

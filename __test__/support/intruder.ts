@@ -72,6 +72,7 @@ export async function standBetween(
 ): Promise<Overheard> {
   const overheard: Overheard = { dialled: [], answered: [] };
   const port = portOf(home, name);
+  const sockets = new Set<Socket>();
   const server = createServer((dialler) => {
     const node = connect({ port, host: '127.0.0.1' });
     for (const [from, to, kept] of [
@@ -84,12 +85,15 @@ export async function standBetween(
       });
       from.on('error', () => {});
       from.on('close', () => to.destroy());
-      t.teardown(() => from.destroy());
+      sockets.add(from);
     }
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.teardown(() => server.close());
+  t.teardown(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
   redirect(home, name, (server.address() as AddressInfo).port);
   return overheard;
 }

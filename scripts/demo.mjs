@@ -60,6 +60,8 @@ async function demonstrate(home) {
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const peers = channelsOf(asker.records);
+  if (peers.length !== runners.length)
+    throw new Failure(`main logged channels to ${peers.join(', ') || 'nobody'}; it should have one to each runner.`);
   console.log(`\n${colour.bold('What happened')}`);
   console.log(
     `  main and its runners talked over ${peers.length} encrypted channels: ${peers.map((name) => `main ⇄ ${name}`).join(', ')}.`,

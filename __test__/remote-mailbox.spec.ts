@@ -206,6 +206,40 @@ test.serial(
 );
 
 test.serial(
+  'a mailbox of another node holds 64 MiB of text, however few messages that are: the rest waits at its senders',
+  async (t) => {
+    const create = nodesOf(t);
+    const [there, here] = [await create('there'), await create('here')];
+    const free = gate();
+    const seen: number[] = [];
+    await there.startWorker(
+      'heavy',
+      worker(async (_context: Context, message) => {
+        await free.opened;
+        seen.push(Number.parseInt(message, 10));
+      }),
+    );
+    const filling = 'x'.repeat(1 << 20);
+    const taken: number[] = [];
+    for (let i = 0; i < 200; i += 20) {
+      // Twenty at a time have room in the line: none is refused, and what can be taken is taken in that time.
+      const sends = Array.from({ length: 20 }, (_, k) =>
+        here.send('heavy', `${i + k} ${filling}`, { timeout: 300 }).then(
+          () => taken.push(i + k),
+          (error: unknown) => t.true(error instanceof TimeoutError, String(error)),
+        ),
+      );
+      await Promise.all(sends);
+    }
+    // A megabyte of characters counts two: 32 in the mailbox, one in hand, and one that was let in before it was full.
+    t.true(taken.length >= 32 && taken.length <= 32 + 2, `${taken.length}`);
+    free.open();
+    while (seen.length < taken.length) await new Promise(setImmediate);
+    t.deepEqual(seen, taken);
+  },
+);
+
+test.serial(
   'of a thousand messages of a megabyte to a worker of another node that sleeps, each has its outcome',
   async (t) => {
     const create = nodesOf(t);

@@ -116,7 +116,8 @@ fn watch(shared: &Shared, stopped: &PipeReader, events: &Events, mut known: Vec<
             log::debug!("{error}");
             known.clone()
         });
-        if members != known {
+        // A member may have come and gone between two looks, and others may have seen it: what the kernel tells is news.
+        if told || members != known {
             shared.count.send_modify(|count| *count = count.wrapping_add(1));
         }
         known = members;

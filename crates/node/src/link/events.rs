@@ -50,10 +50,18 @@ pub trait LinkEvents: Send + Sync + 'static {
     fn unreachable(&self, id: NodeId, reason: &str);
 
     /// A node joined the zone, or was there when this one joined.
-    fn member_joined(&self, member: &Member);
+    fn member_joined(&self, member: &Member) {
+        let _ = member;
+    }
 
     /// A node left the zone or died. Its link, if there was one, has been closed before.
-    fn member_left(&self, member: &Member);
+    fn member_left(&self, member: &Member) {
+        let _ = member;
+    }
+
+    /// Who is in the zone was looked up anew, for something has changed there: also when a node came and went again between
+    /// two looks, so that this side never saw it and others may have.
+    fn looked(&self) {}
 }
 
 /// A request that is not sent again.

@@ -2,7 +2,6 @@
 
 use super::Shared;
 use crate::code;
-use crate::discovery::Member;
 use crate::link::{ClosedReason, Expired, Leftover, Link, LinkEvents};
 use crate::port::{Failure, From, Handle, Post, link_key};
 use std::sync::Arc;
@@ -199,12 +198,7 @@ impl LinkEvents for Events {
         self.0.dialled(&id, None);
     }
 
-    fn member_joined(&self, _: &Member) {
-        self.0.put(Post::Members { node: self.0.number() });
-        self.0.inbox.wake();
-    }
-
-    fn member_left(&self, _: &Member) {
+    fn looked(&self) {
         self.0.put(Post::Members { node: self.0.number() });
         self.0.inbox.wake();
     }

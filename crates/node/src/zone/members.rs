@@ -39,6 +39,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         changes.borrow_and_update();
         look(&shared, &mut known).await;
+        shared.events.looked();
         let next = looks.last().copied();
         tokio::select! {
             changed = changes.changed(), if watching => watching = changed.is_ok(),

@@ -45,6 +45,19 @@ async fn a_death_of_which_the_kernel_tells_nothing_is_found_by_looking_at_the_lo
     until(&directory, &mut changes, &[]).await;
 }
 
+/// A node that comes and goes between two looks leaves all as it was; somebody else may have seen it.
+#[tokio::test]
+async fn a_change_is_told_also_when_all_is_as_before_when_it_is_looked_at() {
+    let home = Home::new();
+    let directory = home.open();
+    let mut changes = directory.changes();
+    let draft = home.record("runner").with_extension("draft");
+    fs::write(&draft, "").unwrap();
+    fs::remove_file(&draft).unwrap();
+    told(&mut changes).await;
+    assert!(names(&directory).is_empty());
+}
+
 #[tokio::test]
 async fn every_receiver_is_told() {
     let home = Home::new();

@@ -1,6 +1,6 @@
 //! The bridge: converts and forwards between JavaScript and `troupe-node`. It decides nothing.
 //!
-//! [`port`] holds the one hot call, written against raw N-API, [`isolate`] what it works on; the other files hold the
+//! `port` holds the one hot call, written against raw N-API, `isolate` what it works on; the other files hold the
 //! cold calls, one noun each.
 //! Every entry catches panics: a defect of ours must not take the user's process down.
 

@@ -140,19 +140,7 @@ impl Port {
                     self.stage_reported(request, stage);
                 }
             }
-            Post::Credit { link, target, messages, bytes } => {
-                if let Some(place) = self.targets.place(link, target) {
-                    let target = self.targets.known(place.slot);
-                    target.credit = target.credit.saturating_add(messages);
-                    target.credit_bytes += i64::from(bytes);
-                    target.is_asking = false;
-                    if messages == 0 && bytes == 0 {
-                        self.refuse_line(place.slot, link);
-                    } else {
-                        self.drain_place(place.slot);
-                    }
-                }
-            }
+            Post::Credit { link, target, messages, bytes } => self.credited(link, target, messages, bytes),
             Post::Unused { link, target, bytes } => {
                 if let Some(place) = self.targets.place(link, target) {
                     let target = self.targets.known(place.slot);
@@ -303,6 +291,20 @@ impl Port {
                 }
                 self.route_to_target(target, letter, sink);
             }
+        }
+    }
+
+    /// A peer's worker takes so many messages and bytes more; neither one nor the other: it is full and says so to who waits.
+    fn credited(&mut self, link: u32, target: Handle, messages: u32, bytes: u32) {
+        let Some(place) = self.targets.place(link, target) else { return };
+        let target = self.targets.known(place.slot);
+        target.credit = target.credit.saturating_add(messages);
+        target.credit_bytes += i64::from(bytes);
+        target.is_asking = false;
+        if messages == 0 && bytes == 0 {
+            self.refuse_line(place.slot, link);
+        } else {
+            self.drain_place(place.slot);
         }
     }
 

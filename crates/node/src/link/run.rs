@@ -236,11 +236,7 @@ impl LinkTask {
                         return ChannelEnd::Superseded;
                     }
                 }
-                result = self.socket.readable() => {
-                    if let Err(error) = result {
-                        return lost(&error);
-                    }
-                }
+                // Before what is always ready on a busy link.
                 () = timer.as_mut() => {
                     let now = time::Instant::now();
                     if now >= dates.expires {
@@ -252,6 +248,11 @@ impl LinkTask {
                         link.renewal_due.send_replace(true);
                     }
                     timer.as_mut().reset(dates.next());
+                }
+                result = self.socket.readable() => {
+                    if let Err(error) = result {
+                        return lost(&error);
+                    }
                 }
             }
         }

@@ -122,7 +122,7 @@ def read_resume(read: Frame, incarnation: int) -> Resume:
     if read.kind != RESUME or len(read.content) != 32 or read.flags not in (0, GOES_ON, MOVES):
         raise Violation("HELLO was not followed by RESUME")
     own, _, session, owned = struct.unpack("<QQQQ", read.content)
-    if own != incarnation or session == 0 or owned and read.flags != GOES_ON:
+    if own != incarnation or not 0 < session < 1 << 63 or owned and read.flags != GOES_ON:
         raise Violation("its RESUME contradicts the handshake or itself")
     return Resume(session, read.flags == GOES_ON, read.flags == MOVES, owned)
 

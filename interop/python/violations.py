@@ -217,6 +217,7 @@ async def cases(visitor: Visitor) -> list[tuple[str, str, str]]:
     await add("a session that goes on and moves", SILENCE, first_record_case(visitor, hello, f.frame(f.RESUME, struct.pack("<QQQQ", 5, 0, 1, 0), f.GOES_ON | f.MOVES)))
     await add("a session that begins behind its beginning", SILENCE, first_record_case(visitor, hello, f.frame(f.RESUME, struct.pack("<QQQQ", 5, 0, 1, 7))))
     await add("session 0", SILENCE, first_record_case(visitor, hello, f.resume(5, 0, 0)))
+    await add("session 2^63", SILENCE, first_record_case(visitor, hello, f.resume(5, 0, 1 << 63)))
     for name, terms in {"no longest body": f.Hello(max_message=0), "less held than one body": f.Hello(max_reassembly=1), "no window": f.Hello(windows=(1, 0)), "no pieces": f.Hello(max_pieces=0)}.items():
         await add(f"a HELLO with {name}", SILENCE, first_record_case(visitor, f.hello(terms), resume))
 

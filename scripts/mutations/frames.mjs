@@ -148,6 +148,7 @@ export const frames = [
     ['a HELLO may have no windows', '            && terms.windows.iter().all(|size| *size > 0);', ';'],
     ['a RESUME may name another incarnation', 'if resume.incarnation != incarnation {', 'if false {'],
     ['a RESUME may name session 0', 'if resume.session == 0 {', 'if false {'],
+    ['a RESUME may name any session', 'if resume.session > MAX_SESSION {', 'if false {'],
     [
       'a RESUME may go on with a session that does not',
       'resume.course != Course::GoesOn && resume.next_expected != 0',

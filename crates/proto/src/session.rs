@@ -12,7 +12,7 @@ mod opening;
 mod received;
 mod resumption;
 
-pub use opening::{Opened, Opening, Terms};
+pub use opening::{MAX_SESSION, Opened, Opening, Terms};
 pub use received::{AckUrgency, Received};
 pub use resumption::{Judgement, Standing, judge};
 

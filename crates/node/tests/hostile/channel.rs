@@ -36,7 +36,7 @@ async fn a_channel_opens_with_hello_and_resume_and_nothing_else() {
     let hello = Terms::default().hello();
     // A membership of the test kit is of incarnation 1.
     first_record(&bytes_of(&[hello, resume(1, 1)])).await.unwrap();
-    let others: [&[Frame<'_>]; 9] = [
+    let others: [&[Frame<'_>]; 10] = [
         &[],
         &[hello],
         &[resume(1, 1)],
@@ -46,6 +46,7 @@ async fn a_channel_opens_with_hello_and_resume_and_nothing_else() {
         &[hello, resume(1, 1), text_message(1, 2, "early")],
         &[hello, resume(2, 1)],
         &[hello, resume(1, 0)],
+        &[hello, resume(1, u64::MAX)],
     ];
     for frames in others {
         let result = first_record(&bytes_of(frames)).await;

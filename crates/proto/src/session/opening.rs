@@ -3,6 +3,10 @@
 use super::SessionError;
 use crate::codec::{Course, Extensions, Flow, Frame, Hello, ResetReason, Resume};
 
+/// The highest session number that a peer may name. Each session adds 1, so no honest one comes near it, and whatever a
+/// peer names, 2^63 more sessions can follow before the count would run over.
+pub const MAX_SESSION: u64 = u64::MAX / 2;
+
 /// What a side of a channel offers and takes in, as HELLO tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -131,6 +135,8 @@ fn check(resume: &Resume, incarnation: u64) -> Result<(), SessionError> {
         "its RESUME names another incarnation than its handshake"
     } else if resume.session == 0 {
         "its RESUME names session 0"
+    } else if resume.session > MAX_SESSION {
+        "its RESUME names a session number that no count of sessions reaches"
     } else if resume.course != Course::GoesOn && resume.next_expected != 0 {
         "its RESUME expects to go on with a session that does not"
     } else {

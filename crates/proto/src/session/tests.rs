@@ -168,6 +168,20 @@ fn a_resume_that_contradicts_the_handshake_or_itself_is_refused() {
 }
 
 #[test]
+fn a_session_number_behind_which_the_count_would_run_over_is_refused() {
+    let resumed = |frame: &Frame<'_>| {
+        let mut opening = Opening::default();
+        opening.read(&terms(100).hello(), 7).unwrap();
+        opening.read(frame, 7)
+    };
+    for number in [MAX_SESSION + 1, u64::MAX] {
+        assert!(matches!(resumed(&resume(number)), Err(SessionError::OutOfPlace(_))), "{number} begins");
+        assert!(matches!(resumed(&goes_on(number, 1)), Err(SessionError::OutOfPlace(_))), "{number} goes on");
+    }
+    resumed(&resume(MAX_SESSION)).unwrap();
+}
+
+#[test]
 fn terms_without_room_are_refused() {
     for unusable in [
         Terms { max_message: 0, ..terms(1) },

@@ -62,6 +62,17 @@ export const bounds = [
     ],
   ]),
   ...from('crates/node/src/port/arrivals.rs', hostile, [
+    [
+      'one peer may have any number of requests open',
+      'let has_room = peer.asked < MAX_OPEN_OF_PEER;',
+      'let has_room = true;',
+    ],
+    ['requests of a peer do not count', '        peer.asked += 1;\n', '        peer.asked |= 1;\n'],
+    [
+      'a request of a peer that is one too many hears nothing',
+      '            self.send_failure(link, request, Failure::new(code::MAILBOX_FULL), BodyRef::None);\n',
+      '',
+    ],
     ['a message passes without a place', 'return self.misbehaves(link, "a message came without credit");', '{}'],
     [
       'a message passes from a sender without a name',

@@ -4,7 +4,7 @@ use super::dead_letter::Reason;
 use super::inbox::Mail;
 use super::mailbox::State;
 use super::record::{NIL, incoming};
-use super::request::{Origin, Place};
+use super::request::{MAX_OPEN_OF_PEER, Origin, Place};
 use super::route::{Letter, Report};
 use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
@@ -215,11 +215,17 @@ impl Port {
         (open.place == Place::Away { link }).then_some(open.origin)
     }
 
+    /// Opens a request of a peer; one too many fails.
     fn open_for_peer(&mut self, link: u32, request: Handle, remaining: u32) -> Option<(u32, u32)> {
         let origin = Origin::Link { link, slot: request.slot, generation: request.generation };
         let limit = deadline(remaining, self.now);
         let peer = self.links.get_mut(&link)?;
-        let (id, generation) = self.requests.open_inbound(origin)?;
+        let has_room = peer.asked < MAX_OPEN_OF_PEER;
+        let Some((id, generation)) = has_room.then(|| self.requests.open_inbound(origin)).flatten() else {
+            self.send_failure(link, request, Failure::new(code::MAILBOX_FULL), BodyRef::None);
+            return None;
+        };
+        peer.asked += 1;
         peer.inbound.insert(request, (id, generation));
         self.wheel.insert(&mut self.requests, id, limit);
         Some((id, generation))
@@ -266,10 +272,7 @@ impl Port {
                     letter.has_place = true;
                 }
                 if let Some(request) = request {
-                    let Some((id, _)) = self.open_for_peer(link, request, remaining) else {
-                        let failure = Failure::new(code::MAILBOX_FULL);
-                        return self.send_failure(link, request, failure, BodyRef::None);
-                    };
+                    let Some((id, _)) = self.open_for_peer(link, request, remaining) else { return };
                     letter.request = Some(id);
                 }
                 // A name that nobody has has no slot. This one was had: its worker was stopped while the message came.

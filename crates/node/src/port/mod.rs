@@ -34,7 +34,7 @@ pub use listing::WorkerState;
 pub use mailbox::{OnFailure, Overflow, State, WorkerOptions};
 pub use orders::Control;
 pub(crate) use peers::{NO_WAIT, link_key};
-pub use request::MAX_OPEN;
+pub use request::{MAX_OPEN, MAX_OPEN_OF_PEER};
 
 use crate::node::Shared;
 use inbox::Mail;

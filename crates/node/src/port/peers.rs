@@ -41,6 +41,8 @@ pub(super) struct PeerLink {
     bound: HashSet<Handle>,
     /// Open requests of the peer, by its correlation.
     pub(super) inbound: HashMap<Handle, (u32, u32)>,
+    /// How many those are. More than `inbound` holds, if the peer has named two alike.
+    pub(super) asked: u32,
     is_touched: bool,
 }
 
@@ -244,6 +246,7 @@ impl Port {
 
     pub(super) fn forget_inbound(&mut self, link: u32, correlation: Handle) {
         if let Some(peer) = self.links.get_mut(&link) {
+            peer.asked -= 1;
             peer.inbound.remove(&correlation);
         }
     }
@@ -254,6 +257,7 @@ impl Port {
             node,
             bound: HashSet::new(),
             inbound: HashMap::new(),
+            asked: 0,
             is_touched: false,
         });
     }

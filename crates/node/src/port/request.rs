@@ -85,6 +85,9 @@ pub(crate) struct Requests {
 /// Open requests of an isolate. Protects the process from a program that never waits.
 pub const MAX_OPEN: u32 = 1_000_000;
 
+/// Open requests of one peer, a small part of [`MAX_OPEN`]: one that asks without end leaves room for all others.
+pub const MAX_OPEN_OF_PEER: u32 = 65_536;
+
 impl Entries for Requests {
     fn entry(&mut self, id: u32) -> &mut Entry {
         &mut self.slot(id).timer

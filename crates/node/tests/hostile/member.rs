@@ -8,7 +8,7 @@ use troupe_node::{
     discovery::{Directory, Discovery},
     node::{NodeOptions, Opened},
     port::{
-        BatchText, BodyRef, Handle as Worker, Port, Sink, WorkerOptions,
+        BatchText, BodyRef, Handle as Worker, MAX_OPEN_OF_PEER, Port, Sink, WorkerOptions,
         record::{STRIDE, incoming},
     },
     transport::{Tcp, Transport},
@@ -120,7 +120,11 @@ fn control(request: Option<Correlation>, body: &[u8]) -> Frame<'_> {
 }
 
 fn message(to: Worker, sender: Option<Handle>) -> Frame<'static> {
-    Frame::Message(Message {
+    Frame::Message(message_to(to, sender))
+}
+
+fn message_to(to: Worker, sender: Option<Handle>) -> Message<'static> {
+    Message {
         request: Some(CORRELATION),
         control: false,
         remaining_ms: 10_000,
@@ -128,7 +132,7 @@ fn message(to: Worker, sender: Option<Handle>) -> Frame<'static> {
         target: Target::Slot(Handle { slot: to.slot, generation: to.generation }),
         extensions: Extensions::NONE,
         body: Body::Text(Text::from_utf8("hello")),
-    })
+    }
 }
 
 /// The code with which the request fails, or the reason with which the channel is closed.
@@ -187,13 +191,73 @@ async fn a_message_without_a_place_in_the_mailbox_ends_the_link() {
 async fn a_message_from_a_sender_whose_name_was_never_told_ends_the_link() {
     let mut node = Node::new().await;
     let mut peer = node.member(Capabilities::NONE).await;
-    let target = Handle { slot: node.worker.slot, generation: node.worker.generation };
-    let ask = Frame::Credit { kind: CreditKind::Ask, target, port: 0, messages: 1, bytes: 0 };
-    peer.say(&bytes_of(&[ask])).await;
+    peer.say(&bytes_of(&[node.ask()])).await;
     let granted = peer.hear(|frame| matches!(frame, Frame::Credit { .. }).then_some(()));
     node.while_serving(granted).await.0.expect("a place");
     let unknown = Some(Handle { slot: 7, generation: 1 });
     peer.say(&bytes_of(&[message(node.worker, unknown)])).await;
     let (answer, _) = node.while_serving(refusal(&mut peer)).await;
     assert_eq!(answer, Err(CloseReason::Violation));
+}
+
+fn numbered(slot: u32) -> Correlation {
+    Correlation { slot, generation: 1 }
+}
+
+fn listing(slot: u32) -> Frame<'static> {
+    control(Some(numbered(slot)), b"L")
+}
+
+impl Node {
+    /// Asks for a place in the mailbox of the worker, which is granted: whatever came before was dealt with by then.
+    fn ask(&self) -> Frame<'static> {
+        let target = Handle { slot: self.worker.slot, generation: self.worker.generation };
+        Frame::Credit { kind: CreditKind::Ask, target, port: 0, messages: 1, bytes: 0 }
+    }
+
+    /// The codes with which requests fail when a peer says this, and how many control requests the isolate got.
+    async fn refused(&mut self, peer: &mut RawPeer, frames: &[Frame<'_>]) -> (Vec<(u32, u8)>, usize) {
+        peer.say_all(frames.iter().copied().chain([self.ask()])).await;
+        let mut failed = Vec::new();
+        let all = peer.hear(|frame| {
+            if let Frame::Fail(fail) = frame {
+                failed.push((fail.correlation.slot, fail.code));
+            }
+            matches!(frame, Frame::Credit { .. }).then_some(())
+        });
+        let (granted, records) = self.while_serving(all).await;
+        assert!(granted.is_some(), "an open link");
+        (failed, records.iter().filter(|kind| **kind == incoming::CONTROL).count())
+    }
+}
+
+#[tokio::test]
+async fn a_peer_may_have_65_536_requests_open_and_the_next_one_is_refused_whatever_it_asks() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    // The isolate of this node answers nothing: all of them stay open.
+    let most = MAX_OPEN_OF_PEER;
+    let many: Vec<_> = (0..=most).map(listing).collect();
+    let refused = node.refused(&mut peer, &many).await;
+    assert_eq!(refused, (vec![(most, code::MAILBOX_FULL)], most as usize));
+
+    let late = Message { request: Some(numbered(most + 1)), ..message_to(node.worker, None) };
+    let refused = node.refused(&mut peer, &[Frame::Message(late)]).await;
+    assert_eq!(refused, (vec![(most + 1, code::MAILBOX_FULL)], 0));
+
+    let cancel = Frame::Cancel { correlation: numbered(7), deadline: false };
+    let refused = node.refused(&mut peer, &[cancel, listing(7), listing(most)]).await;
+    assert_eq!(refused, (vec![(most, code::MAILBOX_FULL)], 1), "one that ends makes room for one");
+
+    let mut other = node.member(Capabilities::NONE).await;
+    assert_eq!(node.refused(&mut other, &[listing(1)]).await, (vec![], 1), "another peer is not concerned");
+}
+
+#[tokio::test]
+async fn a_peer_has_no_more_requests_open_when_it_names_them_all_alike() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    let many = vec![listing(1); MAX_OPEN_OF_PEER as usize + 1];
+    let refused = node.refused(&mut peer, &many).await;
+    assert_eq!(refused, (vec![(1, code::MAILBOX_FULL)], MAX_OPEN_OF_PEER as usize));
 }

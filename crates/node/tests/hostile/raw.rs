@@ -51,6 +51,19 @@ impl RawPeer {
         self.socket.write_all(&record).await.unwrap();
     }
 
+    /// Any number of short frames, in as many records as they take.
+    pub(crate) async fn say_all<'a>(&mut self, frames: impl IntoIterator<Item = Frame<'a>>) {
+        const FULL: usize = 16_000;
+        let mut bytes = Vec::new();
+        for frame in frames {
+            encode(&frame, &mut bytes);
+            if bytes.len() > FULL {
+                self.say(&std::mem::take(&mut bytes)).await;
+            }
+        }
+        self.say(&bytes).await;
+    }
+
     /// Reads records until `find` finds something in a frame. None: the connection ended before.
     pub(crate) async fn hear<T>(&mut self, mut find: impl FnMut(&Frame<'_>) -> Option<T>) -> Option<T> {
         let mut chunk = [0; 4096];

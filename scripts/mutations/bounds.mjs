@@ -5,7 +5,7 @@ const inside = (module) => `cargo test -p troupe-node --lib ${module}`;
 
 const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: file, from, to, test }));
 
-/** Removals of the bounds in `crates/node/src/port`. */
+/** Removals of the bounds in `crates/node/src/port`, and of what stands before it in `crates/node/src/node`. */
 export const bounds = [
   ...from('crates/node/src/port/mailbox.rs', port, [
     ['a mailbox takes any number of messages', 'self.room() > 0 && (', '('],
@@ -78,6 +78,13 @@ export const bounds = [
       'a message passes from a sender without a name',
       'return self.misbehaves(link, "a message came from a sender that was never bound");',
       'return;',
+    ],
+  ]),
+  ...from('crates/node/src/node/search.rs', hostile, [
+    [
+      'a peer is remembered as often as it asks for a name',
+      'match peers.iter_mut().find(|(known, _)| known.index() == link.index()) {',
+      'match peers.iter_mut().find(|_| false) {',
     ],
   ]),
   ...from('crates/node/src/node/events.rs', hostile, [

@@ -37,7 +37,7 @@ pub(super) struct Searches {
     dials: HashMap<NodeId, Vec<oneshot::Sender<Option<Arc<Link>>>>>,
     /// Who waits for an answer, by link and name.
     answers: HashMap<(u32, Box<str>), Vec<oneshot::Sender<Found>>>,
-    /// Peers that asked for a name which nobody had here, and when.
+    /// Peers that asked for a name which nobody had here, each once, and when it last did.
     wanted: HashMap<Box<str>, Vec<(Arc<Link>, Instant)>>,
 }
 
@@ -235,8 +235,13 @@ impl Shared {
                 peers.retain(|(_, at)| at.elapsed() < MISS);
                 !peers.is_empty()
             });
-            if searches.wanted.len() < REMEMBERED {
-                searches.wanted.entry(name.into()).or_default().push((link.clone(), Instant::now()));
+            let has_room = searches.wanted.len() < REMEMBERED || searches.wanted.contains_key(name);
+            if has_room {
+                let peers = searches.wanted.entry(name.into()).or_default();
+                match peers.iter_mut().find(|(known, _)| known.index() == link.index()) {
+                    Some((_, at)) => *at = Instant::now(),
+                    None => peers.push((link.clone(), Instant::now())),
+                }
             }
         }
         Self::tell_here(link, name, at);

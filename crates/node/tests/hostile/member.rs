@@ -39,6 +39,7 @@ impl Sink for Taken {
 /// A node with its isolate, whose only worker is still starting.
 struct Node {
     port: Port,
+    number: u16,
     worker: Worker,
     mail: Arc<Notify>,
     home: Home,
@@ -63,9 +64,9 @@ impl Node {
         let mail = Arc::new(Notify::new());
         let notify = Arc::clone(&mail);
         port.inbox().set_waker(Box::new(move || notify.notify_one()));
-        let node = port.add_node(opened.shared().clone());
-        let worker = port.start(node, "worker", &WorkerOptions::default()).unwrap();
-        Self { port, worker, mail, home, _opened: opened }
+        let number = port.add_node(opened.shared().clone());
+        let worker = port.start(number, "worker", &WorkerOptions::default()).unwrap();
+        Self { port, number, worker, mail, home, _opened: opened }
     }
 
     /// A member with these capabilities and an open channel.
@@ -260,4 +261,27 @@ async fn a_peer_has_no_more_requests_open_when_it_names_them_all_alike() {
     let many = vec![listing(1); MAX_OPEN_OF_PEER as usize + 1];
     let refused = node.refused(&mut peer, &many).await;
     assert_eq!(refused, (vec![(1, code::MAILBOX_FULL)], MAX_OPEN_OF_PEER as usize));
+}
+
+#[tokio::test]
+async fn a_peer_that_asks_for_a_name_again_and_again_is_told_once_when_a_worker_of_that_name_starts() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    let count = 1000;
+    peer.say_all((0..count).map(|_| Frame::Where { name: "later" })).await;
+    let mut answers = 0;
+    let each = peer.hear(|frame| {
+        answers += usize::from(matches!(frame, Frame::Here { name: "later", at: None }));
+        (answers == count).then_some(())
+    });
+    each.await.expect("an answer to each");
+    node.port.start(node.number, "later", &WorkerOptions::default()).unwrap();
+    peer.say_all([Frame::Where { name: "worker" }]).await;
+    let mut told = 0;
+    let all = peer.hear(|frame| {
+        told += usize::from(matches!(frame, Frame::Here { name: "later", at: Some(_) }));
+        matches!(frame, Frame::Here { name: "worker", .. }).then_some(())
+    });
+    all.await.expect("an answer");
+    assert_eq!(told, 1);
 }

@@ -169,12 +169,7 @@ impl Port {
                 }
             }
             Post::Gone { link, handle } => self.peer_worker_gone(link, handle),
-            Post::Bind { link, handle, name } => {
-                if let Some(peer) = self.links.get(&link) {
-                    let address = format!("{}/{name}", peer.link.peer().name);
-                    self.targets.intern_place(peer.node, &address, link, handle);
-                }
-            }
+            Post::Bind { link, handle, name } => self.peer_names(link, handle, &name),
             Post::Room { link } => {
                 for index in self.targets.at(|target| target.is_held_up) {
                     if matches!(self.targets.known(index).at, Whereabouts::There { link: at, .. } if at == link)
@@ -337,7 +332,20 @@ impl Port {
         self.fail_line(line, Failure::new(code::MAILBOX_FULL), Reason::MailboxFull, peer);
     }
 
+    /// A peer tells the name of a worker of its own.
+    fn peer_names(&mut self, link: u32, handle: Handle, name: &str) {
+        let Some(peer) = self.links.get_mut(&link) else { return };
+        if !peer.names.hear(handle) {
+            return self.misbehaves(link, "it told more names than may be known at once");
+        }
+        let address = format!("{}/{name}", peer.link.peer().name);
+        self.targets.intern_place(peer.node, &address, link, handle);
+    }
+
     fn peer_worker_gone(&mut self, link: u32, handle: Handle) {
+        if let Some(peer) = self.links.get_mut(&link) {
+            peer.names.forget(handle);
+        }
         if let Some(place) = self.targets.place(link, handle) {
             // What waits here was to go to a worker that has stopped meanwhile, not to one that never was.
             let line = std::mem::take(&mut self.targets.known(place.slot).line);

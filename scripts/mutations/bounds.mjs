@@ -1,6 +1,7 @@
 // What an isolate keeps: mailboxes, lines, open requests, places promised to peers.
 const port = 'cargo test -p troupe-node --test bounds';
 const hostile = 'cargo test -p troupe-node --test hostile member';
+const named = 'cargo test -p troupe-node --test hostile names';
 const inside = (module) => `cargo test -p troupe-node --lib ${module}`;
 
 const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: file, from, to, test }));
@@ -59,6 +60,30 @@ export const bounds = [
       'places of a peer that is gone stay promised',
       'self.promised -= self.grants.swap_remove(index).places;',
       'self.grants.swap_remove(index);',
+    ],
+  ]),
+  ...from('crates/node/src/port/arrivals.rs', named, [
+    ['a peer may tell any number of names', 'if !peer.names.hear(handle) {', 'if peer.names.hear(handle) && false {'],
+    [
+      'the end of a worker that has a message on its way ends the link',
+      '} else if !may_be_gone {',
+      '} else if !may_be_gone || true {',
+    ],
+    ['a name that leads nowhere counts for ever', '            peer.names.forget(handle);\n', ''],
+  ]),
+  ...from('crates/node/src/port/peers.rs', named, [
+    ['a worker that the peer can not know is named as sender', '                return None;\n', ''],
+  ]),
+  ...from('crates/node/src/port/names.rs', named, [
+    ['a peer is told any number of names', 'self.told.len() < MAX_NAMES && ', ''],
+    ['a peer that tells too many names passes', 'self.heard.len() <= MAX_NAMES', 'self.heard.len() <= usize::MAX'],
+  ]),
+  ...from('crates/node/src/port/names.rs', inside('names'), [
+    ['a worker without a name gets one later', ' && !self.nameless.contains(&worker)', ''],
+    [
+      'a name that was taken back leaves no room',
+      '        self.told.remove(&worker)\n',
+      '        self.told.contains(&worker)\n',
     ],
   ]),
   ...from('crates/node/src/port/arrivals.rs', hostile, [

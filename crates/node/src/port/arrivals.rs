@@ -157,12 +157,7 @@ impl Port {
                 }
             }
             Post::Gone { link, handle } => self.peer_worker_gone(link, handle),
-            Post::Bind { link, handle, name } => {
-                if let Some(peer) = self.links.get(&link) {
-                    let address = format!("{}/{name}", peer.link.peer().name);
-                    self.targets.intern_place(peer.node, &address, link, handle);
-                }
-            }
+            Post::Bind { link, handle, name } => self.peer_names(link, handle, &name),
             Post::Room { link } => {
                 for index in self.targets.at(|target| target.is_held_up) {
                     if matches!(self.targets.known(index).at, Whereabouts::There { link: at, .. } if at == link)
@@ -240,16 +235,17 @@ impl Port {
         };
         match from {
             From::Link { link, sender, request } => {
-                if !self.links.contains_key(&link) {
+                let Some(may_be_gone) = self.links.get(&link).map(|peer| peer.names.may_have_heard()) else {
                     return;
-                }
+                };
                 self.consumed(link, Flow::Messages, size);
                 if let Some(sender) = sender {
-                    let Some(known) = self.targets.place(link, sender) else {
+                    if let Some(known) = self.targets.place(link, sender) {
+                        letter.sender = (known.slot, 0);
+                    } else if !may_be_gone {
                         // Its name comes before its first message, or the peer has gone astray.
                         return self.misbehaves(link, "a message came from a sender that was never bound");
-                    };
-                    letter.sender = (known.slot, 0);
+                    }
                 }
                 if !no_wait {
                     if let Some(slot) = self.slot(target)
@@ -339,7 +335,20 @@ impl Port {
         self.fail_line(line, Failure::new(code::MAILBOX_FULL), Reason::MailboxFull, peer);
     }
 
+    /// A peer tells the name of a worker of its own.
+    fn peer_names(&mut self, link: u32, handle: Handle, name: &str) {
+        let Some(peer) = self.links.get_mut(&link) else { return };
+        if !peer.names.hear(handle) {
+            return self.misbehaves(link, "it told more names than may be known at once");
+        }
+        let address = format!("{}/{name}", peer.link.peer().name);
+        self.targets.intern_place(peer.node, &address, link, handle);
+    }
+
     fn peer_worker_gone(&mut self, link: u32, handle: Handle) {
+        if let Some(peer) = self.links.get_mut(&link) {
+            peer.names.forget(handle);
+        }
         if let Some(place) = self.targets.place(link, handle) {
             // What waits here was to go to a worker that has stopped meanwhile, not to one that never was.
             let line = std::mem::take(&mut self.targets.known(place.slot).line);

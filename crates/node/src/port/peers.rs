@@ -1,6 +1,7 @@
 //! What a port hands to the nodes it has links to: messages under credit, answers, names of senders.
 
 use super::dead_letter::Reason;
+use super::names::{Appearance, MAX_NAMES, Names};
 use super::record::NIL;
 use super::request::Place;
 use super::route::Letter;
@@ -8,7 +9,7 @@ use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port, remaining};
 use crate::code;
 use crate::link::Link;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use troupe_proto::codec::{
     Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target,
@@ -37,8 +38,8 @@ pub(super) enum Pushed {
 pub(super) struct PeerLink {
     pub(super) link: Arc<Link>,
     pub(super) node: u16,
-    /// Workers of this isolate whose names the peer knows.
-    bound: HashSet<Handle>,
+    /// What this isolate and the peer know of each other's workers.
+    pub(super) names: Names,
     /// Open requests of the peer, by its correlation.
     pub(super) inbound: HashMap<Handle, (u32, u32)>,
     /// How many those are. More than `inbound` holds, if the peer has named two alike.
@@ -125,14 +126,29 @@ impl Port {
         }
     }
 
-    /// The peer learns a sender's name before its first message.
+    /// The peer learns a sender's name before its first message, unless it knows too many.
     fn bind_sender(&mut self, link: u32, sender: (u32, u32)) -> Option<troupe_proto::codec::Handle> {
         let (slot, generation) = sender;
         let handle = Handle { slot, generation };
         self.slot(handle)?;
-        if self.links.get_mut(&link)?.bound.insert(handle) {
-            let name = self.slots[slot as usize].name.clone();
-            self.push_frame(link, &Frame::Bind { handle: wire(handle), name: &name });
+        let peer = self.links.get_mut(&link)?;
+        match peer.names.appear(handle) {
+            Appearance::Known => {}
+            Appearance::New => {
+                let name = self.slots[slot as usize].name.clone();
+                self.push_frame(link, &Frame::Bind { handle: wire(handle), name: &name });
+            }
+            Appearance::Nameless { is_first } => {
+                if is_first {
+                    let (name, node) = (&self.slots[slot as usize].name, &peer.link.peer().name);
+                    log::warn!(
+                        target: "node",
+                        "{MAX_NAMES} workers and mailboxes that live here have sent something to node {node}, which takes no more \
+                         names: what {name} and others send there shows no sender, and only requests can be answered"
+                    );
+                }
+                return None;
+            }
         }
         Some(wire(handle))
     }
@@ -227,7 +243,7 @@ impl Port {
     /// Tells one peer that a worker is gone; should that hear of it again, it learns its name first.
     pub(super) fn tell_gone_to(&mut self, link: u32, handle: Handle) {
         if let Some(peer) = self.links.get_mut(&link) {
-            peer.bound.remove(&handle);
+            peer.names.take_back(handle);
         }
         self.push_frame(link, &Frame::Gone { handle: wire(handle) });
     }
@@ -237,7 +253,7 @@ impl Port {
         let knowing: Vec<u32> = self
             .links
             .iter_mut()
-            .filter_map(|(index, peer)| peer.bound.remove(&handle).then_some(*index))
+            .filter_map(|(index, peer)| peer.names.take_back(handle).then_some(*index))
             .collect();
         for link in knowing {
             self.push_frame(link, &Frame::Gone { handle: wire(handle) });
@@ -255,7 +271,7 @@ impl Port {
         self.links.entry(link_key(node, link.index())).or_insert_with(|| PeerLink {
             link,
             node,
-            bound: HashSet::new(),
+            names: Names::default(),
             inbound: HashMap::new(),
             asked: 0,
             is_touched: false,

@@ -5,5 +5,6 @@
 
 mod channel;
 mod member;
+mod names;
 mod raw;
 mod stranger;

@@ -9,7 +9,7 @@ use troupe_node::{
     node::{NodeOptions, Opened},
     port::{
         BatchText, BodyRef, Handle as Worker, MAX_OPEN_OF_PEER, Port, Sink, WorkerOptions,
-        record::{STRIDE, incoming},
+        record::{KIND, STRIDE, incoming},
     },
     transport::{Tcp, Transport},
     zone::ZoneOptions,
@@ -24,11 +24,17 @@ use troupe_proto::{
 use super::raw::{Home, RawPeer, bytes_of, now, resume};
 
 #[derive(Default)]
-struct Taken(Vec<u32>);
+pub(crate) struct Taken(Vec<[u32; STRIDE]>);
+
+impl Taken {
+    fn kinds(&self) -> Vec<u32> {
+        self.0.iter().map(|record| record[0] & KIND).collect()
+    }
+}
 
 impl Sink for Taken {
     fn push(&mut self, record: [u32; STRIDE], _: BodyRef<'_>) {
-        self.0.push(record[0] & 0x7f);
+        self.0.push(record);
     }
 
     fn has_room(&self, _: &BodyRef<'_>) -> bool {
@@ -37,17 +43,17 @@ impl Sink for Taken {
 }
 
 /// A node with its isolate, whose only worker is still starting.
-struct Node {
-    port: Port,
-    number: u16,
-    worker: Worker,
+pub(crate) struct Node {
+    pub(crate) port: Port,
+    pub(crate) number: u16,
+    pub(crate) worker: Worker,
     mail: Arc<Notify>,
     home: Home,
     _opened: Opened,
 }
 
 impl Node {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let home = Home::new();
         let mut port = Port::new(0);
         let (told, is_open) = oneshot::channel();
@@ -70,7 +76,7 @@ impl Node {
     }
 
     /// A member with these capabilities and an open channel.
-    async fn member(&self, capabilities: Capabilities) -> RawPeer {
+    pub(crate) async fn member(&self, capabilities: Capabilities) -> RawPeer {
         let membership = self.home.member(capabilities);
         let directory = Directory::open(&self.home.0, "test").unwrap();
         let address = directory.members().unwrap()[0].address;
@@ -80,12 +86,12 @@ impl Node {
     }
 
     /// What `peer` hears, while the isolate takes in what comes; and the kinds of records that the isolate got.
-    async fn while_serving<T>(&mut self, hears: impl Future<Output = T>) -> (T, Vec<u32>) {
+    pub(crate) async fn while_serving<T>(&mut self, hears: impl Future<Output = T>) -> (T, Vec<u32>) {
         let mut taken = Taken::default();
         let mut hears = std::pin::pin!(hears);
         loop {
             tokio::select! {
-                heard = &mut hears => return (heard, taken.0),
+                heard = &mut hears => return (heard, taken.kinds()),
                 () = self.mail.notified() => {
                     self.port.flush(&[], BatchText::Ascii(&[]), &mut taken, 0, true);
                 }
@@ -93,13 +99,13 @@ impl Node {
         }
     }
 
-    /// Takes in what has come until the isolate has a record of this kind.
-    async fn until(&mut self, kind: u32) {
+    /// Takes in what has come until the isolate has a record of this kind; answers it.
+    pub(crate) async fn until(&mut self, kind: u32) -> [u32; STRIDE] {
         let mut taken = Taken::default();
         loop {
             self.port.flush(&[], BatchText::Ascii(&[]), &mut taken, 0, true);
-            if taken.0.contains(&kind) {
-                return;
+            if let Some(record) = taken.0.iter().find(|record| record[0] & KIND == kind) {
+                return *record;
             }
             self.mail.notified().await;
         }
@@ -120,7 +126,7 @@ fn control(request: Option<Correlation>, body: &[u8]) -> Frame<'_> {
     })
 }
 
-fn message(to: Worker, sender: Option<Handle>) -> Frame<'static> {
+pub(crate) fn message(to: Worker, sender: Option<Handle>) -> Frame<'static> {
     Frame::Message(message_to(to, sender))
 }
 
@@ -211,7 +217,7 @@ fn listing(slot: u32) -> Frame<'static> {
 
 impl Node {
     /// Asks for a place in the mailbox of the worker, which is granted: whatever came before was dealt with by then.
-    fn ask(&self) -> Frame<'static> {
+    pub(crate) fn ask(&self) -> Frame<'static> {
         let target = Handle { slot: self.worker.slot, generation: self.worker.generation };
         Frame::Credit { kind: CreditKind::Ask, target, port: 0, messages: 1, bytes: 0 }
     }
@@ -227,7 +233,7 @@ impl Node {
             matches!(frame, Frame::Credit { .. }).then_some(())
         });
         let (granted, records) = self.while_serving(all).await;
-        granted.expect("an open link");
+        assert!(granted.is_some(), "an open link");
         (failed, records.iter().filter(|kind| **kind == incoming::CONTROL).count())
     }
 }

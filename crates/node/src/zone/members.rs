@@ -37,9 +37,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
     // When to look again, the next one last.
     let mut looks: Vec<Instant> = Vec::new();
     loop {
+        let is_told = changes.has_changed().unwrap_or(false);
         changes.borrow_and_update();
-        look(&shared, &mut known).await;
-        shared.events.looked();
+        let differs = look(&shared, &mut known).await;
+        if is_told || differs {
+            shared.events.looked();
+        }
         let next = looks.last().copied();
         tokio::select! {
             changed = changes.changed(), if watching => watching = changed.is_ok(),
@@ -65,15 +68,15 @@ async fn end(link: &Link) {
     }
 }
 
-/// Compares who is there with who was.
-async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
+/// Compares who is there with who was, and says whether anything differs.
+async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) -> bool {
     let found = match off_the_io_thread(shared, Shared::others).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             log::warn!(target: "zone", "can't tell who is in the zone: {error}");
-            return;
+            return false;
         }
-        Err(_) => return,
+        Err(_) => return false,
     };
     let mut left: Vec<Member> = known
         .extract_if(|id, _| !found.iter().any(|member| member.id == *id))
@@ -88,10 +91,13 @@ async fn look(shared: &Arc<Shared>, known: &mut HashMap<NodeId, Member>) {
         shared.peers().forget(member.id);
         shared.events.member_left(member);
     }
+    let mut differs = !left.is_empty();
     for member in found {
         if let Entry::Vacant(entry) = known.entry(member.id) {
             shared.events.member_joined(&member);
             entry.insert(member);
+            differs = true;
         }
     }
+    differs
 }

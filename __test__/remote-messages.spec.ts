@@ -1,7 +1,7 @@
 // Messages between nodes: what is sent arrives, in order and to the letter.
 import test from 'ava';
 import { MessageTooLargeError, type Context } from 'troupe';
-import { failureOf, nodesOf, worker } from './support/nodes.ts';
+import { failureOf, gate, nodesOf, worker } from './support/nodes.ts';
 
 const MAX = 16 << 20;
 const echo = () => worker((context: Context, message) => context.reply(message));
@@ -90,3 +90,31 @@ test.serial(
     t.true(outcome.error instanceof MessageTooLargeError);
   },
 );
+
+test.serial('a long message arrives although its sender ends while it is on its way', async (t) => {
+  const create = nodesOf(t);
+  const [there, here] = [await create('there'), await create('here')];
+  const seen: number[] = [];
+  const arrived = gate();
+  await there.startWorker(
+    'long',
+    worker(async (context: Context, message) => {
+      seen.push(message.length);
+      if (seen.length === 2) arrived.open();
+      await context.reply('taken');
+    }),
+  );
+  t.is(await here.sendAndReceive('there/long', ''), 'taken');
+  await here.startWorker(
+    'brief',
+    worker(async (context: Context) => {
+      await context.send('there/long', 'x'.repeat(MAX / 2));
+      await context.reply('handed over');
+    }),
+  );
+  t.is(await here.sendAndReceive('brief', ''), 'handed over');
+  await here.stopWorker('brief');
+  await arrived.opened;
+  t.is(await here.sendAndReceive('there/long', ''), 'taken', 'the link stays');
+  t.deepEqual(seen, [0, MAX / 2, 0]);
+});

@@ -64,6 +64,11 @@ export const bounds = [
   ]),
   ...from('crates/node/src/port/arrivals.rs', named, [
     ['a peer may tell any number of names', 'if !peer.names.hear(handle) {', 'if peer.names.hear(handle) && false {'],
+    [
+      'the end of a worker that has a message on its way ends the link',
+      '} else if !may_be_gone {',
+      '} else if !may_be_gone || true {',
+    ],
     ['a name that leads nowhere counts for ever', '            peer.names.forget(handle);\n', ''],
   ]),
   ...from('crates/node/src/port/peers.rs', named, [

@@ -247,16 +247,17 @@ impl Port {
         };
         match from {
             From::Link { link, sender, request } => {
-                if !self.links.contains_key(&link) {
+                let Some(may_be_gone) = self.links.get(&link).map(|peer| peer.names.may_have_heard()) else {
                     return;
-                }
+                };
                 self.consumed(link, Flow::Messages, size);
                 if let Some(sender) = sender {
-                    let Some(known) = self.targets.place(link, sender) else {
+                    if let Some(known) = self.targets.place(link, sender) {
+                        letter.sender = (known.slot, 0);
+                    } else if !may_be_gone {
                         // Its name comes before its first message, or the peer has gone astray.
                         return self.misbehaves(link, "a message came from a sender that was never bound");
-                    };
-                    letter.sender = (known.slot, 0);
+                    }
                 }
                 if !no_wait {
                     if let Some(slot) = self.slot(target)

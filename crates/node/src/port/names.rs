@@ -18,6 +18,8 @@ pub(super) struct Names {
     /// goes in order only as long as it always names its sender, or never does.
     nameless: HashSet<Handle>,
     heard: HashSet<Handle>,
+    /// One that was heard has been taken back.
+    has_forgotten: bool,
 }
 
 /// How a worker of this isolate appears to the peer.
@@ -60,7 +62,13 @@ impl Names {
 
     /// The peer says that a handle of its own leads nowhere any more.
     pub(super) fn forget(&mut self, handle: Handle) {
-        self.heard.remove(&handle);
+        self.has_forgotten |= self.heard.remove(&handle);
+    }
+
+    /// Whether a handle that is not known may have been: GONE passes the messages of its worker that wait for a window or
+    /// go in pieces. What was taken back is not remembered one by one, so that it takes no memory.
+    pub(super) fn may_have_heard(&self) -> bool {
+        self.has_forgotten
     }
 }
 

@@ -9,7 +9,10 @@ use troupe_proto::{
     noise::Capabilities,
 };
 
-use super::member::{Node, Taken, message};
+use super::{
+    member::{Node, Taken, message},
+    raw::RawPeer,
+};
 
 fn handle(slot: usize) -> Handle {
     Handle { slot: slot as u32, generation: 1 }
@@ -50,12 +53,9 @@ async fn a_node_with_more_senders_than_may_be_named_keeps_its_link_and_sends_for
         messages,
         bytes,
     };
-    peer.say_all([bind(0), grant(u32::MAX, u32::MAX), node.ask()]).await;
-    let granted = peer.hear(|frame| matches!(frame, Frame::Credit { .. }).then_some(()));
-    node.while_serving(granted).await.0.expect("a place");
-    let mut taken = Taken::default();
-    let ready = [outgoing::READY, node.worker.slot, node.worker.generation, 0, 0, 0, 0, 0];
-    node.port.flush(&ready, BatchText::Ascii(&[]), &mut taken, 0, true);
+    peer.say_all([bind(0), grant(u32::MAX, u32::MAX)]).await;
+    granted(&mut node, &mut peer).await;
+    make_ready(&mut node);
     peer.say_all([message(node.worker, Some(handle(0)))]).await;
     let [.., target, generation] = node.until(incoming::MESSAGE).await;
 
@@ -71,7 +71,7 @@ async fn a_node_with_more_senders_than_may_be_named_keeps_its_link_and_sends_for
         .map(|sender| [word, target, generation, sender.slot, 1, NO_LIMIT, NIL, 0])
         .collect();
     let text = vec![b'x'; sends.len()];
-    node.port.flush(sends.as_flattened(), BatchText::Ascii(&text), &mut taken, 0, true);
+    node.port.flush(sends.as_flattened(), BatchText::Ascii(&text), &mut Taken::default(), 0, true);
 
     let (mut names, mut named, mut nameless) = (0, 0, 0);
     let count = sends.len();
@@ -86,4 +86,30 @@ async fn a_node_with_more_senders_than_may_be_named_keeps_its_link_and_sends_for
     });
     node.while_serving(all).await.0.expect("an open link");
     assert_eq!((names, named, nameless), (MAX_NAMES, MAX_NAMES + 1, 2));
+}
+
+#[tokio::test]
+async fn a_message_that_comes_behind_the_end_of_its_sender_has_none_and_the_link_stays() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    granted(&mut node, &mut peer).await;
+    make_ready(&mut node);
+    let gone = Frame::Gone { handle: handle(1) };
+    peer.say_all([bind(1), gone, message(node.worker, Some(handle(1)))]).await;
+    let [.., sender, _] = node.until(incoming::MESSAGE).await;
+    assert_eq!(sender, NIL);
+    granted(&mut node, &mut peer).await;
+}
+
+/// The peer gets a place in the mailbox of the worker; what it said before has been dealt with by then.
+async fn granted(node: &mut Node, peer: &mut RawPeer) {
+    peer.say_all([node.ask()]).await;
+    let granted = peer.hear(|frame| matches!(frame, Frame::Credit { .. }).then_some(()));
+    assert!(node.while_serving(granted).await.0.is_some(), "an open link");
+}
+
+fn make_ready(node: &mut Node) {
+    let ready = [outgoing::READY, node.worker.slot, node.worker.generation, 0, 0, 0, 0, 0];
+    // Without a turn of its own: what comes of it is for whoever looks next.
+    node.port.flush(&ready, BatchText::Ascii(&[]), &mut Taken::default(), 0, false);
 }

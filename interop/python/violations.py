@@ -54,7 +54,6 @@ def reply(text: bytes) -> bytes:
 def violations(greeter: bytes) -> dict[str, list[bytes]]:
     """Frames for an open channel; the last of them is too much."""
     control = f.CONTROL | f.TO_CONTROL
-    bound = [f.frame(f.BIND, f.name8(3) + b"me")]
     return {
         "an unknown kind": [f.frame(0x3F)],
         "an unknown numbered kind": [f.frame(0x7F)],
@@ -81,7 +80,6 @@ def violations(greeter: bytes) -> dict[str, list[bytes]]:
         "a message without a place": [request(greeter)],
         "a message by name without a place": [f.frame(f.MSG, struct.pack("<IB7s", f.NO_LIMIT, 7, b"greeter"), f.BY_NAME)],
         "a sender that is not bound": [unasked(greeter, sender=f.name8(3))],
-        "a sender that is gone": [*bound, f.frame(f.GONE, f.name8(3)), unasked(greeter, sender=f.name8(3))],
         "bytes to a worker": [unasked(greeter, f.BYTES)],
         "a worker's message that claims to be control": [unasked(greeter, f.CONTROL)],
         "two targets": [f.frame(f.MSG, bytes(4) + b"\x06nobody", f.BY_NAME | f.TO_CONTROL)],
@@ -115,6 +113,7 @@ def oddities(greeter: bytes) -> dict[str, list[bytes]]:
         "a message that does not wait, to a worker, to nobody, by name": [
             unasked(greeter), unasked(unknown), extended(b"\x01\x02ab\xc8\x00")],
         "a message of a worker that was bound": [f.frame(f.BIND, f.name8(3) + b"me"), unasked(greeter, sender=f.name8(3))],
+        "a message behind the end of its sender": [f.frame(f.BIND, f.name8(3) + b"me"), f.frame(f.GONE, f.name8(3)), unasked(greeter, sender=f.name8(3))],
         "a request to nobody": [request(unknown)],
         "EMPTY, and a PONG that nobody asked for": [f.frame(f.EMPTY), f.frame(f.PONG, TOKEN + bytes(4 * 64))],
         "a lone surrogate": [reply(b"\xed\xa0\xbd")],

@@ -71,6 +71,13 @@ export const bounds = [
     ],
     ['a name that leads nowhere counts for ever', '            peer.names.forget(handle);\n', ''],
   ]),
+  ...from('crates/node/src/port/route.rs', named, [
+    [
+      'a message whose sender has gone is of whoever has its number now',
+      'let sender_generation = sender_generation & !ELSEWHERE;',
+      'let sender_generation = if word & record::SENDER_ELSEWHERE == 0 { sender_generation } else { self.targets.handle(sender).generation };',
+    ],
+  ]),
   ...from('crates/node/src/port/peers.rs', named, [
     ['a worker that the peer can not know is named as sender', '                return None;\n', ''],
   ]),

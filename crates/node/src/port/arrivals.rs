@@ -6,7 +6,7 @@ use super::mailbox::State;
 use super::record::{NIL, incoming};
 use super::request::{MAX_OPEN_OF_PEER, Origin, Place};
 use super::route::{Letter, Report};
-use super::target::Whereabouts;
+use super::target::{ELSEWHERE, Whereabouts};
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
 use crate::code;
 use crate::link::Leftover;
@@ -241,7 +241,7 @@ impl Port {
                 self.consumed(link, Flow::Messages, size);
                 if let Some(sender) = sender {
                     if let Some(known) = self.targets.place(link, sender) {
-                        letter.sender = (known.slot, 0);
+                        letter.sender = (known.slot, known.generation | ELSEWHERE);
                     } else if !may_be_gone {
                         // Its name comes before its first message, or the peer has gone astray.
                         return self.misbehaves(link, "a message came from a sender that was never bound");

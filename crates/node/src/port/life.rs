@@ -4,6 +4,7 @@ use super::dead_letter::Reason;
 use super::mailbox::{OnFailure, Restarts, Slot, State, WorkerOptions};
 use super::record::{NIL, incoming};
 use super::request::Place;
+use super::target::next_generation;
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port, Sink};
 use crate::code;
 use std::collections::VecDeque;
@@ -338,7 +339,7 @@ impl Port {
         let (waiters, look_at) =
             slot.extra.take().map_or_else(Default::default, |extra| (extra.stop_waiters, extra.look_at));
         let (node, name) = (slot.node, std::mem::take(&mut slot.name));
-        *slot = Slot::free(handle.generation.wrapping_add(1).max(1));
+        *slot = Slot::free(next_generation(handle.generation));
         self.free_slots.push(index);
         if let Some(at) = look_at {
             self.stopping.remove(&(at, index));

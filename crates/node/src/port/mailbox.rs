@@ -118,7 +118,7 @@ impl List {
 pub(crate) struct Envelope {
     previous: u32,
     next: u32,
-    /// Slot, or target when `sender_generation` is 0; `NIL`: nobody.
+    /// Slot, or target when `sender_generation` says so; `NIL`: nobody.
     pub(crate) sender: u32,
     pub(crate) sender_generation: u32,
     /// The request it asks for, or, in a line, the wait of a send. `NIL`: a send in a mailbox.

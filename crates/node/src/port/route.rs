@@ -4,13 +4,13 @@ use super::dead_letter::Reason;
 use super::mailbox::{CREDIT_ASYNC, CREDIT_SYNC, Envelope, State};
 use super::record::{self, NIL, STRIDE, outgoing};
 use super::request::{Origin, Place};
-use super::target::Whereabouts;
+use super::target::{ELSEWHERE, Whereabouts};
 use super::{BatchText, Body, BodyRef, Failure, Handle, Outcome, Port, Sink, deadline, remaining};
 use crate::code;
 
 /// A message on its way.
 pub(super) struct Letter<'a> {
-    /// Slot and generation, or target and 0; `NOBODY`.
+    /// Slot and generation, or target and its generation with [`ELSEWHERE`]; `NOBODY`.
     pub(super) sender: (u32, u32),
     /// The open request that it asks for.
     pub(super) request: Option<u32>,
@@ -216,12 +216,10 @@ impl Port {
         // So that a record that is read late is not taken for one of whoever has the slot by then.
         let mut word = record::incoming::MESSAGE | self.slots[slot as usize].generation << 16;
         let (sender, sender_generation) = sender;
-        let sender_generation = if sender_generation == 0 && sender != NIL {
+        if sender_generation & ELSEWHERE != 0 {
             word |= record::SENDER_ELSEWHERE;
-            self.targets.handle(sender).generation
-        } else {
-            sender_generation
-        };
+        }
+        let sender_generation = sender_generation & !ELSEWHERE;
         let mut four = NIL;
         if let BodyRef::Slab(index) = body {
             word |= record::REF;

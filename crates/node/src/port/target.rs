@@ -20,6 +20,14 @@ pub(crate) enum Whereabouts {
     Via(Handle),
 }
 
+/// Bit of a sender's generation: it is a target, with its generation in the others, and not a slot.
+pub(crate) const ELSEWHERE: u32 = 1 << 31;
+
+/// The generation behind this one, of a target or slot: never 0, never with [`ELSEWHERE`].
+pub(crate) fn next_generation(generation: u32) -> u32 {
+    (generation.wrapping_add(1) & !ELSEWHERE).max(1)
+}
+
 /// One target.
 #[derive(Debug)]
 pub(crate) struct Target {
@@ -113,7 +121,7 @@ impl Targets {
     /// Frees a target that nothing waits at.
     pub(crate) fn remove(&mut self, index: u32) {
         let target = &mut self.slab[index as usize];
-        target.generation = target.generation.wrapping_add(1).max(1);
+        target.generation = next_generation(target.generation);
         let address = std::mem::take(&mut target.address);
         if let Whereabouts::There { link, handle } = target.at {
             self.by_handle.remove(&(link, handle));

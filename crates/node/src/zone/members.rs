@@ -34,18 +34,22 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut changes = shared.discovery.changes();
     let mut known = HashMap::new();
     let mut watching = true;
+    let mut is_told = false;
     // When to look again, the next one last.
     let mut looks: Vec<Instant> = Vec::new();
     loop {
-        let is_told = changes.has_changed().unwrap_or(false);
         changes.borrow_and_update();
         let differs = look(&shared, &mut known).await;
         if is_told || differs {
             shared.events.looked();
         }
+        is_told = false;
         let next = looks.last().copied();
         tokio::select! {
-            changed = changes.changed(), if watching => watching = changed.is_ok(),
+            changed = changes.changed(), if watching => {
+                watching = changed.is_ok();
+                is_told = true;
+            }
             () = shared.look.notified() => {
                 let now = Instant::now();
                 looks = LOOKS_AFTER_LOSS.iter().rev().map(|pause| now + *pause).collect();

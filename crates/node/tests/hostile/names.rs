@@ -1,7 +1,7 @@
 //! Names behind handles: a peer may tell so many, and a node that has more workers than that tells no more.
 
 use troupe_node::port::{
-    BatchText, MAX_NAMES, WorkerOptions,
+    BatchText, Handle as Worker, MAX_NAMES, WorkerOptions,
     record::{NIL, NO_LIMIT, STRIDE, TO_TARGET, incoming, outgoing},
 };
 use troupe_proto::{
@@ -99,6 +99,20 @@ async fn a_message_that_comes_behind_the_end_of_its_sender_has_none_and_the_link
     let [.., sender, _] = node.until(incoming::MESSAGE).await;
     assert_eq!(sender, NIL);
     granted(&mut node, &mut peer).await;
+}
+
+#[tokio::test]
+async fn a_message_that_waits_is_nobody_elses_when_its_sender_has_gone_and_another_came() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    granted(&mut node, &mut peer).await;
+    let gone = Frame::Gone { handle: handle(1) };
+    // The worker is still starting: the message waits in its mailbox.
+    peer.say_all([bind(1), message(node.worker, Some(handle(1))), gone, bind(2)]).await;
+    granted(&mut node, &mut peer).await;
+    make_ready(&mut node);
+    let [.., slot, generation] = node.until(incoming::MESSAGE).await;
+    assert_eq!(node.port.address_of(Worker { slot, generation }), None);
 }
 
 /// The peer gets a place in the mailbox of the worker; what it said before has been dealt with by then.

@@ -245,7 +245,7 @@ impl LinkTask {
                     }
                     if dates.renewal.is_some_and(|at| now >= at) {
                         dates.renewal = None;
-                        link.renewal_due.send_replace(true);
+                        link.renew();
                     }
                     timer.as_mut().reset(dates.next());
                 }
@@ -338,10 +338,10 @@ fn renewal(expires: time::Instant) -> time::Instant {
     now + RENEWAL.min(expires.saturating_duration_since(now) / 2)
 }
 
-/// Writes what callers left over, until that fails; answers why.
+/// Writes what callers left over, until that fails; answers why. Given up half way, the next call goes on from there: the
+/// kick that began it is used up, so what there is to write is looked at first.
 async fn write(link: &Arc<Link>, socket: &Arc<dyn Socket>) -> String {
     loop {
-        link.kick.notified().await;
         loop {
             match link.drive(WRITE_BYTES) {
                 Drive::Idle => break,
@@ -354,6 +354,7 @@ async fn write(link: &Arc<Link>, socket: &Arc<dyn Socket>) -> String {
                 Drive::Failed(what) => return what,
             }
         }
+        link.kick.notified().await;
     }
 }
 

@@ -57,15 +57,19 @@ impl Writer {
         self.out.finish();
     }
 
-    /// As [`Writer::attach`], but the last channel stands: what it took goes there still, and CLOSE behind it. Answers its
-    /// socket and what is to be written there. `last`: numbered frames so far.
+    /// As [`Writer::attach`], but the last channel stands: what it took goes there still, and CLOSE behind it. Answers
+    /// what is to be written there; `None` when there is no last channel, as another thread has ended the link: then this
+    /// one is not taken either. `last`: numbered frames so far.
     pub(super) fn move_to(
         &mut self,
         socket: Arc<dyn Socket>,
         key: SealingKey,
         opening: &[Frame<'_>],
         last: u64,
-    ) -> Result<(Arc<dyn Socket>, Vec<u8>), RecordError> {
+    ) -> Result<Option<Vec<u8>>, RecordError> {
+        if self.channel.is_none() {
+            return Ok(None);
+        }
         let close = Frame::Close { reason: CloseReason::Replaced, last };
         self.out.push(&close, encoded_len(&close, 0));
         self.out.finish();
@@ -74,9 +78,10 @@ impl Writer {
         }
         let (buffer, _) = self.out.parts();
         let rest = buffer[self.written..].to_vec();
-        let old = self.channel.take().ok_or(RecordError::Exhausted)?;
+        // Its connection stays.
+        self.channel = None;
         self.attach(socket, key, opening);
-        Ok((old.socket, rest))
+        Ok(Some(rest))
     }
 
     /// Has no channel any more, and ends the connection.

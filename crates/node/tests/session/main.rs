@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod by_hand;
+mod moves;
 mod pair;
 mod reset;
 mod resume;

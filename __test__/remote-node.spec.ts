@@ -1,5 +1,6 @@
 // What one can do with a node of the zone from another one: the same calls as on one's own, with the same results.
 import test from 'ava';
+import { fileURLToPath } from 'node:url';
 import {
   NameTakenError,
   NodeUnreachableError,
@@ -12,6 +13,7 @@ import {
 } from 'troupe';
 import { Broken, Counter, Echo, Idle, Initialized } from './fixtures/nodes/workers.ts';
 import { failureOf, gate, nodesOf, worker } from './support/nodes.ts';
+import { testZone } from './support/zone.ts';
 
 type Coded = Error & { code: string };
 
@@ -270,4 +272,13 @@ test.serial('an instance is started once, wherever', async (t) => {
   const other = new Echo();
   t.true((await failureOf(t, there.startWorker('one', other))) instanceof NameTakenError);
   await there.startWorker('three', other);
+});
+
+test.serial('what is asked of a node that its own program does not have yet is answered when it does', async (t) => {
+  const zone = testZone(t);
+  const here = await nodesOf(t, zone.home)('here');
+  zone.start(fileURLToPath(new URL('fixtures/nodes/late.ts', import.meta.url)), { TROUPE_NODE: 'late' });
+  const [, late] = await Zone.nodes(here, { atLeast: 2 });
+  await late?.startWorker('echo', Echo);
+  t.is(await here.sendAndReceive('late/echo', 'x'), 'x');
 });

@@ -8,6 +8,7 @@ import {
   ERROR_CODES,
   errorOf,
   invalidArgument,
+  NodeUnreachableError,
   NotPermittedError,
   NotPortableError,
   TroupeError,
@@ -103,6 +104,7 @@ interface Answer {
 /** Stands for what the caller got wrong and only the receiver could see, as a class without a handler. */
 const INVALID_ARGUMENT = 0;
 const WORKER_FAILED = 5;
+const NODE_UNREACHABLE = 7;
 
 /** Starts a worker on another node, sending its code when that has never seen it. */
 export async function startThere(
@@ -119,9 +121,15 @@ export async function startThere(
   } catch (error) {
     throw error instanceof NotPortableError ? await notPortable(error, cls, name, peer) : error;
   }
-  await order<void>(name, TIMEOUT, (id, generation) => {
-    native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);
-  });
+  try {
+    await order<void>(name, TIMEOUT, (id, generation) => {
+      native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);
+    });
+  } catch (error) {
+    // It was started there; the search for its name knows nothing of that.
+    if (!(error instanceof NodeUnreachableError)) throw error;
+    throw fromCode(NODE_UNREACHABLE, { worker: name, node: peer, maybeExecuted: true });
+  }
 }
 
 async function startAs(

@@ -4,6 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { invalidType } from './errors.ts';
 import { jsonText } from './log-text.ts';
 
 /** How serious a record is. */
@@ -55,6 +56,9 @@ export function error(message: string, fields?: object): void {
  * reported once, and the record is written as if it were not there.
  */
 export function setLogger(log: Logger | undefined): void {
+  if (log !== undefined && typeof log !== 'function') {
+    throw invalidType('log', 'a function that takes a record, or undefined for the default', log);
+  }
   logger = log;
   loggerFailed = false;
   tellLevel(leastLevel());

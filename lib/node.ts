@@ -40,6 +40,8 @@ import { Listed } from './worker-info.ts';
 
 /** The nodes of this isolate, by number. */
 const nodes: (Node | undefined)[] = [];
+/** What other nodes have asked of those that are not open yet: they may see a node of the zone a moment before its program does. */
+const opening = new Map<number, [request: number, generation: number][]>();
 /**
  * Instances that were given and run or have run, here or on another node: an instance is started once. Those made here of a class are
  * nobody else's; a weak entry for each would cost an idle worker half of its memory and most of its time to start.
@@ -55,6 +57,7 @@ onNodeEvents({
   control: (number, id, generation) => {
     const node = nodes[number];
     if (node !== undefined) void answer(node, id, generation);
+    else opening.get(number)?.push([id, generation]);
   },
   members: (number) => nodes[number]?.membersChanged.dispatchEvent(new Event('change')),
 });
@@ -123,12 +126,17 @@ export class Node implements NodeHandle {
       await order<unknown>(name, NO_LIMIT, (id, generation) => {
         const acceptCode = settings.acceptCode ?? true;
         number = native.openNode({ name, ...(zone === false ? {} : { zone }), listen, acceptCode }, id, generation);
+        opening.set(number, []);
       });
-      return new Node(settings, number, alive);
+      const node = new Node(settings, number, alive);
+      for (const [request, generation] of opening.get(number) ?? []) void answer(node, request, generation);
+      return node;
     } catch (error) {
       if (number >= 0) await order(name, NO_LIMIT, (id, generation) => native.closeNode(number, id, generation));
       clearInterval(alive);
       throw openFailure(error, name);
+    } finally {
+      opening.delete(number);
     }
   }
 

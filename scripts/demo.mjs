@@ -76,7 +76,7 @@ async function demonstrate(home) {
 
 /** The nodes to which a process opened or accepted a channel, by what it logged about each. */
 function channelsOf(records) {
-  const opened = records.filter(({ name, message }) => name === 'channel' && /\bopened?\b/.test(message));
+  const opened = records.filter(({ name, message }) => name === 'channel' && /^open to node /.test(message));
   return [...new Set(opened.flatMap(({ message }) => message.match(/\brunner-\d\b/g) ?? []))].sort();
 }
 

@@ -7,6 +7,7 @@ use super::mailbox::{Envelope, List};
 use super::record::{self, NIL};
 use super::request::{Origin, Place};
 use super::route::{Letter, Report};
+use super::target::slot_of;
 use super::{Body, Failure, Outcome, Port, Sink};
 use crate::code;
 
@@ -156,7 +157,7 @@ impl Port {
             self.leave_line(envelope.size);
             self.drop_body(envelope.body.borrow());
             if self.requests.known(envelope.request).is_send {
-                self.dead_letter(reason, envelope.sender);
+                self.dead_letter(reason, slot_of((envelope.sender, envelope.sender_generation)));
             }
             self.complete(envelope.request, Outcome::Failed(failure, Body::None), link);
         }

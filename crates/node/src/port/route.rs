@@ -4,7 +4,7 @@ use super::dead_letter::Reason;
 use super::mailbox::{CREDIT_ASYNC, CREDIT_SYNC, Envelope, State};
 use super::record::{self, NIL, STRIDE, outgoing};
 use super::request::{Origin, Place};
-use super::target::{ELSEWHERE, Whereabouts};
+use super::target::{ELSEWHERE, Whereabouts, slot_of};
 use super::{BatchText, Body, BodyRef, Failure, Handle, Outcome, Port, Sink, deadline, remaining};
 use crate::code;
 
@@ -304,7 +304,7 @@ impl Port {
             self.complete(id, Outcome::Failed(failure, Body::None), NIL);
             return;
         }
-        self.dead_letter(reason, letter.sender.0);
+        self.dead_letter(reason, slot_of(letter.sender));
         if let Report::Record(number) = letter.report {
             // Its body goes back with the news, also in the middle of a turn: a flood that is refused holds no memory.
             let (word, body) = match letter.body {

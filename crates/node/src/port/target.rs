@@ -23,6 +23,11 @@ pub(crate) enum Whereabouts {
 /// Bit of a sender's generation: it is a target, with its generation in the others, and not a slot.
 pub(crate) const ELSEWHERE: u32 = 1 << 31;
 
+/// The slot of a sender, if that is a worker of this isolate: a target's number would name another one.
+pub(super) fn slot_of((sender, generation): (u32, u32)) -> u32 {
+    if generation & ELSEWHERE == 0 { sender } else { super::record::NIL }
+}
+
 /// The generation behind this one, of a target or slot: never 0, never with [`ELSEWHERE`].
 pub(crate) fn next_generation(generation: u32) -> u32 {
     (generation.wrapping_add(1) & !ELSEWHERE).max(1)

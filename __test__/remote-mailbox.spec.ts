@@ -1,7 +1,7 @@
 // Full mailboxes on the far side of a link: senders wait in order, or are refused; nothing is lost, and nothing stands still for ever.
 import test from 'ava';
-import { MailboxFullError, TimeoutError, WorkerStoppedError, Zone, type Context } from 'troupe';
-import { failureOf, gate, nodesOf, worker } from './support/nodes.ts';
+import { MailboxFullError, TimeoutError, WorkerStoppedError, Zone, type Context, type Node } from 'troupe';
+import { failureOf, gate, nodesOf, worker, type Gate } from './support/nodes.ts';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i));
 
@@ -205,26 +205,33 @@ test.serial(
   },
 );
 
+const MEGABYTE = 'x'.repeat(1 << 20);
+
+/** Starts a worker that handles nothing until it may, and then notes the number that each message begins with. */
+async function startHeavy(there: Node): Promise<{ free: Gate; seen: number[] }> {
+  const free = gate();
+  const seen: number[] = [];
+  await there.startWorker(
+    'heavy',
+    worker(async (_: Context, message) => {
+      await free.opened;
+      seen.push(Number.parseInt(message, 10));
+    }),
+  );
+  return { free, seen };
+}
+
 test.serial(
   'a mailbox of another node holds 64 MiB of text, however few messages that are: the rest waits at its senders',
   async (t) => {
     const create = nodesOf(t);
     const [there, here] = [await create('there'), await create('here')];
-    const free = gate();
-    const seen: number[] = [];
-    await there.startWorker(
-      'heavy',
-      worker(async (_context: Context, message) => {
-        await free.opened;
-        seen.push(Number.parseInt(message, 10));
-      }),
-    );
-    const filling = 'x'.repeat(1 << 20);
+    const { free, seen } = await startHeavy(there);
     const taken: number[] = [];
     for (let i = 0; i < 200; i += 20) {
       // Twenty at a time have room in the line: none is refused, and what can be taken is taken in that time.
       const sends = Array.from({ length: 20 }, (_, k) =>
-        here.send('heavy', `${i + k} ${filling}`, { timeout: 300 }).then(
+        here.send('heavy', `${i + k} ${MEGABYTE}`, { timeout: 300 }).then(
           () => taken.push(i + k),
           (error: unknown) => t.true(error instanceof TimeoutError, String(error)),
         ),
@@ -244,20 +251,11 @@ test.serial(
   async (t) => {
     const create = nodesOf(t);
     const [there, here] = [await create('there'), await create('here')];
-    const free = gate();
-    const seen: number[] = [];
-    await there.startWorker(
-      'heavy',
-      worker(async (_: Context, message) => {
-        await free.opened;
-        seen.push(Number.parseInt(message, 10));
-      }),
-    );
-    const filling = 'x'.repeat(1 << 20);
+    const { free, seen } = await startHeavy(there);
     const taken: number[] = [];
     const refused: unknown[] = [];
     const sends = Array.from({ length: 1_000 }, (_, i) =>
-      here.send('heavy', `${i} ${filling}`, { timeout: Infinity }).then(
+      here.send('heavy', `${i} ${MEGABYTE}`, { timeout: Infinity }).then(
         () => taken.push(i),
         (error: unknown) => refused.push(error),
       ),

@@ -104,7 +104,6 @@ interface Answer {
 /** Stands for what the caller got wrong and only the receiver could see, as a class without a handler. */
 const INVALID_ARGUMENT = 0;
 const WORKER_FAILED = 5;
-const NODE_UNREACHABLE = 7;
 
 /** Starts a worker on another node, sending its code when that has never seen it. */
 export async function startThere(
@@ -128,7 +127,7 @@ export async function startThere(
   } catch (error) {
     // It was started there; the search for its name knows nothing of that.
     if (!(error instanceof NodeUnreachableError)) throw error;
-    throw fromCode(NODE_UNREACHABLE, { worker: name, node: peer, maybeExecuted: true });
+    throw fromCode('NODE_UNREACHABLE', { worker: name, node: peer, maybeExecuted: true });
   }
 }
 
@@ -167,7 +166,7 @@ async function startAs(
   if ((await start()) !== 'code') return;
   const detail =
     'it asks for the code again that it has just kept; see its log, and whether something empties its folder';
-  throw fromCode(WORKER_FAILED, { worker: name, node: peer, detail });
+  throw fromCode('WORKER_FAILED', { worker: name, node: peer, detail });
 }
 
 /** What can't travel, with the class, its file, and where it was to go. */
@@ -187,7 +186,7 @@ async function sendCode(node: Node, peer: string, name: string, { hash, code }: 
     throw new NotPortableError(detail);
   }
   const signature = native.signCode(node.number, digest);
-  if (signature === null) throw fromCode(8, { node: node.name });
+  if (signature === null) throw fromCode('NODE_STOPPED', { node: node.name });
   await ask(node, peer, message(CODE, Buffer.concat([digest, signature, code])), TIMEOUT, name);
 }
 
@@ -268,7 +267,7 @@ async function startHere(node: Node, peer: string, request: StartRequest): Promi
   const own = node.offered.get(request.type);
   if (own === undefined && !node.acceptsCode) {
     const names = [...node.offered.keys()].join(', ');
-    throw fromCode(9, {
+    throw fromCode('NOT_PERMITTED', {
       node: node.name,
       detail: `it takes no code from node ${peer} (acceptCode is false), and of the classes it offers (workers: ${names || 'none'}) none is called ${request.type}`,
     });
@@ -290,7 +289,8 @@ const DIGEST = 32;
 const SIGNATURE = 64;
 
 async function keepCode(node: Node, peer: string, publicKey: Uint8Array, data: Uint8Array): Promise<null> {
-  if (!node.acceptsCode) throw fromCode(9, { node: node.name, detail: 'it takes no code (acceptCode is false)' });
+  if (!node.acceptsCode)
+    throw fromCode('NOT_PERMITTED', { node: node.name, detail: 'it takes no code (acceptCode is false)' });
   const digest = data.subarray(0, DIGEST);
   const signature = data.subarray(DIGEST, DIGEST + SIGNATURE);
   if (!native.verifyCode(publicKey, digest, signature)) {

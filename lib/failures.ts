@@ -17,6 +17,7 @@ import {
   WorkerFailedError,
   WorkerStoppedError,
   type Stage,
+  type TroupeErrorCode,
 } from './errors.ts';
 
 /** What a failure is about; whatever is known. */
@@ -37,10 +38,13 @@ export interface Failure {
   cause?: unknown;
 }
 
-/** The error for a number of {@link ERROR_CODES}. Never throws; a number that a newer node knows and this one does not is reported as such. */
-export function fromCode(number: number, about: Failure = {}): TroupeError {
+/**
+ * The error for a code, or for its number in {@link ERROR_CODES}. Never throws; a number that a newer node knows and this one does not is
+ * reported as such.
+ */
+export function fromCode(code: TroupeErrorCode | number, about: Failure = {}): TroupeError {
   const options: Failure & { cause?: unknown } = about;
-  switch (ERROR_CODES[number]) {
+  switch (typeof code === 'number' ? ERROR_CODES[code] : code) {
     case 'TIMEOUT':
       return new TimeoutError(timeoutText(about), options);
     case 'NO_SUCH_WORKER':
@@ -86,7 +90,7 @@ export function fromCode(number: number, about: Failure = {}): TroupeError {
       );
     default:
       return new NodeUnreachableError(
-        `${nodeSubject(about)} answered with failure ${number}, which this version of troupe does not know: run the same version on both`,
+        `${nodeSubject(about)} answered with failure ${code}, which this version of troupe does not know: run the same version on both`,
         { ...options, maybeExecuted: true },
       );
   }

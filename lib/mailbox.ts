@@ -143,13 +143,13 @@ export class Mailbox implements AsyncIterable<Incoming> {
       // A timer only for those who wait with a limit: most messages are there already, or are iterated over.
       if (timeout < 2 ** 31) {
         const detail = `no message came to mailbox "${this.name}"`;
-        timer = setTimeout(() => waiting.fail(fromCode(1, { waited: timeout, detail })), timeout);
+        timer = setTimeout(() => waiting.fail(fromCode('TIMEOUT', { waited: timeout, detail })), timeout);
       }
     });
   }
 
   #closedError(): Error {
-    return fromCode(8, { node: this.#node.name, detail: `has closed its mailbox "${this.name}"` });
+    return fromCode('NODE_STOPPED', { node: this.#node.name, detail: `has closed its mailbox "${this.name}"` });
   }
 
   /** Sends with this mailbox as the sender, so that every reply comes back here. */

@@ -186,7 +186,7 @@ export class Node implements NodeHandle {
       instance = isClass ? new worker(...settings.args) : worker;
     } catch (cause) {
       const detail = `its constructor failed: ${cause instanceof Error ? cause.message : String(cause)}`;
-      throw fromCode(5, { worker: name, node: this.name, detail, cause });
+      throw fromCode('WORKER_FAILED', { worker: name, node: this.name, detail, cause });
     }
     checkBehaviour(instance, name);
     const cell = openCell(this, name, settings, behindOf(worker, settings), instance);
@@ -205,11 +205,11 @@ export class Node implements NodeHandle {
   }
 
   #refuseWhenStopped(): void {
-    if (this.#stopping.signal.aborted) throw fromCode(8, { node: this.name });
+    if (this.#stopping.signal.aborted) throw fromCode('NODE_STOPPED', { node: this.name });
   }
 
   #refuseWhenClosed(): void {
-    if (this.book.isClosed) throw fromCode(8, { node: this.name });
+    if (this.book.isClosed) throw fromCode('NODE_STOPPED', { node: this.name });
   }
 
   /** A named mailbox without a behaviour: what is sent or replied to it waits there. `capacity`: messages, default 10_000. */
@@ -226,7 +226,7 @@ export class Node implements NodeHandle {
     const timeout = stopTimeout(options);
     this.#refuseWhenClosed();
     if (name === 'main') {
-      throw fromCode(9, { node: this.name, detail: 'worker main ends with its node; stop the node' });
+      throw fromCode('NOT_PERMITTED', { node: this.name, detail: 'worker main ends with its node; stop the node' });
     }
     await this.#stopWorker(name, timeout);
   }
@@ -236,7 +236,7 @@ export class Node implements NodeHandle {
     routeNow();
     await order<unknown>(name, NO_LIMIT, (id, generation) => {
       if (!native.stopWorker(this.number, name, timeout, id, generation)) {
-        throw fromCode(2, { worker: name, node: this.name });
+        throw fromCode('NO_SUCH_WORKER', { worker: name, node: this.name });
       }
     });
   }
@@ -274,7 +274,7 @@ export class Node implements NodeHandle {
   }
 
   async #stop(timeout: number): Promise<void> {
-    this.#stopping.abort(fromCode(8, { node: this.name }));
+    this.#stopping.abort(fromCode('NODE_STOPPED', { node: this.name }));
     const names = native.listWorkers(this.number, '', 2 ** 31).map(({ name }) => name);
     const others = names.filter((name) => name !== 'main');
     const gone = (error: unknown) => {

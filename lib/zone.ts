@@ -32,7 +32,7 @@ function checkNode(node: unknown): asserts node is Node {
 }
 
 function look(node: Node, filter: string): NodeHandle[] {
-  if (node.signal.aborted) throw fromCode(8, { node: node.name });
+  if (node.signal.aborted) throw fromCode('NODE_STOPPED', { node: node.name });
   const found: NodeHandle[] = native.members(node.number).map(({ name, id }) => handleOf(node, name, id));
   found.push(node);
   return found
@@ -45,7 +45,7 @@ function changed(node: Node, signal: AbortSignal | undefined): { promise: Promis
   let forget = () => {};
   const promise = new Promise<void>((resolve, reject) => {
     const onChange = () => resolve();
-    const onStop = () => reject(fromCode(8, { node: node.name }));
+    const onStop = () => reject(fromCode('NODE_STOPPED', { node: node.name }));
     const onAbort = () => reject(signal?.reason as Error);
     node.membersChanged.addEventListener('change', onChange);
     node.signal.addEventListener('abort', onStop);
@@ -86,7 +86,7 @@ export class Zone {
             const fail = () => {
               const names = look(node, filter).map(({ name }) => name);
               const detail = `${names.length} of ${atLeast} nodes "${filter}…" were there (${names.join(', ') || 'none'})`;
-              reject(fromCode(1, { waited: timeoutMs, detail }));
+              reject(fromCode('TIMEOUT', { waited: timeoutMs, detail }));
             };
             if (timeoutMs <= MAX_TIMER) timer = setTimeout(fail, timeoutMs);
           });
@@ -106,7 +106,11 @@ export class Zone {
     checkName(name, 'name');
     const found = look(node, '').find((handle) => handle.name === name);
     if (found !== undefined) return found;
-    throw fromCode(7, { node: name, maybeExecuted: false, detail: 'no live node of the zone has this name' });
+    throw fromCode('NODE_UNREACHABLE', {
+      node: name,
+      maybeExecuted: false,
+      detail: 'no live node of the zone has this name',
+    });
   }
 
   /** Who joins and leaves, from now on; first one `joined` for each node that is there. Ends when the node stops or `signal` aborts. */

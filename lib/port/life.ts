@@ -70,10 +70,16 @@ export async function initialize(cell: Cell, place: Place): Promise<void> {
     cell.ready(false);
     await gone;
     const detail = 'its initialize failed, so it was not started';
-    throw fromCode(5, { worker: cell.name, node: place.name, detail: `${detail}: ${messageOf(cause)}`, cause });
+    throw fromCode('WORKER_FAILED', {
+      worker: cell.name,
+      node: place.name,
+      detail: `${detail}: ${messageOf(cause)}`,
+      cause,
+    });
   }
   cell.current = undefined;
-  if (cell.isGone) throw fromCode(6, { worker: cell.name, node: place.name, detail: 'while its initialize still ran' });
+  if (cell.isGone)
+    throw fromCode('WORKER_STOPPED', { worker: cell.name, node: place.name, detail: 'while its initialize still ran' });
   cell.onGone = undefined;
   cell.ready(true);
 }

@@ -22,8 +22,6 @@ interface Destination {
 
 /** Addresses that a node remembers; beyond it all are forgotten and looked up again. */
 const REMEMBERED = 65_536;
-const WORKER_STOPPED = 6;
-const NODE_STOPPED = 8;
 
 /** The addresses that one node's workers have used. */
 export class AddressBook {
@@ -125,10 +123,10 @@ export function refused(reason: unknown, why: number = REFUSED.invalid, from?: C
 }
 
 function stopped(from: Cell, book: AddressBook): Error | undefined {
-  if (book.isClosed) return fromCode(NODE_STOPPED, { node: book.name });
+  if (book.isClosed) return fromCode('NODE_STOPPED', { node: book.name });
   if (!from.isGone) return undefined;
   const detail = 'it can send nothing more';
-  return fromCode(WORKER_STOPPED, { worker: from.name, node: book.name, detail, maybeExecuted: false });
+  return fromCode('WORKER_STOPPED', { worker: from.name, node: book.name, detail, maybeExecuted: false });
 }
 
 /** Sends and waits for the first reply. `parent`: the message in whose handler this is asked. */

@@ -96,8 +96,8 @@ export const ship = [
     ],
     [
       'code is kept where none is taken',
-      'if (!node.acceptsCode) throw fromCode',
-      'if (node.name === undefined) throw fromCode',
+      'if (!node.acceptsCode)\n    throw fromCode',
+      'if (node.name === undefined)\n    throw fromCode',
     ],
     [
       'classes are loaded where no code is taken',

@@ -11,6 +11,7 @@ mod held;
 mod lanes;
 mod leftover;
 mod next;
+mod own;
 mod queue;
 mod reader;
 pub(crate) mod records;

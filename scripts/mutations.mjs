@@ -54,7 +54,7 @@ function makeCopy() {
 function addOns() {
   const ignored = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--', '*.node'];
   const listed = execFileSync('git', ignored, { cwd: root }).toString().split('\0');
-  return listed.filter((file) => file.endsWith('.node') && !/^(target|node_modules|dist)/.test(file));
+  return listed.filter((file) => file.endsWith('.node') && !/^(target|node_modules|dist|\.cache)/.test(file));
 }
 
 /** The text of a file with the mutation in it. */

@@ -19,6 +19,12 @@ use super::{
 /// Handed over at a time: what is sealed in one go. As much again may come in pieces.
 const TAKE_BYTES: usize = 64 * 1024;
 
+/// Whether nothing but reading on the peer's side bounds how many such frames it can cause: they pass no window, or are the
+/// failures of requests that were not even begun. Messages wait for the resend buffer, replies cost a handler.
+pub(super) fn is_owed(frame: &Frame<'_>) -> bool {
+    !matches!(frame, Frame::Message(_) | Frame::Reply(_))
+}
+
 /// The queue of one link.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -72,6 +78,11 @@ impl Queue {
     /// Bytes that the peer is not known to own, in whatever form.
     pub(super) fn bytes(&self) -> usize {
         self.row.bytes() + self.parked + self.held[0].bytes() + self.held[1].bytes()
+    }
+
+    /// Bytes of what is owed to the peer, see [`is_owed`]: how far a peer has come with asking and not reading.
+    pub(super) fn owed(&self) -> usize {
+        self.row.owed() + self.held[Flow::Replies.index()].owed()
     }
 
     /// Whether something waits for its window.
@@ -132,7 +143,7 @@ impl Queue {
             None => codec::encode(frame, out),
         };
         if let Some(flow) = hold {
-            self.held[flow.index()].push(lane, cost_of(body_len), now_ms, cut, encode);
+            self.held[flow.index()].push((lane, is_owed(frame)), cost_of(body_len), now_ms, cut, encode);
         } else {
             let mut encoded = Vec::with_capacity(if pieces.is_some() { 64 } else { len });
             encode(&mut encoded);
@@ -160,14 +171,14 @@ impl Queue {
     }
 
     fn release(&mut self, flow: Flow, frame: HeldFrame, encoded: &mut [u8], now_ms: u32) {
-        let HeldFrame { lane, cost, since_ms, cut, .. } = frame;
+        let HeldFrame { lane, is_owed, cost, since_ms, cut, .. } = frame;
         self.session.start(flow, cost);
         let ahead = self.lanes.occupied(lane);
         if cut.is_some() || ahead.is_some() {
             self.park(ahead.unwrap_or(lane), encoded.to_vec(), cut, since_ms);
         } else {
             codec::age(encoded, now_ms.wrapping_sub(since_ms));
-            self.row.push_encoded(encoded, now_ms);
+            self.row.push_encoded(encoded, now_ms, is_owed);
         }
     }
 

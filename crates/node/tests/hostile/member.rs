@@ -304,7 +304,7 @@ async fn since_last_turn(peer: &mut RawPeer, token: u64) -> u64 {
         Frame::Pong(pong) if pong.token == token => Some(pong.turn_times().collect::<Vec<_>>()),
         _ => None,
     });
-    let turns = pong.await.expect("an answer");
+    let turns = pong.await.unwrap();
     assert_eq!(turns.len(), 1, "{turns:?}");
     u64::from(turns[0])
 }
@@ -321,4 +321,37 @@ async fn a_node_whose_isolate_has_no_turn_answers_a_ping_and_says_since_when() {
         let grows = async { while since_last_turn(&mut peer, 10).await < 20 {} };
         timeout(PATIENCE, grows).await.expect("a time that grows");
     }
+}
+
+/// More than a link keeps for a peer, and what the system's buffers take beside.
+const FAR_TOO_MUCH: usize = 128 << 20;
+
+/// Says these frames for ever and never reads; answers after how many bytes the node has ended the connection.
+async fn flood(peer: &mut RawPeer, frame: Frame<'_>) -> usize {
+    let one = bytes_of(&[frame]);
+    let record = one.repeat(16_000 / one.len());
+    let mut said = 0;
+    while said < FAR_TOO_MUCH {
+        if peer.try_say(&record).await.is_err() {
+            return said;
+        }
+        said += record.len();
+    }
+    panic!("nothing ended a flood of {frame:?}");
+}
+
+#[tokio::test]
+async fn a_member_that_asks_for_ever_and_never_reads_loses_its_link_and_others_keep_theirs() {
+    let mut node = Node::new().await;
+    let mut other = node.member(Capabilities::NONE).await;
+    let name = "x".repeat(128);
+    let gone = Handle { slot: 1 << 20, generation: 1 };
+    let ask = Frame::Credit { kind: CreditKind::Ask, target: gone, port: 0, messages: 1, bytes: 0 };
+    // What is one too many of the requests fails, and passes no window on its way here.
+    for frame in [Frame::Where { name: &name }, listing(1), ask] {
+        let mut peer = node.member(Capabilities::NONE).await;
+        let (said, _) = node.while_serving(flood(&mut peer, frame)).await;
+        assert!(said > 1 << 20, "{said}: a peer that is slow to read keeps its link");
+    }
+    assert_eq!(node.refused(&mut other, &[listing(1)]).await, (vec![], 1));
 }

@@ -1,6 +1,7 @@
 // Channels, links and the table of peers: who is let in, and what a link takes in and keeps.
 const hostile = 'cargo test -p troupe-node --test hostile';
 const links = 'cargo test -p troupe-node --test link';
+const unread = 'cargo test -p troupe-node --test hostile never_reads';
 const zones = 'cargo test -p troupe-node --test hostile stranger';
 const inside = (module) => `cargo test -p troupe-node --lib ${module}`;
 
@@ -107,6 +108,32 @@ export const channel = [
   ...from('crates/node/src/link/queue.rs', links, [
     ['a message longer than the peer takes is queued', 'if body_len > self.max_message {', 'if false {'],
     ['the peer’s window holds nothing back', '|| !self.session.may_start(flow) => Some(flow)', '=> Some(flow)'],
+  ]),
+  ...from('crates/node/src/link/own.rs', inside('own'), [
+    [
+      'every ACK is kept for a peer that does not read',
+      'if let Some(count) = ack.take() {',
+      'for count in 1..=ack.take().unwrap_or(0) {',
+    ],
+    ['any number of PONGs wait', 'let takes = self.pongs.len() < MOST_PONGS;', 'let takes = true;'],
+  ]),
+  ...from('crates/node/src/link/mod.rs', unread, [
+    ['a peer may let any number of answers pile up', 'if self.queue.owed() > OWED_BYTES {', 'if false {'],
+    [
+      'answers that pile up are the peer’s to keep',
+      'self.is_overdue.load(Ordering::SeqCst).then(|| {',
+      'false.then(|| {',
+    ],
+  ]),
+  ...from('crates/node/src/link/row.rs', unread, [
+    ['frames that pass no window count for nothing', 'let owed = if is_owed { len } else { 0 };', 'let owed = 0;'],
+  ]),
+  ...from('crates/node/src/link/held.rs', unread, [
+    [
+      'failures that wait for the window count for nothing',
+      'if self.is_owed { self.len + size_of::<Self>() } else { 0 }',
+      '0',
+    ],
   ]),
   ...from('crates/node/src/link/lanes.rs', hostile, [
     ['more bodies are begun than the peer puts together', 'if self.begun >= self.max_begun || !fits ||', 'if !fits ||'],

@@ -31,6 +31,11 @@ pub trait LinkEvents: Send + Sync + 'static {
         }
     }
 
+    /// How many milliseconds ago each isolate of this node last had a turn, 64 at most: what a PING is answered with.
+    fn turns(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
     /// The frames of one read have been handed over: the time to wake whom they were for.
     fn read_done(&self, link: &Arc<Link>);
 

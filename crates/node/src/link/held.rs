@@ -8,6 +8,8 @@ use super::lanes::Lane;
 #[derive(Debug)]
 pub(super) struct HeldFrame {
     pub(super) lane: Lane,
+    /// See [`super::queue::is_owed`].
+    pub(super) is_owed: bool,
     /// What it costs in the window.
     pub(super) cost: u32,
     /// When it came, on the link's clock of milliseconds.
@@ -17,6 +19,12 @@ pub(super) struct HeldFrame {
     len: usize,
 }
 
+impl HeldFrame {
+    fn owed(&self) -> usize {
+        if self.is_owed { self.len + size_of::<Self>() } else { 0 }
+    }
+}
+
 /// The waiting line of one window. Short frames lie behind each other in one buffer: none has an allocation of its own.
 #[derive(Debug, Default)]
 pub(super) struct Held {
@@ -24,6 +32,8 @@ pub(super) struct Held {
     buffer: Vec<u8>,
     start: usize,
     bodies: usize,
+    /// Bytes of frames that are owed to the peer, and of what is kept beside each.
+    owed: usize,
 }
 
 impl Held {
@@ -36,10 +46,15 @@ impl Held {
         self.buffer.len() - self.start + self.bodies
     }
 
+    /// Of them, bytes that are owed to the peer.
+    pub(super) fn owed(&self) -> usize {
+        self.owed
+    }
+
     /// Lines a frame up; `encode` appends it, or its head.
     pub(super) fn push(
         &mut self,
-        lane: Lane,
+        (lane, is_owed): (Lane, bool),
         cost: u32,
         since_ms: u32,
         cut: Option<(u32, Vec<u8>)>,
@@ -49,7 +64,9 @@ impl Held {
         encode(&mut self.buffer);
         let len = self.buffer.len() - before;
         self.bodies += cut.as_ref().map_or(0, |(_, body)| body.len());
-        self.frames.push_back(HeldFrame { lane, cost, since_ms, cut, len });
+        let frame = HeldFrame { lane, is_owed, cost, since_ms, cut, len };
+        self.owed += frame.owed();
+        self.frames.push_back(frame);
     }
 
     /// Each frame that waits, or its head.
@@ -66,6 +83,7 @@ impl Held {
     pub(super) fn pop(&mut self, take: impl FnOnce(HeldFrame, &mut [u8])) {
         let Some(frame) = self.frames.pop_front() else { return };
         self.bodies -= frame.cut.as_ref().map_or(0, |(_, body)| body.len());
+        self.owed -= frame.owed();
         let end = self.start + frame.len;
         take(frame, &mut self.buffer[self.start..end]);
         self.start = end;

@@ -191,7 +191,7 @@ impl Lanes {
                     break;
                 }
                 codec::age(&mut next.encoded, now_ms.wrapping_sub(next.since_ms));
-                row.push_encoded(&next.encoded, now_ms);
+                row.push_encoded(&next.encoded, now_ms, false);
                 written.bytes += next.encoded.len();
                 frames.pop_front();
             }

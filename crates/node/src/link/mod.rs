@@ -11,6 +11,7 @@ mod held;
 mod lanes;
 mod leftover;
 mod next;
+mod own;
 mod queue;
 mod reader;
 pub(crate) mod records;
@@ -56,6 +57,9 @@ const INLINE_BYTES: usize = 64 * 1024;
 const CLOSE_BYTES: usize = 1 << 20;
 /// Times that one call goes on with what other threads add meanwhile.
 const DRIVES: usize = 4;
+/// What a link keeps of frames that a peer causes and nothing but its own reading bounds. 65 536 requests that fail and as
+/// many names, places and stages, with room to spare; one that lets more than this pile up does not read.
+const OWED_BYTES: usize = 16 << 20;
 /// The resend buffer: senders should wait from here on, until half of it is left.
 const FULL_BYTES: usize = 32 << 20;
 
@@ -76,6 +80,8 @@ pub struct Link {
     dirty: AtomicBool,
     /// Bytes that the peer is not known to own.
     queued: AtomicUsize,
+    /// More is owed to the peer than is kept.
+    is_overdue: AtomicBool,
     /// Somebody saw the link full; says that [`LinkEvents::room`] is owed.
     was_full: AtomicBool,
     has_room: AtomicBool,
@@ -290,6 +296,16 @@ impl Link {
         Drive::More
     }
 
+    /// How the link ends when its peer lets pile up what it is owed.
+    fn overdue(&self) -> Option<ClosedReason> {
+        self.is_overdue.load(Ordering::SeqCst).then(|| {
+            let what =
+                format!("it asks and does not read: more than {} MiB of answers wait", OWED_BYTES >> 20);
+            log::warn!(target: "channel", "the link to node {} is given up: {what}", self.peer.name);
+            ClosedReason::Lost(what)
+        })
+    }
+
     fn note_room(&self) {
         if self.was_full.load(Ordering::SeqCst)
             && self.queued_bytes() < FULL_BYTES / 2
@@ -352,6 +368,10 @@ impl Batch<'_> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         self.link.queued.store(self.queue.bytes(), Ordering::Relaxed);
+        if self.queue.owed() > OWED_BYTES {
+            self.link.is_overdue.store(true, Ordering::SeqCst);
+            self.link.attend.notify_one();
+        }
     }
 }
 

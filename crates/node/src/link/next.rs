@@ -197,7 +197,7 @@ impl LinkTask {
     /// The next channel, or how the link ended meanwhile.
     pub(super) async fn incoming(&self, link: &Arc<Link>) -> Result<Incoming, ClosedReason> {
         loop {
-            if let Some(reason) = lock(&link.ended).clone() {
+            if let Some(reason) = lock(&link.ended).clone().or_else(|| link.overdue()) {
                 return Err(reason);
             }
             if let Some(next) = link.take_incoming() {

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 use troupe_proto::{
-    codec::{self, CloseReason, FRAME_MAX, Flow, Frame, Pieces, Pong, cost_of, encoded_len},
+    codec::{self, CloseReason, FRAME_MAX, Flow, Frame, Pieces, cost_of, encoded_len},
     session::{Opened, Session, SessionError, Standing, Terms},
 };
 
@@ -11,22 +11,26 @@ use super::{
     held::{Held, HeldFrame},
     lanes::{Cut, Lane, Lanes, Parked, Spare},
     leftover::Leftover,
+    own::OwnFrames,
     records::Records,
     row::Row,
 };
 
 /// Handed over at a time: what is sealed in one go. As much again may come in pieces.
 const TAKE_BYTES: usize = 64 * 1024;
-/// Frames of the session's own that wait, at most: a correct peer causes a handful.
-const MOST_CONTROL: usize = 256;
+
+/// Whether nothing but reading on the peer's side bounds how many such frames it can cause: they pass no window, or are the
+/// failures of requests that were not even begun. Messages wait for the resend buffer, replies cost a handler.
+pub(super) fn is_owed(frame: &Frame<'_>) -> bool {
+    !matches!(frame, Frame::Message(_) | Frame::Reply(_))
+}
 
 /// The queue of one link.
 #[derive(Debug)]
 pub(super) struct Queue {
     open: bool,
     session: Session,
-    /// Frames of the session's own: for this channel only.
-    control: Vec<Frame<'static>>,
+    own: OwnFrames,
     row: Row,
     lanes: Lanes,
     /// Bytes parked in lanes.
@@ -51,7 +55,7 @@ impl Queue {
         Self {
             open: true,
             session: Session::new(own, terms),
-            control: Vec::new(),
+            own: OwnFrames::default(),
             row: Row::default(),
             lanes: Lanes::new(usize::from(terms.max_pieces), terms.max_reassembly as usize),
             parked: 0,
@@ -74,6 +78,11 @@ impl Queue {
     /// Bytes that the peer is not known to own, in whatever form.
     pub(super) fn bytes(&self) -> usize {
         self.row.bytes() + self.parked + self.held[0].bytes() + self.held[1].bytes()
+    }
+
+    /// Bytes of what is owed to the peer, see [`is_owed`]: how far a peer has come with asking and not reading.
+    pub(super) fn owed(&self) -> usize {
+        self.row.owed() + self.held[Flow::Replies.index()].owed()
     }
 
     /// Whether something waits for its window.
@@ -134,7 +143,7 @@ impl Queue {
             None => codec::encode(frame, out),
         };
         if let Some(flow) = hold {
-            self.held[flow.index()].push(lane, cost_of(body_len), now_ms, cut, encode);
+            self.held[flow.index()].push((lane, is_owed(frame)), cost_of(body_len), now_ms, cut, encode);
         } else {
             let mut encoded = Vec::with_capacity(if pieces.is_some() { 64 } else { len });
             encode(&mut encoded);
@@ -162,14 +171,14 @@ impl Queue {
     }
 
     fn release(&mut self, flow: Flow, frame: HeldFrame, encoded: &mut [u8], now_ms: u32) {
-        let HeldFrame { lane, cost, since_ms, cut, .. } = frame;
+        let HeldFrame { lane, is_owed, cost, since_ms, cut, .. } = frame;
         self.session.start(flow, cost);
         let ahead = self.lanes.occupied(lane);
         if cut.is_some() || ahead.is_some() {
             self.park(ahead.unwrap_or(lane), encoded.to_vec(), cut, since_ms);
         } else {
             codec::age(encoded, now_ms.wrapping_sub(since_ms));
-            self.row.push_encoded(encoded, now_ms);
+            self.row.push_encoded(encoded, now_ms, is_owed);
         }
     }
 
@@ -190,9 +199,9 @@ impl Queue {
         mut expired: impl FnMut(&Frame<'_>, usize),
     ) -> Result<(), SessionError> {
         let windows = self.session.go_on(next_expected, owned)?;
-        self.control.clear();
+        self.own = OwnFrames::default();
         for (flow, offset) in Flow::ALL.into_iter().zip(windows) {
-            self.push_control(Frame::Window { flow, offset });
+            self.own.push_window(flow, offset);
         }
         let (session, spare) = (&mut self.session, &mut self.spare);
         let not_again = |frame: &Frame<'_>, body_len: usize| {
@@ -214,7 +223,7 @@ impl Queue {
             return false;
         }
         let Some(offset) = self.session.window_to_announce(flow) else { return false };
-        self.push_control(Frame::Window { flow, offset });
+        self.own.push_window(flow, offset);
         true
     }
 
@@ -226,7 +235,7 @@ impl Queue {
     /// Adds an ACK of what this process owns, if it is news.
     pub(super) fn push_ack(&mut self, owned: u64) {
         if let Some(count) = self.session.ack_to_send(owned) {
-            self.push_control(Frame::Ack { count });
+            self.own.push_ack(count);
         }
     }
 
@@ -235,15 +244,10 @@ impl Queue {
         self.session.acknowledged_to_peer()
     }
 
-    /// Adds a frame of the session's own.
-    fn push_control(&mut self, frame: Frame<'static>) {
-        self.control.push(frame);
-    }
-
-    /// Answers a PING, with an ACK of what this process owns. A peer that asks and does not read is not answered.
-    pub(super) fn push_pong(&mut self, token: u64, owned: u64) {
-        if self.control.len() < MOST_CONTROL {
-            self.push_control(Frame::Pong(Pong { token, turns: &[] }));
+    /// Answers a PING with the times of the isolates, and an ACK of what this process owns. A peer that asks and does not
+    /// read is not answered.
+    pub(super) fn push_pong(&mut self, token: u64, turns: &[u32], owned: u64) {
+        if self.own.push_pong(token, turns) {
             self.push_ack(owned);
         }
     }
@@ -260,9 +264,7 @@ impl Queue {
 
     /// Hands over what comes next, into empty records; says whether there is anything.
     pub(super) fn take(&mut self, out: &mut Records, owned: u64, now_ms: u32) -> bool {
-        for frame in self.control.drain(..) {
-            out.push(&frame, encoded_len(&frame, 0));
-        }
+        self.own.write(out);
         if self.row.write_again(out, TAKE_BYTES, now_ms) {
             let numbered = self.row.write(out, TAKE_BYTES, now_ms);
             self.session.number(numbered);
@@ -317,7 +319,7 @@ impl Queue {
     pub(super) fn end(&mut self) {
         self.give_up(|was_sent| was_sent);
         self.row = Row::default();
-        self.control.clear();
+        self.own = OwnFrames::default();
     }
 
     /// What was not acknowledged when the link ended, once.

@@ -187,7 +187,7 @@ impl Receiving {
                 }
                 self.received.own();
             }
-            Decoded::Whole(frame) => self.session_frame(&frame, link)?,
+            Decoded::Whole(frame) => self.session_frame(&frame, link, events)?,
             Decoded::Head { frame, pieces, head } => self.head(&frame, pieces, head, link)?,
             Decoded::Ignored { numbered: true } => self.received.own(),
             Decoded::Ignored { numbered: false } => {}
@@ -203,11 +203,16 @@ impl Receiving {
         Ok(self.assembly.begin(pieces, head, cost)?)
     }
 
-    fn session_frame(&mut self, frame: &Frame<'_>, link: &Link) -> Result<(), ReadEnd> {
+    fn session_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        link: &Link,
+        events: &dyn LinkEvents,
+    ) -> Result<(), ReadEnd> {
         match frame {
             Frame::Ack { count } => link.on_ack(*count)?,
             Frame::Window { flow, offset } => link.on_window(*flow, *offset)?,
-            Frame::Ping { token } => link.on_ping(*token, self.received.owned()),
+            Frame::Ping { token } => link.on_ping(*token, &events.turns(), self.received.owned()),
             Frame::Pong(pong) => link.on_pong(pong.token),
             Frame::Close { reason, last } => {
                 self.received.on_close(*last)?;

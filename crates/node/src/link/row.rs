@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use troupe_proto::codec::{self, Decoded, Decoder, FRAME_MAX, Frame, HEADER_LEN, decode, encode};
 
-use super::{lanes::Cut, records::Records};
+use super::{lanes::Cut, queue::is_owed, records::Records};
 
 /// Bytes of a segment: a few full records, so that little is held up by a record that is not owned yet.
 const SEGMENT_BYTES: usize = 64 * 1024;
@@ -35,6 +35,8 @@ pub(super) struct Row {
     again: usize,
     again_sent: usize,
     bytes: usize,
+    /// Of them, bytes of frames that are owed to the peer.
+    owed: usize,
     /// Records of `ready` that were handed over, of all that ever were.
     handed_over: u64,
 }
@@ -47,6 +49,8 @@ struct Laid {
     len: u16,
     /// How many of the frames are numbered.
     numbered: u16,
+    /// Bytes of the frames that are owed to the peer.
+    owed: u16,
     /// When they were laid out, on the link's clock of milliseconds.
     since_ms: u32,
 }
@@ -86,6 +90,11 @@ impl Row {
         self.bytes
     }
 
+    /// Bytes of those that pass no window, or were asked for: see [`super::queue::is_owed`].
+    pub(super) fn owed(&self) -> usize {
+        self.owed
+    }
+
     /// Whether all was handed over to this channel.
     pub(super) fn is_written(&self) -> bool {
         self.ready.is_empty() && self.again == self.kept.len()
@@ -103,19 +112,21 @@ impl Row {
 
     /// Adds a frame that is `len` bytes long on the wire, at most [`FRAME_MAX`].
     pub(super) fn push(&mut self, frame: &Frame<'_>, len: usize, now_ms: u32) {
-        encode(frame, self.reserve(len, now_ms));
+        encode(frame, self.reserve(len, now_ms, is_owed(frame)));
     }
 
     /// Adds a frame that is encoded already, as of now.
-    pub(super) fn push_encoded(&mut self, frame: &[u8], now_ms: u32) {
-        self.reserve(frame.len(), now_ms).extend_from_slice(frame);
+    pub(super) fn push_encoded(&mut self, frame: &[u8], now_ms: u32, is_owed: bool) {
+        self.reserve(frame.len(), now_ms, is_owed).extend_from_slice(frame);
     }
 
     /// The segment that takes the next `len` bytes: one numbered frame.
-    fn reserve(&mut self, len: usize, now_ms: u32) -> &mut Vec<u8> {
+    fn reserve(&mut self, len: usize, now_ms: u32, is_owed: bool) -> &mut Vec<u8> {
         debug_assert!(len <= FRAME_MAX, "a frame of {len} bytes fits no record");
         let fits = self.segments.back().is_some_and(|last| last.capacity() - last.len() >= len);
         self.bytes += len;
+        let owed = if is_owed { len } else { 0 };
+        self.owed += owed;
         let record = self
             .ready
             .back_mut()
@@ -123,6 +134,7 @@ impl Row {
         if let Some(record) = record {
             record.len += len as u16;
             record.numbered += 1;
+            record.owed += owed as u16;
         } else {
             if !fits {
                 let fresh = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES));
@@ -130,7 +142,8 @@ impl Row {
             }
             let segment = self.last_segment();
             let start = self.segments.back().map_or(0, Vec::len) as u32;
-            self.ready.push_back(Laid { segment, start, len: len as u16, numbered: 1, since_ms: now_ms });
+            let (len, owed) = (len as u16, owed as u16);
+            self.ready.push_back(Laid { segment, start, len, numbered: 1, owed, since_ms: now_ms });
         }
         let last = self.segments.len() - 1;
         &mut self.segments[last]
@@ -204,7 +217,10 @@ impl Row {
                 None => self.again_sent = 0,
             }
             match self.kept.pop_front() {
-                Some(Kept::Laid(laid)) => self.bytes -= usize::from(laid.len),
+                Some(Kept::Laid(laid)) => {
+                    self.bytes -= usize::from(laid.len);
+                    self.owed -= usize::from(laid.owed);
+                }
                 Some(Kept::Body(whole)) => {
                     self.bytes -= whole.len();
                     spare(whole.cut.body);

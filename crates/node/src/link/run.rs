@@ -82,6 +82,7 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
         open: AtomicBool::new(true),
         dirty: AtomicBool::new(false),
         queued: AtomicUsize::new(0),
+        is_overdue: AtomicBool::new(false),
         was_full: AtomicBool::new(false),
         has_room: AtomicBool::new(false),
         owned: AtomicU64::new(0),
@@ -229,7 +230,7 @@ impl LinkTask {
                     if link.has_room.swap(false, Ordering::SeqCst) {
                         events.room(link);
                     }
-                    if let Some(reason) = lock(&link.ended).clone() {
+                    if let Some(reason) = lock(&link.ended).clone().or_else(|| link.overdue()) {
                         return ChannelEnd::Closed(reason);
                     }
                     if lock(&link.incoming).is_some() {

@@ -42,9 +42,10 @@ impl Link {
         Ok(())
     }
 
-    pub(super) fn on_ping(&self, token: u64, owned: u64) {
+    /// `turns`: how many milliseconds ago each isolate of this node had a turn.
+    pub(super) fn on_ping(&self, token: u64, turns: &[u32], owned: u64) {
         if let Some(mut batch) = self.batch() {
-            batch.queue.push_pong(token, owned);
+            batch.queue.push_pong(token, turns, owned);
             drop(batch);
             self.flush();
         }

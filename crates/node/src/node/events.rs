@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::code;
 use crate::link::{ClosedReason, Expired, Leftover, Link, LinkEvents};
-use crate::port::{Failure, From, Handle, Post, link_key};
+use crate::port::{Failure, From, Handle, Post, link_key, now_ms};
 use std::sync::Arc;
 use troupe_proto::codec::{Body, CloseReason, CreditKind, Fail, Frame, Message, Target, cost_of};
 use troupe_proto::noise::{Capabilities, NodeId};
@@ -159,6 +159,11 @@ impl LinkEvents for Events {
             // The session's own frames stay in the link.
             _ => {}
         }
+    }
+
+    fn turns(&self) -> Vec<u32> {
+        let ago = now_ms().saturating_sub(self.0.inbox.last_turn());
+        vec![u32::try_from(ago).unwrap_or(u32::MAX)]
     }
 
     fn read_done(&self, _: &Arc<Link>) {

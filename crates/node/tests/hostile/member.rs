@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 use troupe_node::{
     code,
     discovery::{Directory, Discovery},
     node::{NodeOptions, Opened},
     port::{
-        BatchText, BodyRef, Handle as Worker, MAX_OPEN_OF_PEER, Port, Sink, WorkerOptions,
+        BatchText, BodyRef, Handle as Worker, MAX_OPEN_OF_PEER, Port, Sink, WorkerOptions, now_ms,
         record::{KIND, STRIDE, incoming},
     },
     transport::{Tcp, Transport},
@@ -20,6 +23,8 @@ use troupe_proto::{
     session::Terms,
     text::Text,
 };
+
+use troupe_testkit::recorder::PATIENCE;
 
 use super::raw::{Home, RawPeer, bytes_of, now, resume};
 
@@ -290,4 +295,63 @@ async fn a_peer_that_asks_for_a_name_again_and_again_is_told_once_when_a_worker_
     });
     all.await.expect("an answer");
     assert_eq!(told, 1);
+}
+
+/// The time that PONG tells of the only isolate.
+async fn since_last_turn(peer: &mut RawPeer, token: u64) -> u64 {
+    peer.say_all([Frame::Ping { token }]).await;
+    let pong = peer.hear(|frame| match frame {
+        Frame::Pong(pong) if pong.token == token => Some(pong.turn_times().collect::<Vec<_>>()),
+        _ => None,
+    });
+    let turns = pong.await.unwrap();
+    assert_eq!(turns.len(), 1, "{turns:?}");
+    u64::from(turns[0])
+}
+
+#[tokio::test]
+async fn a_node_whose_isolate_has_no_turn_answers_a_ping_and_says_since_when() {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    for round in 1..=2 {
+        let turn = now_ms();
+        node.port.flush(&[], BatchText::Ascii(&[]), &mut Taken::default(), turn, true);
+        let told = since_last_turn(&mut peer, round).await;
+        assert!(told <= now_ms() - turn, "{told}");
+        let grows = async { while since_last_turn(&mut peer, 10).await < 20 {} };
+        timeout(PATIENCE, grows).await.expect("a time that grows");
+    }
+}
+
+/// More than a link keeps for a peer, and what the system's buffers take beside.
+const FAR_TOO_MUCH: usize = 128 << 20;
+
+/// Says these frames for ever and never reads; answers after how many bytes the node has ended the connection.
+async fn flood(peer: &mut RawPeer, frame: Frame<'_>) -> usize {
+    let one = bytes_of(&[frame]);
+    let record = one.repeat(16_000 / one.len());
+    let mut said = 0;
+    while said < FAR_TOO_MUCH {
+        if peer.try_say(&record).await.is_err() {
+            return said;
+        }
+        said += record.len();
+    }
+    panic!("nothing ended a flood of {frame:?}");
+}
+
+#[tokio::test]
+async fn a_member_that_asks_for_ever_and_never_reads_loses_its_link_and_others_keep_theirs() {
+    let mut node = Node::new().await;
+    let mut other = node.member(Capabilities::NONE).await;
+    let name = "x".repeat(128);
+    let gone = Handle { slot: 1 << 20, generation: 1 };
+    let ask = Frame::Credit { kind: CreditKind::Ask, target: gone, port: 0, messages: 1, bytes: 0 };
+    // What is one too many of the requests fails, and passes no window on its way here.
+    for frame in [Frame::Where { name: &name }, listing(1), ask] {
+        let mut peer = node.member(Capabilities::NONE).await;
+        let (said, _) = node.while_serving(flood(&mut peer, frame)).await;
+        assert!(said > 1 << 20, "{said}: a peer that is slow to read keeps its link");
+    }
+    assert_eq!(node.refused(&mut other, &[listing(1)]).await, (vec![], 1));
 }

@@ -1,7 +1,7 @@
 //! A member without a node, and a zone of the test's own.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::{
@@ -46,9 +46,14 @@ impl RawPeer {
 
     /// One record of these bytes.
     pub(crate) async fn say(&mut self, plaintext: &[u8]) {
+        self.try_say(plaintext).await.unwrap();
+    }
+
+    /// As [`RawPeer::say`], until the other side ends the connection.
+    pub(crate) async fn try_say(&mut self, plaintext: &[u8]) -> io::Result<()> {
         let mut record = [&[0; RECORD_HEADER][..], plaintext, &[0; RECORD_TAG]].concat();
         self.channel.send.seal_in_place(&mut record).unwrap();
-        self.socket.write_all(&record).await.unwrap();
+        self.socket.write_all(&record).await
     }
 
     /// Any number of short frames, in as many records as they take.

@@ -112,6 +112,44 @@ export const bounds = [
       'return;',
     ],
   ]),
+  ...from('crates/node/src/node/events.rs', hostile, [
+    [
+      'control requests may hold any number of bytes',
+      'if !link.control_room().take(Post::control_size(bytes)) {',
+      'if !link.control_room().take(Post::control_size(bytes)) && false {',
+    ],
+    [
+      'any number of frames may wait for a busy isolate',
+      'if !link.unread_room().take(size) => misbehaves(',
+      'if !link.unread_room().take(size) && false => misbehaves(',
+    ],
+  ]),
+  ...from('crates/node/src/port/arrivals.rs', hostile, [
+    [
+      'frames that were taken in still take room',
+      '            peer.link.unread_room().give_back(size);\n',
+      '            let _ = (peer, size);\n',
+    ],
+  ]),
+  ...from('crates/node/src/port/outcome.rs', hostile, [
+    [
+      'a control request that was given up still takes room',
+      'self.control_done(kept.link, kept.size);',
+      'let _ = kept;',
+    ],
+  ]),
+  ...from('crates/node/src/port/orders.rs', hostile, [
+    [
+      'a control request that is worked on takes no room',
+      'if id & INBOUND != 0 {',
+      'if id & INBOUND != 0 { self.control_done(link, size);',
+    ],
+    [
+      'a control request that was answered still takes room',
+      'if let Some((link, size)) = self.fetched.remove(&request) {',
+      'if let Some((link, size)) = self.fetched.remove(&request).filter(|_| false) {',
+    ],
+  ]),
   ...from('crates/node/src/node/search.rs', hostile, [
     [
       'a peer is remembered as often as it asks for a name',

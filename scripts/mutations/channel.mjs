@@ -125,6 +125,10 @@ export const channel = [
       'false.then(|| {',
     ],
   ]),
+  ...from('crates/node/src/link/room.rs', inside('room'), [
+    ['a room takes any number of bytes', 'taken == 0 || taken + bytes <= self.most', 'taken <= self.most'],
+    ['what takes more than all the room finds none', 'taken == 0 || ', ''],
+  ]),
   ...from('crates/node/src/link/row.rs', unread, [
     ['frames that pass no window count for nothing', 'let owed = if is_owed { len } else { 0 };', 'let owed = 0;'],
   ]),

@@ -15,6 +15,7 @@ mod own;
 mod queue;
 mod reader;
 pub(crate) mod records;
+mod room;
 mod row;
 mod run;
 mod session;
@@ -48,6 +49,7 @@ pub use run::{LinkTask, open};
 use next::Incoming;
 use queue::Queue;
 use reader::Receiving;
+use room::Room;
 use writer::{Pumped, Writer};
 
 /// What a caller's flush seals and writes itself. More of it and a small message waits for the bulk before it: 2 MiB
@@ -57,6 +59,11 @@ const INLINE_BYTES: usize = 64 * 1024;
 const CLOSE_BYTES: usize = 1 << 20;
 /// Times that one call goes on with what other threads add meanwhile.
 const DRIVES: usize = 4;
+/// What control requests of a peer may hold here until they are answered: two of the largest. One always fits.
+const CONTROL_BYTES: usize = 32 << 20;
+/// What other frames that pass no window may hold until an isolate that is busy takes them in: a million short ones. That
+/// is more than a peer causes that says and takes back all that its windows let it.
+const UNREAD_BYTES: usize = 64 << 20;
 /// What a link keeps of frames that a peer causes and nothing but its own reading bounds. 65 536 requests that fail and as
 /// many names, places and stages, with room to spare; one that lets more than this pile up does not read.
 const OWED_BYTES: usize = 16 << 20;
@@ -75,6 +82,8 @@ pub struct Link {
     queue: Mutex<Queue>,
     writer: Mutex<Writer>,
     receiving: Mutex<Receiving>,
+    control_room: Room,
+    unread_room: Room,
     open: AtomicBool,
     /// Something was added since the writer's holder last looked.
     dirty: AtomicBool,
@@ -186,6 +195,16 @@ impl Link {
         if announce {
             self.flush();
         }
+    }
+
+    /// Room for control requests of the peer that have no answer yet.
+    pub(crate) fn control_room(&self) -> &Room {
+        &self.control_room
+    }
+
+    /// Room for other frames of the peer that pass no window and are not taken in yet.
+    pub(crate) fn unread_room(&self) -> &Room {
+        &self.unread_room
     }
 
     /// Closes with an authenticated CLOSE behind what is ready to be sent; what waits for a window, and bodies half

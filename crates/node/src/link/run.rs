@@ -18,10 +18,11 @@ use tokio::{
 use troupe_proto::{codec::CloseReason, session::AckUrgency};
 
 use super::{
-    ClosedReason, Drive, Link, LinkEvents, Presence, lock,
+    CONTROL_BYTES, ClosedReason, Drive, Link, LinkEvents, Presence, UNREAD_BYTES, lock,
     next::{FOLLOW_LIMIT, Following, Incoming},
     queue::Queue,
     reader::{ReadEnd, Reader, Receiving},
+    room::Room,
     writer::Writer,
 };
 use crate::{channel::Channel, transport::Socket};
@@ -79,6 +80,8 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
         queue: Mutex::new(Queue::new(&own, &opened)),
         writer: Mutex::new(writer),
         receiving: Mutex::new(Receiving::new(&own)),
+        control_room: Room::of(CONTROL_BYTES),
+        unread_room: Room::of(UNREAD_BYTES),
         open: AtomicBool::new(true),
         dirty: AtomicBool::new(false),
         queued: AtomicUsize::new(0),

@@ -5,7 +5,9 @@ use crate::code;
 use crate::link::{ClosedReason, Expired, Leftover, Link, LinkEvents};
 use crate::port::{Failure, From, Handle, Post, link_key, now_ms};
 use std::sync::Arc;
-use troupe_proto::codec::{Body, CloseReason, CreditKind, Fail, Frame, Message, Target, cost_of};
+use troupe_proto::codec::{
+    Body, CloseReason, Correlation, CreditKind, Fail, Frame, Message, Target, cost_of,
+};
 use troupe_proto::noise::{Capabilities, NodeId};
 use troupe_proto::text::Text;
 
@@ -21,6 +23,17 @@ impl Shared {
     fn put(&self, post: Post) {
         // A closed port has nobody to tell.
         let _ = self.inbox.put(post);
+    }
+
+    /// Puts a frame that passes no window into the inbox.
+    fn put_unbidden(&self, link: &Link, post: Post) {
+        match post.unread() {
+            Some((_, size)) if !link.unread_room().take(size) => misbehaves(
+                link,
+                "more frames that pass no window wait here than an isolate can be expected to take in",
+            ),
+            _ => self.put(post),
+        }
     }
 
     fn message(&self, link: &Arc<Link>, message: &Message<'_>) {
@@ -50,21 +63,16 @@ impl Shared {
         }
         if let Some(needed) = needs(bytes).filter(|needed| !link.peer().capabilities.contains(*needed)) {
             log::warn!(target: "node", "node {} asked for what its credential does not allow ({needed})", link.peer().name);
-            if let Some(mut batch) = link.batch() {
-                let correlation =
-                    troupe_proto::codec::Correlation { slot: request.slot, generation: request.generation };
-                let detail =
-                    format!("{{\"message\":\"the credential of node {} lacks {needed}\"}}", link.peer().name);
-                let body = Body::Text(Text::from_utf8(&detail));
-                // Short by construction: it fits any peer.
-                let _ = batch.push(&Frame::Fail(Fail {
-                    correlation,
-                    code: code::NOT_PERMITTED,
-                    maybe_executed: false,
-                    body,
-                }));
-            }
-            return link.flush();
+            let why = format!("the credential of node {} lacks {needed}", link.peer().name);
+            return refuse(link, request, code::NOT_PERMITTED, &why);
+        }
+        if !link.control_room().take(Post::control_size(bytes)) {
+            return refuse(
+                link,
+                request,
+                code::MAILBOX_FULL,
+                "its control requests that have no answer yet hold too much here",
+            );
         }
         self.put(Post::Control {
             link: self.key(link),
@@ -74,6 +82,18 @@ impl Shared {
             body: bytes.into(),
         });
     }
+}
+
+/// Answers a control request here with a failure, and why in words that JSON takes as they are.
+fn refuse(link: &Link, request: Handle, code: u8, why: &str) {
+    if let Some(mut batch) = link.batch() {
+        let correlation = Correlation { slot: request.slot, generation: request.generation };
+        let detail = format!("{{\"message\":\"{why}\"}}");
+        let body = Body::Text(Text::from_utf8(&detail));
+        // Short by construction: it fits any peer.
+        let _ = batch.push(&Frame::Fail(Fail { correlation, code, maybe_executed: false, body }));
+    }
+    link.flush();
 }
 
 /// What a control request takes. Its first byte says what it is; see `lib/control.ts`.
@@ -126,14 +146,12 @@ impl LinkEvents for Events {
                 node.inbox.put_text(text, |cause| Post::Fail { request, failure, cause, link: key });
             }
             Frame::Cancel { correlation: at, .. } => {
-                node.put(Post::Cancel {
-                    link: key,
-                    request: Handle { slot: at.slot, generation: at.generation },
-                });
+                let request = Handle { slot: at.slot, generation: at.generation };
+                node.put_unbidden(link, Post::Cancel { link: key, request });
             }
             Frame::Stage { correlation: at, stage } => {
                 let request = Handle { slot: at.slot, generation: at.generation };
-                node.put(Post::Stage { link: key, request, stage });
+                node.put_unbidden(link, Post::Stage { link: key, request, stage });
             }
             Frame::Where { name } => node.answer_where(link, name),
             Frame::Here { name, at } => {
@@ -142,19 +160,20 @@ impl LinkEvents for Events {
             }
             Frame::Gone { handle } => {
                 let handle = Handle { slot: handle.slot, generation: handle.generation };
-                node.put(Post::Gone { link: key, handle });
+                node.put_unbidden(link, Post::Gone { link: key, handle });
             }
             Frame::Bind { handle, name } => {
                 let handle = Handle { slot: handle.slot, generation: handle.generation };
-                node.put(Post::Bind { link: key, handle, name: name.into() });
+                node.put_unbidden(link, Post::Bind { link: key, handle, name: name.into() });
             }
             Frame::Credit { kind, target, messages, bytes, .. } => {
                 let target = Handle { slot: target.slot, generation: target.generation };
-                node.put(match kind {
+                let post = match kind {
                     CreditKind::Grant => Post::Credit { link: key, target, messages, bytes },
                     CreditKind::Ask => Post::Ask { link: key, target, messages },
                     CreditKind::Return => Post::Return { link: key, target, messages },
-                });
+                };
+                node.put_unbidden(link, post);
             }
             // The session's own frames stay in the link.
             _ => {}

@@ -102,6 +102,11 @@ impl Port {
     }
 
     fn take_post<S: Sink>(&mut self, post: Post, mail: &Mail, sink: &mut S) {
+        if let Some((link, size)) = post.unread()
+            && let Some(peer) = self.links.get(&link)
+        {
+            peer.link.unread_room().give_back(size);
+        }
         match post {
             Post::Opened { link, node } => self.link_opened(link, node),
             Post::Closed { link, leftover } => self.link_closed(link, leftover.as_deref()),
@@ -169,8 +174,10 @@ impl Port {
             Post::Resolved { target, result } => self.resolved(target, result, sink),
             Post::Control { link, node, request, remaining, body } => {
                 if let Some((id, generation)) = self.open_for_peer(link, request, remaining) {
-                    self.keep_control(id, link, body);
+                    self.keep_control(id, generation, link, body);
                     self.emit(incoming::CONTROL, [u32::from(node), id, generation, NIL, 0, 0, 0]);
+                } else {
+                    self.control_done(link, Post::control_size(&body));
                 }
             }
             Post::Controlled { link, request, body } => {
@@ -178,7 +185,7 @@ impl Port {
                 match self.asked_of(link, request) {
                     Some(Origin::Order) => {
                         self.close(request.slot);
-                        self.keep_control(request.slot, link, body);
+                        self.keep_control(request.slot, request.generation, link, body);
                         let words = [request.slot, request.generation, 0, NIL, 0, 0, 0];
                         self.emit(incoming::CONTROLLED, words);
                     }

@@ -162,6 +162,28 @@ pub(crate) enum Post {
     Run(Box<dyn FnOnce(&mut super::Port) + Send>),
 }
 
+impl Post {
+    /// The link of a frame that passes no window and its share of [`Link::unread_room`]; `None` for anything else.
+    pub(crate) fn unread(&self) -> Option<(u32, usize)> {
+        let (link, more) = match self {
+            Self::Cancel { link, .. }
+            | Self::Stage { link, .. }
+            | Self::Credit { link, .. }
+            | Self::Ask { link, .. }
+            | Self::Return { link, .. }
+            | Self::Gone { link, .. } => (*link, 0),
+            Self::Bind { link, name, .. } => (*link, name.len()),
+            _ => return None,
+        };
+        Some((link, size_of::<Self>() + more))
+    }
+
+    /// Bytes that a control request with such a body takes of [`Link::control_room`].
+    pub(crate) fn control_size(body: &[u8]) -> usize {
+        size_of::<Self>() + body.len()
+    }
+}
+
 /// What looking for a name found.
 #[derive(Clone)]
 pub(crate) enum Resolution {

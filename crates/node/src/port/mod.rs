@@ -43,6 +43,7 @@ pub use request::{MAX_OPEN, MAX_OPEN_OF_PEER};
 use crate::node::Shared;
 use inbox::Mail;
 use mailbox::{Envelopes, Slot};
+use orders::KeptControl;
 use peers::PeerLink;
 use record::{NIL, STRIDE};
 use request::Requests;
@@ -144,7 +145,9 @@ pub struct Port {
     stopping: BTreeSet<(u64, u32)>,
     callbacks: HashMap<u64, Callback>,
     next_callback: u64,
-    controls: HashMap<u32, Control>,
+    controls: HashMap<u32, KeptControl>,
+    /// Control requests of peers that the isolate has fetched and not answered: their link, and their share of its room.
+    fetched: HashMap<Handle, (u32, usize)>,
     /// Names of peers whose links are gone, for the failures that tell of them.
     gone_peers: VecDeque<(u32, String)>,
     mail: Mail,
@@ -190,6 +193,7 @@ impl Port {
             callbacks: HashMap::new(),
             next_callback: 0,
             controls: HashMap::new(),
+            fetched: HashMap::new(),
             gone_peers: VecDeque::new(),
             mail: Mail::default(),
             mail_index: 0,

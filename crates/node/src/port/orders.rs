@@ -2,7 +2,7 @@
 //! names of things. All of it is rare; none is on the path of a message.
 
 use super::peers::{Pushed, link_key};
-use super::record::NIL;
+use super::record::{INBOUND, NIL};
 use super::request::Place;
 use super::target::Whereabouts;
 use super::{Body, BodyRef, Callback, Failure, From, Handle, Inbox, Outcome, Port, Post, Resolution};
@@ -25,25 +25,50 @@ pub struct Control {
     pub bytes: Box<[u8]>,
 }
 
+/// A control request or answer that the isolate has not fetched.
+pub(super) struct KeptControl {
+    control: Control,
+    generation: u32,
+    pub(super) link: u32,
+    /// Of a request: its share of the link's room.
+    pub(super) size: usize,
+}
+
 impl Port {
-    pub(super) fn keep_control(&mut self, id: u32, link: u32, bytes: Box<[u8]>) {
+    pub(super) fn keep_control(&mut self, id: u32, generation: u32, link: u32, bytes: Box<[u8]>) {
         let Some(peer) = self.links.get(&link).map(|peer| peer.link.peer()) else { return };
+        let size = Post::control_size(&bytes);
         let control = Control {
             peer: peer.name.clone(),
             peer_id: peer.id.to_string(),
             public_key: peer.public_key,
             bytes,
         };
-        self.controls.insert(id, control);
+        self.controls.insert(id, KeptControl { control, generation, link, size });
     }
 
-    /// Takes the bytes of a control request or of the answer to one.
+    /// A control request of a peer holds nothing here any more.
+    pub(super) fn control_done(&self, link: u32, size: usize) {
+        if let Some(peer) = self.links.get(&link) {
+            peer.link.control_room().give_back(size);
+        }
+    }
+
+    /// Takes the bytes of a control request or of the answer to one. A request takes room until [`Port::answer_control`],
+    /// also when its asker no longer waits.
     pub fn take_control(&mut self, id: u32) -> Option<Control> {
-        self.controls.remove(&id)
+        let KeptControl { control, generation, link, size } = self.controls.remove(&id)?;
+        if id & INBOUND != 0 {
+            self.fetched.insert(Handle { slot: id, generation }, (link, size));
+        }
+        Some(control)
     }
 
     /// Answers a control request of a peer. A peer that no longer waits is not told.
     pub fn answer_control(&mut self, request: Handle, answer: Result<&[u8], (u8, &str)>) {
+        if let Some((link, size)) = self.fetched.remove(&request) {
+            self.control_done(link, size);
+        }
         let Some(open) = self.requests.get(request.slot, request.generation) else { return };
         let super::request::Origin::Link { link, slot, generation } = open.origin else { return };
         self.close(request.slot);

@@ -68,7 +68,10 @@ impl Port {
         }
         if let Origin::Link { link, slot, generation } = origin {
             self.forget_inbound(link, Handle { slot, generation });
-            self.controls.remove(&id);
+            // What the isolate has fetched it still holds.
+            if let Some(kept) = self.controls.remove(&id) {
+                self.control_done(kept.link, kept.size);
+            }
         }
         origin
     }

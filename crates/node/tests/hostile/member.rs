@@ -355,3 +355,52 @@ async fn a_member_that_asks_for_ever_and_never_reads_loses_its_link_and_others_k
     }
     assert_eq!(node.refused(&mut other, &[listing(1)]).await, (vec![], 1));
 }
+
+#[tokio::test]
+async fn control_requests_of_a_member_hold_32_mib_until_they_are_answered_and_the_next_one_is_refused_at_once()
+ {
+    let mut node = Node::new().await;
+    let mut peer = node.member(Capabilities::NONE).await;
+    let body = vec![b'L'; 16_000];
+    let long = |slot| control(Some(numbered(slot)), &body);
+    let many: Vec<_> = (0..2200).map(long).collect();
+    let (failed, taken) = node.refused(&mut peer, &many).await;
+    assert!((2050..2097).contains(&taken), "{taken}");
+    let rest: Vec<_> = (taken as u32..2200).map(|slot| (slot, code::MAILBOX_FULL)).collect();
+    assert_eq!(failed, rest);
+
+    let mut other = node.member(Capabilities::NONE).await;
+    assert_eq!(node.refused(&mut other, &[long(1)]).await, (vec![], 1), "another member is not concerned");
+
+    // One that nobody waits for and the isolate has not looked at makes room for one.
+    let cancel = |slot| Frame::Cancel { correlation: numbered(slot), deadline: false };
+    node.refused(&mut peer, &[cancel(7)]).await;
+    let refused = node.refused(&mut peer, &[long(3000), long(3001)]).await;
+    assert_eq!(refused, (vec![(3001, code::MAILBOX_FULL)], 1));
+
+    // One that it is at work on does when that has ended.
+    node.refused(&mut peer, &[cancel(3000)]).await;
+    peer.say_all([long(3002)]).await;
+    let [_, _, request, generation, ..] = node.until(incoming::CONTROL).await;
+    node.port.take_control(request).unwrap();
+    node.refused(&mut peer, &[cancel(3002)]).await;
+    let refused = node.refused(&mut peer, &[long(3003)]).await;
+    assert_eq!(refused, (vec![(3003, code::MAILBOX_FULL)], 0));
+    node.port.answer_control(Worker { slot: request, generation }, Ok(&[]));
+    let refused = node.refused(&mut peer, &[long(3004), long(3005)]).await;
+    assert_eq!(refused, (vec![(3005, code::MAILBOX_FULL)], 1));
+}
+
+#[tokio::test]
+async fn what_an_isolate_has_no_turn_to_take_in_is_bounded_and_the_flood_of_one_member_harms_no_other() {
+    let mut node = Node::new().await;
+    let (mut peer, mut other) =
+        (node.member(Capabilities::NONE).await, node.member(Capabilities::NONE).await);
+    let cancel = Frame::Cancel { correlation: numbered(1), deadline: false };
+    peer.say_all(vec![cancel; 2_000_000]).await;
+    assert_eq!(refusal(&mut peer).await, Err(CloseReason::Violation));
+    // As many are no flood while it takes turns.
+    for _ in 0..5 {
+        assert_eq!(node.refused(&mut other, &vec![cancel; 400_000]).await, (vec![], 0));
+    }
+}

@@ -231,6 +231,7 @@ impl Shared {
 
     /// Lets go of the zone that was left, and with it of what its runtime keeps open.
     fn forget_zone(&self) {
+        self.end_services();
         let left = super::lock(&self.zone).take();
         // Outside of the lock: it may be the last one, and dropping a zone leaves it.
         drop(left);

@@ -7,6 +7,7 @@ mod accept;
 mod credentials;
 mod dial;
 mod half_open;
+mod jitter;
 mod members;
 mod peers;
 mod redial;
@@ -27,7 +28,7 @@ use tokio::{
 };
 use troupe_proto::{
     codec::{CloseReason, ResetReason},
-    noise::{Authority, Identity, NodeId, RandomError},
+    noise::{AccessKey, Authority, Identity, NodeId, RandomError},
     session::Terms,
 };
 
@@ -43,6 +44,7 @@ use crate::{
 };
 use credentials::Credentials;
 use half_open::HalfOpen;
+use jitter::Jitter;
 use peers::Peers;
 use refusals::Refusals;
 
@@ -65,6 +67,21 @@ pub struct ZoneOptions {
     pub listen: SocketAddr,
     /// Whether members may start code here that this node does not have. They are told when a link opens.
     pub accept_code: bool,
+}
+
+/// What a node is in its zone, where that is no directory: how it proves itself, and who knows the others.
+#[derive(Debug)]
+pub struct Admission {
+    /// Signs this node's credentials.
+    pub authority: Authority,
+    /// What every member has, and nobody else.
+    pub access_key: AccessKey,
+    /// The node's identity.
+    pub identity: Identity,
+    /// Which life of the node this is: a random number, not zero.
+    pub incarnation: u64,
+    /// Tells who is in the zone.
+    pub discovery: Arc<dyn Discovery>,
 }
 
 /// Why a node could not join. Nothing is left behind.
@@ -114,6 +131,7 @@ struct Shared {
     peers: Mutex<Peers<Arc<Link>>>,
     half_open: Mutex<HalfOpen>,
     refusals: Refusals,
+    jitter: Jitter,
     /// Links whose task runs.
     running: watch::Sender<usize>,
     /// A link was lost: look whether its node still lives.
@@ -138,13 +156,29 @@ impl Zone {
         events: Arc<dyn LinkEvents>,
         runtime: &Handle,
     ) -> Result<Self, JoinError> {
-        let ZoneOptions { home, zone, node_name, listen, accept_code } = options;
-        let directory = Directory::open(&home, &zone)?;
-        let identity = Arc::new(Identity::generate()?);
+        let directory = Directory::open(&options.home, &options.zone)?;
+        let admission = Admission {
+            authority: Authority::from_secret(&directory.authority().secret()),
+            access_key: directory.access_key().clone(),
+            identity: Identity::generate()?,
+            incarnation: incarnation()?,
+            discovery: Arc::new(directory),
+        };
+        Self::join_as(transport, admission, options, events, runtime)
+    }
+
+    /// As [`Zone::join_over`], as what `admission` makes of the node. `home` and `zone` of the options are not used.
+    pub fn join_as(
+        transport: Arc<dyn Transport>,
+        admission: Admission,
+        options: ZoneOptions,
+        events: Arc<dyn LinkEvents>,
+        runtime: &Handle,
+    ) -> Result<Self, JoinError> {
+        let ZoneOptions { node_name, listen, accept_code, .. } = options;
+        let Admission { authority, access_key, identity, incarnation, discovery } = admission;
+        let identity = Arc::new(identity);
         let id = identity.id();
-        let incarnation = incarnation()?;
-        let authority = Authority::from_secret(&directory.authority().secret());
-        let access_key = directory.access_key().clone();
         let credentials = Credentials::enrol(&node_name, authority, access_key, identity, incarnation)?;
 
         let _inside = runtime.enter();
@@ -152,14 +186,14 @@ impl Zone {
             transport.listen(listen).map_err(|source| JoinError::Listen { address: listen, source })?;
         let address = listener.address();
         // The last step: from here on the others may dial.
-        let announcement = directory.announce(Announce { id, name: node_name, address, incarnation })?;
+        let announcement = discovery.announce(Announce { id, name: node_name, address, incarnation })?;
         let shared = Arc::new(Shared {
             id,
             incarnation,
             address,
             terms: Terms { accept_code, ..Terms::default() },
             credentials,
-            discovery: Arc::new(directory),
+            discovery,
             transport,
             events,
             runtime: runtime.clone(),
@@ -167,6 +201,7 @@ impl Zone {
             peers: Mutex::new(Peers::new(id, incarnation)),
             half_open: Mutex::new(HalfOpen::new()),
             refusals: Refusals::new(tokio::time::Instant::now()),
+            jitter: Jitter::new(incarnation),
             running: watch::Sender::new(0),
             look: Notify::new(),
         });

@@ -1,15 +1,14 @@
 //! A node's own record, from its start to its end.
 
 use std::{
-    fs::{self, File},
+    fmt,
     net::SocketAddr,
-    path::PathBuf,
     sync::{Mutex, PoisonError},
 };
 
 use troupe_proto::noise::NodeId;
 
-use super::{Member, Role, records};
+use super::{Member, Role};
 
 /// What a node says of itself. Its identity and incarnation are made anew at every start and live in its memory only.
 #[derive(Debug, Clone)]
@@ -27,17 +26,18 @@ pub struct Announce {
 }
 
 /// Keeps a node's record in the zone. Dropping it, or the death of the process, takes the node out of the zone.
-#[derive(Debug)]
 pub struct Announcement {
     member: Member,
-    path: PathBuf,
-    /// The lock that says that the node lives.
-    held: Mutex<Option<File>>,
+    withdraw: Mutex<Option<Withdraw>>,
 }
 
+/// Takes the record out of the zone.
+type Withdraw = Box<dyn FnOnce() + Send>;
+
 impl Announcement {
-    pub(super) fn new(member: Member, path: PathBuf, held: File) -> Self {
-        Self { member, path, held: Mutex::new(Some(held)) }
+    /// Of a node that is a member until `withdraw` has been called: once, from any thread, and without waiting.
+    pub fn new(member: Member, withdraw: impl FnOnce() + Send + 'static) -> Self {
+        Self { member, withdraw: Mutex::new(Some(Box::new(withdraw))) }
     }
 
     /// The node as the others see it.
@@ -49,19 +49,16 @@ impl Announcement {
     /// Removes the record. Does what dropping does, for a process that exits and drops nothing: three system calls,
     /// from any thread, no waiting. Again: nothing.
     pub fn close_now(&self) {
-        let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return;
-        };
-        // Somebody may have removed the zone's folder, and another node have its name since.
-        let removed = match records::is_at(&held, &self.path) {
-            Ok(true) => fs::remove_file(&self.path),
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = removed {
-            // The lock is free from here on, so the next one who looks removes it.
-            log::debug!("left {} behind: {error}", self.path.display());
+        let withdraw = self.withdraw.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(withdraw) = withdraw {
+            withdraw();
         }
+    }
+}
+
+impl fmt::Debug for Announcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announcement").field("member", &self.member).finish_non_exhaustive()
     }
 }
 

@@ -27,7 +27,10 @@ use troupe_proto::{
 
 use super::{
     Announce, AnnounceError, Announcement, Discovery, DiscoveryError, Member, OpenError, keys,
-    record::Record, records::Records, trust, watch::Watch,
+    record::Record,
+    records::{self, Records},
+    trust,
+    watch::Watch,
 };
 
 /// An open zone directory. Cheap to ask, keeps no file open; one thread of its own while someone watches.
@@ -94,11 +97,15 @@ impl Directory {
         let member = Member { id, name, address, incarnation, since_unix_ms, role };
         let record = Record { member, process: process::id(), machine: self.records.machine };
         let (path, held) = self.records.claim(&record, &self.zone)?;
-        Ok(Announcement::new(record.member, path, held))
+        Ok(Announcement::new(record.member, move || records::remove_own(held, &path)))
     }
 }
 
 impl Discovery for Directory {
+    fn announce(&self, announce: Announce) -> Result<Announcement, AnnounceError> {
+        Self::announce(self, announce)
+    }
+
     fn members(&self) -> Result<Vec<Member>, DiscoveryError> {
         self.records.scan()
     }

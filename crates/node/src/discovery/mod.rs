@@ -15,7 +15,7 @@ mod records;
 mod trust;
 mod watch;
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use tokio::sync::watch::Receiver;
 use troupe_proto::noise::NodeId;
@@ -97,10 +97,18 @@ pub struct Member {
 }
 
 /// Where a node learns who else is in its zone.
-pub trait Discovery: Send + Sync {
+pub trait Discovery: Send + Sync + fmt::Debug {
+    /// Makes a node a member, until the announcement is dropped or the process dies. Two live nodes never have one name.
+    fn announce(&self, announce: Announce) -> Result<Announcement, AnnounceError>;
+
     /// The members alive at this moment, sorted by name, the asking node among them once it is announced.
     /// Looks anew at every call.
     fn members(&self) -> Result<Vec<Member>, DiscoveryError>;
+
+    /// Whether that takes file operations or the like, which are then kept off the I/O thread.
+    fn blocks(&self) -> bool {
+        true
+    }
 
     /// Whether this node is known to be alive at this moment. A node that is stalled, or can't be reached, is alive.
     /// What can't be looked up counts as alive: only a death that was seen ends a link.

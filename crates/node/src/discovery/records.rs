@@ -226,12 +226,27 @@ fn remove_dead(path: &Path, dead: &File, _lock: &ZoneLock) -> Result<(), Discove
 }
 
 /// Whether the open file is the one at the path.
-pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let file = file.metadata()?;
     match fs::symlink_metadata(path) {
         Ok(there) => Ok(there.ino() == file.ino() && there.dev() == file.dev()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Removes the record of this process' own node, and lets go of its lock.
+#[expect(clippy::needless_pass_by_value, reason = "the lock goes with the file")]
+pub(super) fn remove_own(held: File, path: &Path) {
+    // Somebody may have removed the zone's folder, and another node have its name since.
+    let removed = match is_at(&held, path) {
+        Ok(true) => fs::remove_file(path),
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
+        // The lock is free from here on, so the next one who looks removes it.
+        log::debug!("left {} behind: {error}", path.display());
     }
 }
 

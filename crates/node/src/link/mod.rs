@@ -249,6 +249,11 @@ impl Link {
         self.queue().standing(self.session)
     }
 
+    /// Whether nothing that counts has come of the other side, and it is not known to own anything.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.owned.load(Ordering::Relaxed) == 0 && self.standing().acknowledged == 0
+    }
+
     /// Ends the link at once, with whatever is outstanding: it is known that the session can't go on.
     pub(crate) fn give_up(&self, reason: ClosedReason) {
         self.abandon(reason);

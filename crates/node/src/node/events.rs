@@ -2,6 +2,7 @@
 
 use super::{Refusal, Shared, services};
 use crate::code;
+use crate::discovery::Member;
 use crate::link::{ClosedReason, Expired, Leftover, Link, LinkEvents};
 use crate::port::{Failure, From, Handle, Post, link_key, now_ms};
 use std::sync::Arc;
@@ -219,6 +220,10 @@ impl LinkEvents for Events {
     fn unreachable(&self, id: NodeId, reason: &str) {
         log::debug!(target: "channel", "node {id:?} can't be reached: {reason}");
         self.0.dialled(&id, None);
+    }
+
+    fn member_joined(&self, _: &Member) {
+        self.0.joined();
     }
 
     fn looked(&self) {

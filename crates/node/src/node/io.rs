@@ -4,7 +4,7 @@ use super::events::Events;
 use super::{Joined, Shared};
 use crate::code;
 use crate::discovery::{self, AnnounceError, DiscoveryError, Member, Role};
-use crate::link::Link;
+use crate::link::{Link, LinkEvents};
 use crate::port::{Inbox, Resolution};
 use crate::zone::{JoinError, Zone, ZoneOptions};
 use std::io;
@@ -147,22 +147,12 @@ impl Opened {
                 Err(error) => return done(Err(OpenError::System(error))),
             };
             runtime.block_on(async move {
-                let events = Arc::new(Events(node.clone()));
                 let handle = tokio::runtime::Handle::current();
-                done(match Zone::join(zone, events, &handle) {
-                    Ok(zone) => {
-                        node.set_id(zone.id().to_string());
-                        node.set_zone(zone, handle);
-                        Ok(())
-                    }
-                    Err(error) => Err(error.into()),
-                });
+                let joined = node.join(&handle, |events| Zone::join(zone, events, &handle));
+                done(joined.map_err(OpenError::from));
                 // Ends when the node is closed or dropped.
                 let _ = stopped.await;
-                if let Some(zone) = node.zone() {
-                    zone.leave().await;
-                }
-                node.forget_zone();
+                node.leave().await;
             });
         };
         match std::thread::Builder::new().name("troupe-io".into()).spawn(run) {
@@ -225,12 +215,29 @@ pub fn verify_code(public_key: &[u8], hash: &[u8], signature: &[u8]) -> bool {
 }
 
 impl Shared {
-    fn set_zone(&self, zone: Zone, io: tokio::runtime::Handle) {
-        *super::lock(&self.zone) = Some(Arc::new(Joined { zone, io }));
+    /// Joins a zone by `join`, which is handed the node's way to hear of its links. `io` is the runtime that drives the
+    /// zone: where it is the caller's own, the node has no thread.
+    pub fn join(
+        self: &Arc<Self>,
+        io: &tokio::runtime::Handle,
+        join: impl FnOnce(Arc<dyn LinkEvents>) -> Result<Zone, JoinError>,
+    ) -> Result<(), JoinError> {
+        let zone = join(Arc::new(Events(self.clone())))?;
+        self.set_id(zone.id().to_string());
+        *super::lock(&self.zone) = Some(Arc::new(Joined { zone, io: io.clone() }));
+        Ok(())
     }
 
-    /// Lets go of the zone that was left, and with it of what its runtime keeps open.
-    fn forget_zone(&self) {
+    /// Leaves the zone, if the node is in one; see [`Zone::leave`].
+    pub async fn leave(&self) {
+        if let Some(zone) = self.zone() {
+            zone.leave().await;
+        }
+        self.forget_zone();
+    }
+
+    /// Lets go of the zone, and with it of what its runtime keeps open. One that was not left is left at once.
+    pub fn forget_zone(&self) {
         self.end_services();
         let left = super::lock(&self.zone).take();
         // Outside of the lock: it may be the last one, and dropping a zone leaves it.

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use troupe_proto::codec::Frame;
 use troupe_proto::noise::NodeId;
 
@@ -32,8 +33,10 @@ type Found = Option<Handle>;
 pub(super) struct Searches {
     /// Targets that wait for an address.
     waiting: HashMap<Box<str>, Vec<Handle>>,
-    /// Addresses that nobody had.
+    /// Addresses that nobody had, of those who were there.
     missed: HashMap<Box<str>, Instant>,
+    /// Members that came. One that was not asked may have what nobody had.
+    joins: u64,
     /// Who waits for a link, by the node dialled.
     dials: HashMap<NodeId, Vec<oneshot::Sender<Option<Arc<Link>>>>>,
     /// Who waits for an answer, by link and name.
@@ -56,7 +59,7 @@ impl Shared {
             let is_elsewhere = address.split_once('/').is_some_and(|(node, _)| node != self.name);
             return Err(if is_elsewhere { code::NODE_UNREACHABLE } else { code::NO_SUCH_WORKER });
         };
-        {
+        let joins = {
             let mut searches = lock(&self.searches);
             if let Some(at) = searches.missed.get(address) {
                 if at.elapsed() < MISS {
@@ -69,7 +72,8 @@ impl Shared {
             if waiting.len() > 1 {
                 return Ok(());
             }
-        }
+            searches.joins
+        };
         let (shared, address) = (self.clone(), Box::<str>::from(address));
         zone.io.spawn(async move {
             let result = shared.find(&address).await;
@@ -77,6 +81,7 @@ impl Shared {
                 let mut searches = lock(&shared.searches);
                 if matches!(&result, Resolution::Failed(failure) if failure.code == code::NO_SUCH_WORKER)
                     && searches.missed.len() < REMEMBERED
+                    && searches.joins == joins
                 {
                     searches.missed.insert(address.clone(), Instant::now());
                 }
@@ -271,12 +276,20 @@ impl Shared {
         }
     }
 
+    /// A member came: it may have what nobody had.
+    pub(super) fn joined(&self) {
+        let mut searches = lock(&self.searches);
+        searches.joins += 1;
+        searches.missed.clear();
+    }
+
     /// A peer says where a name is, or that it is not there.
     pub(super) fn heard_here(&self, link: &Arc<Link>, name: &str, at: Option<Handle>) {
         let waiting = {
             let mut searches = lock(&self.searches);
-            if at.is_some() {
+            if at.is_some() && !searches.missed.is_empty() {
                 searches.missed.remove(name);
+                searches.missed.remove(&*format!("{}/{name}", link.peer().name));
             }
             searches.answers.remove(&(link.index(), name.into())).unwrap_or_default()
         };

@@ -40,9 +40,11 @@ impl Port {
         for (id, generation) in asked {
             self.give_up(id, generation);
         }
-        for slot in &mut self.slots {
-            if let Some(extra) = &mut slot.extra {
-                extra.remote.forget(index);
+        for slot in 0..self.slots.len() {
+            let extra = self.slots[slot].extra.as_mut();
+            if extra.is_some_and(|extra| extra.remote.forget(index)) {
+                // The places that the peer held are for whoever waits.
+                self.admit(slot as u32, &mut super::Closed);
             }
         }
         if let Some(peer) = self.links.remove(&index) {

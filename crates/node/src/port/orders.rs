@@ -106,6 +106,8 @@ impl Port {
         let Some(open) = self.requests.get(order.slot, order.generation) else { return };
         let limit = open.timer.deadline;
         let unreachable = Outcome::Failed(Failure::new(code::NODE_UNREACHABLE), Body::None);
+        // One that has ended may have been forgotten already.
+        let link = link.filter(|link| link.is_open());
         let Some(link) = link else { return self.complete(order.slot, unreachable, NIL) };
         let key = link_key(node, link.index());
         self.link_opened(link, node);

@@ -118,12 +118,13 @@ impl RemoteCredit {
         (link, places, u32::try_from(bytes).unwrap_or(u32::MAX))
     }
 
-    /// The link is gone, and with it what its peer held.
-    pub(crate) fn forget(&mut self, link: u32) {
+    /// The link is gone, and with it what its peer held. Answers whether that were any places.
+    pub(crate) fn forget(&mut self, link: u32) -> bool {
         self.hungry.retain(|(hungry, _)| *hungry != link);
-        if let Some(index) = self.grants.iter().position(|grant| grant.link == link) {
-            self.promised -= self.grants.swap_remove(index).places;
-        }
+        let Some(index) = self.grants.iter().position(|grant| grant.link == link) else { return false };
+        let places = self.grants.swap_remove(index).places;
+        self.promised -= places;
+        places > 0
     }
 }
 

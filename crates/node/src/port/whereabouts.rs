@@ -6,7 +6,7 @@ use super::peers::link_key;
 use super::record::NIL;
 use super::request::Place;
 use super::target::Whereabouts;
-use super::{Handle, Port, Resolution, Sink};
+use super::{Failure, Handle, Port, Resolution, Sink};
 use crate::code;
 
 impl Port {
@@ -48,6 +48,12 @@ impl Port {
             Resolution::Local(worker) => {
                 target.at = Whereabouts::Here(worker);
                 self.deliver_line(line, worker, sink);
+            }
+            Resolution::Remote(link, _) if !link.is_open() => {
+                // It ended while the others were asked, and what ends with it may have ended already.
+                target.at = Whereabouts::Unknown;
+                let unreachable = Failure::new(code::NODE_UNREACHABLE);
+                self.fail_line(line, unreachable, Reason::NodeUnreachable, NIL);
             }
             Resolution::Remote(link, worker) => {
                 let name = address.split_once('/').map_or(&*address, |(_, name)| name);

@@ -1,6 +1,6 @@
 //! Dials a member when it is asked for, a few times if it has to be, until a link stands or the node is out of reach.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
 use tokio::time;
 use troupe_proto::{
@@ -72,7 +72,7 @@ async fn attempts(shared: &Arc<Shared>, id: NodeId, dial: u64) -> Result<(), Dia
             return Ok(());
         }
         match pauses.next() {
-            Some(pause) if error.may_pass() => time::sleep(Duration::from_millis(jittered(pause))).await,
+            Some(pause) if error.may_pass() => time::sleep(shared.jitter.stretch(pause)).await,
             _ => return Err(error),
         }
     }
@@ -134,14 +134,9 @@ pub(super) async fn off_the_io_thread<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce(&Shared) -> T + Send + 'static,
 ) -> io::Result<T> {
+    if !shared.discovery.blocks() {
+        return Ok(work(shared));
+    }
     let for_work = Arc::clone(shared);
     Ok(shared.runtime.spawn_blocking(move || work(&for_work)).await?)
-}
-
-/// Between `pause` and twice as much, so that two nodes do not run into each other again and again.
-pub(super) fn jittered(pause: u64) -> u64 {
-    let mut byte = [0];
-    // Without randomness the pause is just not jittered.
-    let _ = getrandom::fill(&mut byte);
-    pause + pause * u64::from(byte[0]) / 255
 }

@@ -7,6 +7,7 @@ mod accept;
 mod credentials;
 mod dial;
 mod half_open;
+mod jitter;
 mod members;
 mod peers;
 mod redial;
@@ -27,7 +28,7 @@ use tokio::{
 };
 use troupe_proto::{
     codec::{CloseReason, ResetReason},
-    noise::{Authority, Identity, NodeId, RandomError},
+    noise::{AccessKey, Authority, Identity, NodeId, RandomError},
     session::Terms,
 };
 
@@ -43,6 +44,7 @@ use crate::{
 };
 use credentials::Credentials;
 use half_open::HalfOpen;
+use jitter::Jitter;
 use peers::Peers;
 use refusals::Refusals;
 
@@ -67,6 +69,21 @@ pub struct ZoneOptions {
     pub accept_code: bool,
     /// What this member is in the zone.
     pub role: Role,
+}
+
+/// What a node is in its zone, where that is no directory: how it proves itself, and who knows the others.
+#[derive(Debug)]
+pub struct Admission {
+    /// Signs this node's credentials.
+    pub authority: Authority,
+    /// What every member has, and nobody else.
+    pub access_key: AccessKey,
+    /// The node's identity.
+    pub identity: Identity,
+    /// Which life of the node this is: a random number, not zero.
+    pub incarnation: u64,
+    /// Tells who is in the zone.
+    pub discovery: Arc<dyn Discovery>,
 }
 
 /// Why a node could not join. Nothing is left behind.
@@ -116,6 +133,7 @@ struct Shared {
     peers: Mutex<Peers<Arc<Link>>>,
     half_open: Mutex<HalfOpen>,
     refusals: Refusals,
+    jitter: Jitter,
     /// Links whose task runs.
     running: watch::Sender<usize>,
     /// A link was lost: look whether its node still lives.
@@ -140,13 +158,29 @@ impl Zone {
         events: Arc<dyn LinkEvents>,
         runtime: &Handle,
     ) -> Result<Self, JoinError> {
-        let ZoneOptions { home, zone, node_name, listen, accept_code, role } = options;
-        let directory = Directory::open(&home, &zone)?;
-        let identity = Arc::new(Identity::generate()?);
+        let directory = Directory::open(&options.home, &options.zone)?;
+        let admission = Admission {
+            authority: Authority::from_secret(&directory.authority().secret()),
+            access_key: directory.access_key().clone(),
+            identity: Identity::generate()?,
+            incarnation: incarnation()?,
+            discovery: Arc::new(directory),
+        };
+        Self::join_as(transport, admission, options, events, runtime)
+    }
+
+    /// As [`Zone::join_over`], as what `admission` makes of the node. `home` and `zone` of the options are not used.
+    pub fn join_as(
+        transport: Arc<dyn Transport>,
+        admission: Admission,
+        options: ZoneOptions,
+        events: Arc<dyn LinkEvents>,
+        runtime: &Handle,
+    ) -> Result<Self, JoinError> {
+        let ZoneOptions { node_name, listen, accept_code, role, .. } = options;
+        let Admission { authority, access_key, identity, incarnation, discovery } = admission;
+        let identity = Arc::new(identity);
         let id = identity.id();
-        let incarnation = incarnation()?;
-        let authority = Authority::from_secret(&directory.authority().secret());
-        let access_key = directory.access_key().clone();
         let credentials = Credentials::enrol(&node_name, authority, access_key, identity, incarnation)?;
 
         let _inside = runtime.enter();
@@ -155,14 +189,14 @@ impl Zone {
         let address = listener.address();
         // The last step: from here on the others may dial.
         let announcement =
-            directory.announce(Announce { id, name: node_name, address, incarnation, role })?;
+            discovery.announce(Announce { id, name: node_name, address, incarnation, role })?;
         let shared = Arc::new(Shared {
             id,
             incarnation,
             address,
             terms: Terms { accept_code, ..Terms::default() },
             credentials,
-            discovery: Arc::new(directory),
+            discovery,
             transport,
             events,
             runtime: runtime.clone(),
@@ -170,6 +204,7 @@ impl Zone {
             peers: Mutex::new(Peers::new(id, incarnation)),
             half_open: Mutex::new(HalfOpen::new()),
             refusals: Refusals::new(tokio::time::Instant::now()),
+            jitter: Jitter::new(incarnation),
             running: watch::Sender::new(0),
             look: Notify::new(),
         });

@@ -35,6 +35,8 @@ pub(super) trait Ending: Clone {
     fn presence(&self) -> Presence;
     /// What it keeps of its session.
     fn standing(&self) -> Standing;
+    /// Whether nothing of the other side has come yet: that may not know of the session.
+    fn is_unheard(&self) -> bool;
     /// Ends the reading of its channel; see [`Link::detach`].
     fn detach(&self) -> (u64, u64);
 }
@@ -54,6 +56,10 @@ impl Ending for Arc<Link> {
 
     fn standing(&self) -> Standing {
         Link::standing(self)
+    }
+
+    fn is_unheard(&self) -> bool {
+        Link::is_unheard(self)
     }
 
     fn detach(&self) -> (u64, u64) {
@@ -186,6 +192,14 @@ impl<L: Ending> Peers<L> {
         let resume = &answer.resume;
         match resume.course {
             Course::Begins => {
+                if let Of::GoesOn(link, number) = proposal.of
+                    && !another_life
+                    && resume.session == link.standing().session
+                    && link.is_unheard()
+                {
+                    // To the other side it is the first that it hears of this session.
+                    return Dialled::GoOn(link, number);
+                }
                 let reason = if another_life { Some(ResetReason::NewIncarnation) } else { answer.reset };
                 let ended = known.begin(resume.session, reason);
                 Dialled::Begin { index: self.next_index(), ended }
@@ -233,10 +247,19 @@ impl<L: Ending> Peers<L> {
             Some(ResetReason::NewIncarnation)
         } else {
             let judgement = judge(proposal, own.1, standing.as_ref());
+            // The answer with which it began was lost with its channel.
+            let unheard = known.open_link().filter(|link| {
+                link.presence() == Presence::Absent
+                    && link.is_unheard()
+                    && link.standing().session == proposal.session
+            });
+            let unheard = unheard.filter(|_| proposal.course == Course::Begins).cloned();
             let overtaken = match proposal.course {
                 // A node begins only when it has no link. One that proposes no more than the session that stands dialled
                 // before that was made; one that proposes more has given it up.
-                Course::Begins => standing.is_some() && proposal.session <= known.session,
+                Course::Begins => {
+                    standing.is_some() && proposal.session <= known.session && unheard.is_none()
+                }
                 Course::GoesOn => judgement == Judgement::Stale,
                 Course::Moves => standing.is_none_or(|standing| standing.session != proposal.session),
             };
@@ -254,6 +277,24 @@ impl<L: Ending> Peers<L> {
                 known.dial = None;
                 let greeting = answer(Course::Moves, proposal.session, 0).into();
                 return Verdict::Move { greeting, link };
+            }
+            if let Some(link) = unheard {
+                known.dial = None;
+                let (_, number) = link.detach();
+                let greeting = answer(Course::Begins, proposal.session, 0).into();
+                return Verdict::GoOn { greeting, link, number };
+            }
+            let is_news = standing.is_none() && proposal.session > known.session;
+            if is_news
+                && proposal.course == Course::GoesOn
+                && proposal.next_expected == 0
+                && proposal.known_incarnation == own.1
+            {
+                // This side's dial was lost before the answer with which the session began.
+                known.dial = None;
+                let ended = known.begin(proposal.session, None);
+                let greeting = answer(Course::Begins, proposal.session, 0).into();
+                return Verdict::Begin { greeting, index: self.next_index(), ended };
             }
             if judgement == Judgement::GoOn
                 && let Some(link) = known.open_link().cloned()

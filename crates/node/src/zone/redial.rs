@@ -8,7 +8,7 @@ use troupe_proto::codec::CloseReason;
 
 use super::{
     Shared,
-    dial::{self, DialError, jittered},
+    dial::{self, DialError},
 };
 use crate::{
     channel::ChannelError,
@@ -47,7 +47,7 @@ pub(super) async fn keep(shared: &Arc<Shared>, link: &Arc<Link>) -> Infallible {
                 break;
             }
             let present = becomes(&mut presence, |presence| *presence != Presence::Absent);
-            if time::timeout(Duration::from_millis(jittered(pause)), present).await.is_ok() {
+            if time::timeout(shared.jitter.stretch(pause), present).await.is_ok() {
                 break;
             }
             pause = (pause * 2).min(LONGEST_PAUSE_MS);
@@ -68,7 +68,7 @@ async fn renew(shared: &Arc<Shared>, link: &Arc<Link>) {
         // What keeps a channel from being followed does not end it: its own expiry does.
         let _ = attempt(shared, link).await;
         let done = becomes(&mut due, |due| !due);
-        if time::timeout(Duration::from_millis(jittered(pause)), done).await.is_ok() {
+        if time::timeout(shared.jitter.stretch(pause), done).await.is_ok() {
             return;
         }
         pause = (pause * 2).min(LONGEST_PAUSE_MS);

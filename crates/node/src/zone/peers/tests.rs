@@ -12,6 +12,7 @@ struct TestLink {
     open: Rc<Cell<bool>>,
     presence: Rc<Cell<Presence>>,
     standing: Rc<Cell<Standing>>,
+    unheard: Rc<Cell<bool>>,
 }
 
 impl PartialEq for TestLink {
@@ -39,8 +40,12 @@ impl Ending for TestLink {
         self.presence.get()
     }
 
+    fn is_unheard(&self) -> bool {
+        self.unheard.get()
+    }
+
     fn detach(&self) -> (u64, u64) {
-        (OWNED, NUMBER)
+        (if self.unheard.get() { 0 } else { OWNED }, NUMBER)
     }
 }
 
@@ -66,6 +71,7 @@ fn link(index: u32, session: u64) -> TestLink {
         open: Rc::new(Cell::new(true)),
         presence: Rc::new(Cell::new(Presence::Absent)),
         standing: Rc::new(Cell::new(standing)),
+        unheard: Rc::new(Cell::new(false)),
     }
 }
 
@@ -190,6 +196,43 @@ fn a_lost_channel_is_followed_by_one_on_which_the_session_goes_on() {
     assert_eq!((link, number, greeting.resume.next_expected), (at_small, NUMBER, OWNED));
     let result = dialled(&mut large, &peer(SMALL, 10), greeting, dial, proposal);
     assert_eq!(result, Dialled::GoOn(at_large, NUMBER));
+}
+
+/// The larger dials and is let in; the answer is lost. What it proposed, and the link at the side that let it in.
+fn meet_half(small: &mut Peers<TestLink>, large: &mut Peers<TestLink>) -> (Resume, TestLink) {
+    let dial = large.begin_dial(SMALL).unwrap();
+    let resume = large.propose(&SMALL, dial).unwrap().greeting.resume;
+    let (_, _, at_small) = accept(small, &peer(LARGE, 20), &resume);
+    at_small.unheard.set(true);
+    at_small.standing.set(Standing { session: 1, acknowledged: 0, sent: 4 });
+    (resume, at_small)
+}
+
+#[test]
+fn a_session_whose_first_answer_was_lost_begins_when_it_is_dialled_again() {
+    let (mut small, mut large) = nodes();
+    let (resume, at_small) = meet_half(&mut small, &mut large);
+    let verdict = small.knocked(&peer(LARGE, 20), &opened(resume));
+    let Verdict::GoOn { greeting, link, .. } = verdict else { panic!("{verdict:?}") };
+    assert_eq!(link, at_small, "what it has sent since goes again");
+    assert_eq!(greeting.resume, Resume { course: Course::Begins, next_expected: 0, ..greeting.resume });
+    assert_eq!(greeting.resume.session, 1);
+
+    at_small.unheard.set(false);
+    let verdict = small.knocked(&peer(LARGE, 20), &opened(resume));
+    assert_eq!(verdict, Verdict::Refuse(CloseReason::Duplicate), "the other side knows of it");
+}
+
+#[test]
+fn a_session_whose_first_answer_was_lost_begins_when_the_other_side_wants_it_to_go_on() {
+    let (mut small, mut large) = nodes();
+    let (_, at_small) = meet_half(&mut small, &mut large);
+    let dial = small.begin_redial(LARGE, at_small.index).unwrap();
+    let proposal = small.propose(&LARGE, dial).unwrap();
+    let (greeting, ended, at_large) = accept(&mut large, &peer(SMALL, 10), &proposal.greeting.resume);
+    assert_eq!((ended, greeting.reset, at_large.standing.get().session), (None, None, 1));
+    let result = dialled(&mut small, &peer(LARGE, 20), greeting, dial, proposal);
+    assert_eq!(result, Dialled::GoOn(at_small, NUMBER));
 }
 
 #[test]

@@ -282,3 +282,19 @@ test.serial('what is asked of a node that its own program does not have yet is a
   await late?.startWorker('echo', Echo);
   t.is(await here.sendAndReceive('late/echo', 'x'), 'x');
 });
+
+test.serial('what is asked of another node in the turn in which a request was given up is answered', async (t) => {
+  const { own, here, there } = await setUp(nodesOf(t));
+  await own.startWorker(
+    'silent',
+    worker(() => {}),
+  );
+  const controller = new AbortController();
+  const asked = failureOf(t, here.sendAndReceive('silent', '', { timeout: Infinity, signal: controller.signal }));
+  // It has opened its request by now.
+  await there.listWorkers();
+  controller.abort(new Error('enough'));
+  // This one takes the number that has become free.
+  t.deepEqual((await there.listWorkers()).map(String), ['main', 'silent']);
+  t.is((await asked).message, 'enough');
+});

@@ -272,8 +272,10 @@ impl Shared {
     pub(super) fn heard_here(&self, link: &Arc<Link>, name: &str, at: Option<Handle>) {
         let waiting = {
             let mut searches = lock(&self.searches);
-            if at.is_some() {
+            if at.is_some() && !searches.missed.is_empty() {
+                // By either of its addresses.
                 searches.missed.remove(name);
+                searches.missed.remove(&*format!("{}/{name}", link.peer().name));
             }
             searches.answers.remove(&(link.index(), name.into())).unwrap_or_default()
         };

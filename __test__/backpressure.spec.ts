@@ -130,6 +130,21 @@ test.serial(
   },
 );
 
+test.serial('a send that is given up while it finds room is either handled or fails, never both', async (t) => {
+  const node = await testNode(t);
+  const slow = new Slow();
+  await node.startWorker('slow', slow, { mailbox: 1 });
+  const controller = new AbortController();
+  // One flush brings both: the first one goes into the hand, and what it leaves free is the place of the second.
+  void node.send('slow', 'first');
+  const second = outcome(node.send('slow', 'second', { signal: controller.signal }));
+  controller.abort(new Error('enough'));
+  const fared = await second;
+  slow.free();
+  await node.sendAndReceive('slow', 'last');
+  t.deepEqual(slow.seen, fared === 'ok' ? ['first', 'second', 'last'] : ['first', 'last'], fared);
+});
+
 test.serial('a send that begins to wait while another finds room does not take its place', async (t) => {
   const node = await testNode(t);
   const box = await node.createMailbox('box', { capacity: 1 });

@@ -282,3 +282,33 @@ test.serial('what is asked of a node that its own program does not have yet is a
   await late?.startWorker('echo', Echo);
   t.is(await here.sendAndReceive('late/echo', 'x'), 'x');
 });
+
+test.serial('what is asked of another node in the turn in which a request was given up is answered', async (t) => {
+  const { own, here, there } = await setUp(nodesOf(t));
+  await own.startWorker(
+    'silent',
+    worker(() => {}),
+  );
+  const controller = new AbortController();
+  const asked = failureOf(t, here.sendAndReceive('silent', '', { timeout: Infinity, signal: controller.signal }));
+  // It has opened its request by now.
+  await there.listWorkers();
+  controller.abort(new Error('enough'));
+  // This one takes the number that has become free.
+  t.deepEqual((await there.listWorkers()).map(String), ['main', 'silent']);
+  t.is((await asked).message, 'enough');
+});
+
+test.serial('a node that has looked for a name in vain finds it when it hears of its start', async (t) => {
+  const create = nodesOf(t);
+  const [there, here] = [await create('there'), await create('here')];
+  for (const address of ['there/late', 'late']) {
+    t.true((await failureOf(t, here.sendAndReceive(address, ''))) instanceof NoSuchWorkerError);
+    await there.startWorker('late', Echo);
+    // The news of the start goes before this on the same link.
+    await there.send('here/main', 'it is up');
+    await here.mailbox.receive();
+    t.is(await here.sendAndReceive(address, 'found'), 'found', address);
+    await there.stopWorker('late');
+  }
+});

@@ -106,6 +106,9 @@ export declare function drainNode(node: number, request: number, generation: num
 /** The table of error codes, by number, for the test that compares it with TypeScript's. */
 export declare function errorCodes(): Array<string>;
 
+/** Whether a request is open, or a send waits for room, as far as the port knows. */
+export declare function isOpen(request: number, generation: number): boolean;
+
 /** Name of the node at the other end of a link; null when it is not known. */
 export declare function linkPeer(link: number): string | null;
 

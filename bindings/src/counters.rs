@@ -4,6 +4,7 @@ use crate::isolate::with;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use troupe_node::code;
+use troupe_node::port::Handle;
 
 /// What the port has counted, for tests: messages handed to workers, open requests, and dead letters by reason.
 #[napi(object)]
@@ -24,6 +25,12 @@ pub fn counters() -> Result<Counters> {
         open: isolate.port.open_requests() as u32,
         dead_letters: troupe_node::port::dead_letters().iter().map(|count| *count as f64).collect(),
     })
+}
+
+/// Whether a request is open, or a send waits for room, as far as the port knows.
+#[napi(catch_unwind)]
+pub fn is_open(request: u32, generation: u32) -> Result<bool> {
+    with(|isolate| isolate.port.is_open(Handle { slot: request, generation }))
 }
 
 /// Counts and logs a send that was refused before it reached the port. `reason`: its place among the dead letters.

@@ -2,7 +2,8 @@
  * How a `send` fares. A promise for each would cost more than the message: a `Delivery` becomes one only when somebody looks.
  * Silence of the port within the batch means that the message was taken.
  */
-import { put } from './outgoing.ts';
+import { native } from '../native.ts';
+import { put, routePending } from './outgoing.ts';
 import { sendFailure } from './requests.ts';
 import { OUT } from './record.ts';
 import { onAbort } from './signals.ts';
@@ -71,19 +72,19 @@ export class Delivery implements Promise<void> {
   wait(id: number, generation: number): void {
     this.#state = 'waiting';
     const signal = this.#signal;
-    if (signal?.aborted === true) {
-      put(OUT.CANCEL, id, generation, 0);
-      this.fail(signal.reason);
-      return;
-    }
     const key = keyOf(id, generation);
     const abort = () => {
+      // The port may have let it in already, or failed it, and this isolate reads so in a moment: then that is how it ended.
+      routePending();
+      if (!native.isOpen(id, generation)) return;
       waiting.delete(key);
       put(OUT.CANCEL, id, generation, 0);
       this.fail(signal?.reason);
     };
-    const forget = signal === undefined ? () => {} : onAbort(signal, abort);
+    const isAborted = signal?.aborted === true;
+    const forget = signal === undefined || isAborted ? () => {} : onAbort(signal, abort);
     waiting.set(key, { delivery: this, forget });
+    if (isAborted) abort();
   }
 
   /** It found room. */

@@ -122,6 +122,11 @@ function advance(): void {
   wake();
 }
 
+/** Routes what waits for the next flush, before a call of the port that must not overtake it. */
+export function routePending(): void {
+  if (count > 0) spill();
+}
+
 /** Asks for a flush although no record waits: the port has something to say. */
 export function askForFlush(): void {
   wake();

@@ -2,7 +2,7 @@
 import { fromCode, decodeCause, rejection, type Failure } from '../failures.ts';
 import { splitAddress } from '../address.ts';
 import { native } from '../native.ts';
-import { askForFlush, put, takeKept } from './outgoing.ts';
+import { askForFlush, put, routePending, takeKept } from './outgoing.ts';
 import { NIL, OUT, STAGES } from './record.ts';
 import { onAbort } from './signals.ts';
 
@@ -152,6 +152,8 @@ export function causeOf(isKept: boolean, index: number, texts: readonly string[]
 
 /** Opens a request that no message makes: the port answers it when something has been done. */
 export function order<T>(to: string, timeout: number, start: (id: number, generation: number) => void): Promise<T> {
+  // The port has to hear of a request that was given up before its number is used again.
+  routePending();
   return new Promise<T>((resolve, reject) => {
     const id = open(resolve as Resolve, to, timeout, undefined);
     try {

@@ -10,7 +10,18 @@ import { acknowledgeAll, cancel, type Cell, cells, connectCells, hasParked, unpa
 import { batchRouted, found, refused, unsent, waits } from './delivery.ts';
 import { runRestart, runShutdown } from './life.ts';
 import { handOverLogs } from './logs.ts';
-import { connect, incoming, nextNumber, outgoing, pending, put, SPILLED, takeBatch, takeKept } from './outgoing.ts';
+import {
+  connect,
+  incoming,
+  nextNumber,
+  outgoing,
+  pending,
+  put,
+  routePending,
+  SPILLED,
+  takeBatch,
+  takeKept,
+} from './outgoing.ts';
 import { HEADER, IN, KIND, NIL, OUT, REF, SENDER_ELSEWHERE, STRIDE } from './record.ts';
 import { answered, causeOf, failed } from './requests.ts';
 
@@ -111,7 +122,7 @@ function readSends(start: number, total: number): void {
  */
 export function routeNow(): void {
   acknowledgeAll();
-  if (pending() > 0) spill();
+  routePending();
 }
 
 function tick(): void {

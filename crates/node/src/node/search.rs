@@ -288,6 +288,7 @@ impl Shared {
         let waiting = {
             let mut searches = lock(&self.searches);
             if at.is_some() && !searches.missed.is_empty() {
+                // By either of its addresses.
                 searches.missed.remove(name);
                 searches.missed.remove(&*format!("{}/{name}", link.peer().name));
             }

@@ -207,6 +207,11 @@ impl Port {
         }
     }
 
+    /// Whether a request is open, or a send still waits for room: the isolate may not have read yet how it ended.
+    pub fn is_open(&mut self, request: Handle) -> bool {
+        self.requests.get(request.slot, request.generation).is_some()
+    }
+
     /// Opens an order without a deadline: something that is done sooner or later and then answered.
     pub fn begin_order(&mut self, request: Handle) {
         self.open_order(request, record::NO_LIMIT);

@@ -179,7 +179,8 @@ impl Local {
     }
 
     fn log(&self, at: Handle, what: &str, cause: &Cause) {
-        log::error!(target: "worker", "worker {} {what}: {cause:?}", self.name_of(at));
+        let name = self.name_of(at);
+        log::error!(target: "worker", worker = name.as_str(); "worker {name} {what}: {cause:?}");
     }
 
     /// A worker is gone: its future is dropped, whatever it was at.

@@ -128,7 +128,10 @@ impl Opened {
         let shared = Shared::new(&options.name, inbox);
         let Some(zone) = options.zone else {
             let made = Identity::generate().map_err(OpenError::from);
-            done(made.map(|identity| shared.set_id(identity.id().to_string())));
+            done(made.map(|identity| {
+                shared.set_id(identity.id().to_string());
+                crate::observe::open(shared.ring());
+            }));
             return Self { shared, thread: None };
         };
         let (stop, stopped) = oneshot::channel();
@@ -174,6 +177,7 @@ impl Opened {
 
     /// Leaves the zone, closes the links, ends the I/O thread; then calls `done`, from another thread.
     pub fn close(mut self, done: impl FnOnce() + Send + 'static) {
+        crate::observe::close(self.shared.ring());
         let Some((stop, thread)) = self.thread.take() else { return done() };
         // The thread may have ended by itself.
         let _ = stop.send(());
@@ -197,6 +201,7 @@ impl Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
+        crate::observe::close(self.shared.ring());
         if let Some((stop, _)) = self.thread.take() {
             // The thread ends on its own.
             let _ = stop.send(());
@@ -224,7 +229,9 @@ impl Shared {
     ) -> Result<(), JoinError> {
         let zone = join(Arc::new(Events(self.clone())))?;
         self.set_id(zone.id().to_string());
+        let _ = self.incarnation.set(zone.incarnation());
         *super::lock(&self.zone) = Some(Arc::new(Joined { zone, io: io.clone() }));
+        crate::observe::open(&self.ring);
         Ok(())
     }
 

@@ -20,6 +20,8 @@ test("the port's records are the same in Rust and in TypeScript", (t) => {
   t.deepEqual(constants(rust, 'incoming'), Object.entries(records.IN));
   const stages = constants(rust, 'stage').map(([name, number]) => [number, name.toLowerCase().replaceAll('_', '-')]);
   t.deepEqual(stages, [...records.STAGES.entries()]);
+  const full = constants(rust, 'full').map(([name, number]) => [number, name.toLowerCase()]);
+  t.deepEqual(full, [...records.FULL.entries()]);
   const shared = Object.entries(records).filter(([name, value]) => typeof value === 'number' && name !== 'HEADER');
   const theirs = new Map([...constants(rust), ...constants(rust, 'stage')]);
   for (const [name, value] of shared) t.is<unknown, unknown>(theirs.get(name), value, name);

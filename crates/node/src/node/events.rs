@@ -71,7 +71,7 @@ impl Shared {
                 link,
                 request,
                 code::MAILBOX_FULL,
-                "its control requests that have no answer yet hold too much here",
+                "its requests to start, stop and list workers that have no answer yet hold too much there",
             );
         }
         self.put(Post::Control {

@@ -55,7 +55,7 @@ impl Reason {
         match self {
             Reason::NoSuchWorker => "no such worker",
             Reason::WorkerStopped => "the worker was stopped",
-            Reason::MailboxFull => "the mailbox is full",
+            Reason::MailboxFull => "the mailbox is full, or the line before it",
             Reason::Expired => "no room within the sender's timeout",
             Reason::NodeUnreachable => "the node can't be reached",
             Reason::NodeStopped => "the node was stopped",

@@ -158,7 +158,8 @@ async fn a_cut_behind_any_byte_of_the_next_channels_beginning_is_followed_by_ano
     let two = Pair::over(MemoryNetwork::default()).await;
     let mut round = 0;
     for direction in [Direction::There, Direction::Back] {
-        for byte in (0..1000).step_by(3) {
+        // A channel begins with less than a thousand bytes each way; the exchange behind it is cut as well.
+        for byte in 0..1000 {
             let before = two.faults.cuts();
             two.faults.cut();
             two.faults.cut_after(direction, byte);

@@ -117,6 +117,13 @@ export const channel = [
     ],
     ['any number of PONGs wait', 'let takes = self.pongs.len() < MOST_PONGS;', 'let takes = true;'],
   ]),
+  ...from('crates/node/src/link/mod.rs', 'cargo test -p troupe-node --test session all_the_records', [
+    [
+      'a key is used until it ends',
+      'if is_nearly_used_up && !*self.renewal_due.borrow() {',
+      'if is_nearly_used_up && false {',
+    ],
+  ]),
   ...from('crates/node/src/link/mod.rs', unread, [
     ['a peer may let any number of answers pile up', 'if self.queue.owed() > OWED_BYTES {', 'if false {'],
     [

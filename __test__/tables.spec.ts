@@ -81,3 +81,25 @@ test('the page on the wire lists every reason for a CLOSE', (t) => {
   t.is(reasons.length, 6);
   t.deepEqual(listed, reasons);
 });
+
+interface Mutation {
+  in: string;
+  what: string;
+  from: string;
+  to: string;
+}
+
+test('each removal of a check or bound still finds the text that it changes, once', async (t) => {
+  const list = '../scripts/mutations.mjs';
+  const { mutations } = (await import(list)) as { mutations: Mutation[] };
+  t.true(mutations.length > 250);
+  const stale = mutations.filter((mutation) => read(mutation.in).split(mutation.from).length !== 2);
+  t.deepEqual(
+    stale.map((mutation) => `${mutation.in}: ${mutation.what}`),
+    [],
+  );
+  t.deepEqual(
+    mutations.filter(({ from, to }) => from === to),
+    [],
+  );
+});

@@ -31,6 +31,13 @@ export const bounds = [
     ],
     ['a mailbox that refuses lets wait', '            || slot.overflow == super::Overflow::Reject\n', ''],
   ]),
+  ...from('crates/node/src/port/dead_letter.rs', inside('dead_letter'), [
+    [
+      'each loss is a line',
+      'logged.swap(second, Ordering::Relaxed) != second',
+      'logged.swap(second, Ordering::Relaxed) <= u64::MAX',
+    ],
+  ]),
   ...from('crates/node/src/port/line.rs', inside('line'), [
     [
       'a full line is told as a full mailbox at a target',

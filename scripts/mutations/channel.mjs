@@ -36,6 +36,11 @@ export const channel = [
   ...from('crates/node/src/zone/accept.rs', zones, [
     ['a full house turns nobody out', '        oldest.abort();\n', '        drop(oldest);\n'],
   ]),
+  ...from('crates/node/src/zone/refusals.rs', inside('refusals'), [
+    ['each refused connection is a line', 'if self.lines == 0 {', 'if self.lines == u32::MAX {'],
+    ['lines that were not used are saved', '.min(BURST)', ''],
+    ['refusals that are not listed are forgotten', '            self.untold += 1;\n', ''],
+  ]),
   ...from('crates/node/src/zone/half_open.rs', inside('half_open'), [
     ['one address may take all places', 'if of_address >= PER_ADDRESS && !from.ip().is_loopback() {', 'if false {'],
     ['the nodes of one machine share eight places', ' && !from.ip().is_loopback()', ''],

@@ -141,6 +141,9 @@ export const handshake = [
   ...from('crates/proto/src/noise/authority.rs', noise, [
     ['an access key prints itself', 'f.write_str("AccessKey(secret)")', 'write!(f, "AccessKey({:?})", *self.0)'],
   ]),
+  ...from('Cargo.toml', 'cargo test -p troupe-proto --lib wiping', [
+    ['an identity leaves its secret in memory', 'features = ["fast", "zeroize"] }', 'features = ["fast"] }'],
+  ]),
   ...from('crates/proto/src/noise/suite.rs', inside, [
     ['a shared secret may be zero', 'if shared.iter().fold(0, |seen, byte| seen | byte) == 0 {', 'if false {'],
     ['the access key is not mixed in', '.psk(0, access_key)?', '.psk(0, &[0; 32])?'],

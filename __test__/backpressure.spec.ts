@@ -1,6 +1,6 @@
 // Full mailboxes: who waits, who is refused, and that everything is bounded in number and in bytes.
 import test from 'ava';
-import type { TimeoutError } from 'troupe';
+import type { MailboxFullError, TimeoutError } from 'troupe';
 import {
   bodies,
   captureLog,
@@ -238,9 +238,11 @@ test.serial(
     await node.startWorker('counter', new Handler(handle));
     let last: Promise<void> | undefined;
     for (let i = 0; i < count; i++) last = node.send('counter', String(i));
-    const request = outcome(node.sendAndReceive('counter', 'how many?', { timeout: Infinity }));
-    t.is(await outcome(last as Promise<void>), 'MAILBOX_FULL');
-    t.is(await request, 'MAILBOX_FULL');
+    const request = failure<MailboxFullError>(t, node.sendAndReceive('counter', 'how many?', { timeout: Infinity }));
+    for (const error of [await failure<MailboxFullError>(t, last as Promise<void>), await request]) {
+      t.is(error.code, 'MAILBOX_FULL');
+      t.regex(error.message, /for worker "counter".* was refused: 65 536 messages or 64 MiB/, 'not the mailbox');
+    }
     await until(() => next === room);
     t.true(inOrder);
     t.is(deadLetters('mailbox-full') - before, count - room);

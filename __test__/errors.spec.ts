@@ -103,6 +103,16 @@ test('a message names the worker and the node, and what to do', (t) => {
     }
   }
   t.regex(fromCode(7, { node: 'n', maybeExecuted: false }).message, /trying again is safe/);
+  const full = {
+    mailbox: /mailbox of worker "greeter" on node "runner-1" is full/,
+    line: /for worker "greeter" on node "runner-1" was refused: 65 536 messages or 64 MiB .*await what you send/,
+    requests: /for worker "greeter" on node "runner-1" was refused: too many requests of this thread are open.*await/,
+    there: /^node "runner-1" takes no more requests of this one: .*await their answers/,
+  };
+  for (const what of ['mailbox', 'line', 'requests', 'there'] as const) {
+    t.regex(fromCode(4, { ...about, full: what }).message, full[what]);
+    t.notRegex(fromCode(4, { full: what }).message, /undefined|\s{2}|: ?$/, what);
+  }
 });
 
 test('maybeExecuted is false only where that is known', (t) => {

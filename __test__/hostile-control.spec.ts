@@ -97,6 +97,9 @@ test.serial('a start is refused whose name, settings, arguments or fields are no
     'restarts below zero': { ...good, settings: { ...SETTINGS, maxRestarts: -1 } },
     'a period below zero': { ...good, settings: { ...SETTINGS, withinMs: -1 } },
     'arguments that are no list': { ...good, args: encodeData({ length: 3 }, 'x') },
+    // Each could be spread into arguments.
+    'arguments that are a set': { ...good, args: encodeData(new Set([1]), 'x') },
+    'arguments that are a text': { ...good, args: encodeData('abc', 'x') },
     'arguments that are no data': { ...good, args: new Uint8Array([0xff]) },
     'arguments of text': { ...good, args: 'x' },
     'fields that are no object': { ...good, fields: encodeData(7, 'x') },

@@ -20,6 +20,8 @@ test("the port's records are the same in Rust and in TypeScript", (t) => {
   t.deepEqual(constants(rust, 'incoming'), Object.entries(records.IN));
   const stages = constants(rust, 'stage').map(([name, number]) => [number, name.toLowerCase().replaceAll('_', '-')]);
   t.deepEqual(stages, [...records.STAGES.entries()]);
+  const full = constants(rust, 'full').map(([name, number]) => [number, name.toLowerCase()]);
+  t.deepEqual(full, [...records.FULL.entries()]);
   const shared = Object.entries(records).filter(([name, value]) => typeof value === 'number' && name !== 'HEADER');
   const theirs = new Map([...constants(rust), ...constants(rust, 'stage')]);
   for (const [name, value] of shared) t.is<unknown, unknown>(theirs.get(name), value, name);
@@ -78,4 +80,26 @@ test('the page on the wire lists every reason for a CLOSE', (t) => {
   const listed = rows(/^(\d)$/, section('The end of a channel')).map(([number]) => number);
   t.is(reasons.length, 6);
   t.deepEqual(listed, reasons);
+});
+
+interface Mutation {
+  in: string;
+  what: string;
+  from: string;
+  to: string;
+}
+
+test('each removal of a check or bound still finds the text that it changes, once', async (t) => {
+  const list = '../scripts/mutations.mjs';
+  const { mutations } = (await import(list)) as { mutations: Mutation[] };
+  t.true(mutations.length > 250);
+  const stale = mutations.filter((mutation) => read(mutation.in).split(mutation.from).length !== 2);
+  t.deepEqual(
+    stale.map((mutation) => `${mutation.in}: ${mutation.what}`),
+    [],
+  );
+  t.deepEqual(
+    mutations.filter(({ from, to }) => from === to),
+    [],
+  );
 });

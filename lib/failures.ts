@@ -28,6 +28,8 @@ export interface Failure {
   node?: string | undefined;
   /** For TIMEOUT: how far the message came; absent where no message was sent. */
   stage?: Stage | undefined;
+  /** For MAILBOX_FULL: what is full; the mailbox unless something else is said. */
+  full?: 'mailbox' | 'line' | 'requests' | 'there' | undefined;
   /** For TIMEOUT: how long the caller waited, in milliseconds. */
   waited?: number | undefined;
   /** For WORKER_STOPPED and NODE_UNREACHABLE. Default true. */
@@ -55,10 +57,7 @@ export function fromCode(code: TroupeErrorCode | number, about: Failure = {}): T
         options,
       );
     case 'MAILBOX_FULL':
-      return new MailboxFullError(
-        `the mailbox of ${subject(about)} is full: ${about.detail ?? 'send more slowly, give it a larger "mailbox", or more workers'}`,
-        options,
-      );
+      return new MailboxFullError(fullText(about), options);
     case 'WORKER_FAILED':
       return new WorkerFailedError(
         `${subject(about)} failed: ${about.detail ?? (messageOf(about.cause) || 'see its log')}`,
@@ -125,6 +124,19 @@ function timeoutText(about: Failure): string {
       return `${after}: ${who} handled the message but sent no reply; its handler must call context.reply`;
     default:
       return `${after}: ${about.worker === undefined ? 'what was waited for did not happen' : `nothing came from ${who}`}`;
+  }
+}
+
+function fullText(about: Failure): string {
+  switch (about.full) {
+    case 'line':
+      return `the message for ${subject(about)} was refused: 65 536 messages or 64 MiB of this thread wait for room already, there or elsewhere: await what you send, or send more slowly`;
+    case 'requests':
+      return `the request for ${subject(about)} was refused: too many requests of this thread are open: await some of them first`;
+    case 'there':
+      return `${nodeSubject(about)} takes no more requests of this one: ${about.detail ?? 'too many are open there'}; await their answers first`;
+    default:
+      return `the mailbox of ${subject(about)} is full: ${about.detail ?? 'send more slowly, give it a larger "mailbox", or more workers'}`;
   }
 }
 

@@ -139,8 +139,8 @@ export function waits(number: number, id: number, generation: number): void {
 }
 
 /** The port says how a send of the batch fared: it was refused. */
-export function refused(number: number, code: number, link: number): void {
-  sent[(number - base) >>> 0]?.failBy(code, link, 0, false);
+export function refused(number: number, code: number, link: number, stage: number): void {
+  sent[(number - base) >>> 0]?.failBy(code, link, stage, false);
 }
 
 /** The batch has been routed: what the port said nothing of was taken. `next`: the number of the next record. */

@@ -50,6 +50,9 @@ export const IN = {
   MEMBERS: 16,
 } as const;
 
+/** What is full when there is no room, by number. */
+export const FULL = ['mailbox', 'line', 'requests', 'there'] as const;
+
 /** Stages of a request, by number. */
 export const STAGES = ['in-transit', 'queued', 'running', 'handled'] as const;
 export const QUEUED = 1;

@@ -3,7 +3,7 @@ import { fromCode, decodeCause, rejection, type Failure } from '../failures.ts';
 import { splitAddress } from '../address.ts';
 import { native } from '../native.ts';
 import { askForFlush, put, routePending, takeKept } from './outgoing.ts';
-import { NIL, OUT, STAGES } from './record.ts';
+import { FULL, NIL, OUT, STAGES } from './record.ts';
 import { onAbort } from './signals.ts';
 
 /** What is known of the request in which another one is nested. */
@@ -31,6 +31,7 @@ const listeners = new Map<number, () => void>();
 
 /** The code of a request that was given up with the one it is nested in; never seen by a user. */
 const GIVEN_UP = 255;
+const MAILBOX_FULL = 4;
 const NOT_PERMITTED = 9;
 
 /** Opens a request; `resolve` gets its outcome, a failure as a promise that rejects. Returns its number. */
@@ -112,11 +113,12 @@ export function failed(
   }
   // One that was nested may have ended with less than its own time.
   const isInherited = parent !== undefined && parent.until - performance.now() <= 1;
-  const detail = code === NOT_PERMITTED && cause instanceof Error ? cause.message : undefined;
+  const isExplained = code === NOT_PERMITTED || code === MAILBOX_FULL;
+  const detail = isExplained && cause instanceof Error ? cause.message : undefined;
   resolve(
     rejection(code, {
       ...about(to, link),
-      stage: STAGES[stage],
+      ...reached(code, stage),
       waited: isInherited ? undefined : waited,
       maybeExecuted,
       detail,
@@ -134,7 +136,12 @@ export function sendFailure(
   stage: number,
   maybe: boolean,
 ): Error {
-  return fromCode(code, { ...about(to, link), waited, stage: STAGES[stage], maybeExecuted: maybe });
+  return fromCode(code, { ...about(to, link), waited, ...reached(code, stage), maybeExecuted: maybe });
+}
+
+/** How far the message came, or what it found full. */
+function reached(code: number, stage: number): Failure {
+  return code === MAILBOX_FULL ? { full: FULL[stage] } : { stage: STAGES[stage] };
 }
 
 /** Whom a failure is about. */

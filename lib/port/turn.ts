@@ -112,7 +112,12 @@ function readSends(start: number, total: number): void {
     if (kind === IN.WAITING) waits(incoming[at + 1] as number, incoming[at + 2] as number, incoming[at + 3] as number);
     else if (kind === IN.REFUSED) {
       if (((incoming[at] as number) & REF) !== 0) takeKept(incoming[at + 4] as number);
-      refused(incoming[at + 1] as number, incoming[at + 3] as number, incoming[at + 7] as number);
+      refused(
+        incoming[at + 1] as number,
+        incoming[at + 3] as number,
+        incoming[at + 7] as number,
+        incoming[at + 5] as number,
+      );
     }
   }
 }

@@ -23,13 +23,46 @@ export const bounds = [
     ['bytes that wait in a line do not count', '        self.waiting.1 += letter.size as usize;\n', ''],
   ]),
   ...from('crates/node/src/port/route.rs', port, [
-    ['lines are never full', '            || super::line::is_full(waiting, letter.size)\n', ''],
+    ['lines are never full', '} else if super::line::is_full(waiting, letter.size) {', '} else if false {'],
     [
       'a worker waits for room in its own mailbox',
       'letter.sender == (handle.slot, handle.generation)',
       'letter.sender == (NIL, handle.generation)',
     ],
     ['a mailbox that refuses lets wait', '            || slot.overflow == super::Overflow::Reject\n', ''],
+  ]),
+  ...from('crates/node/src/port/dead_letter.rs', inside('dead_letter'), [
+    [
+      'each loss is a line',
+      'logged.swap(second, Ordering::Relaxed) != second',
+      'logged.swap(second, Ordering::Relaxed) <= u64::MAX',
+    ],
+  ]),
+  ...from('crates/node/src/port/line.rs', inside('line'), [
+    [
+      'a full line is told as a full mailbox at a target',
+      'return self.refuse_with(letter, Failure::full(full::LINE), Reason::MailboxFull);',
+      'return self.refuse(letter, crate::code::MAILBOX_FULL, Reason::MailboxFull);',
+    ],
+    [
+      'the line for a worker of another node is never full',
+      "    pub(super) fn wait_at_target(&mut self, target: u32, letter: Letter<'_>) {\n        if is_full(self.waiting, letter.size) {",
+      "    pub(super) fn wait_at_target(&mut self, target: u32, letter: Letter<'_>) {\n        if false {",
+    ],
+  ]),
+  ...from('crates/node/src/port/route.rs', port, [
+    [
+      'a full line is told as a full mailbox',
+      'self.refuse_with(letter, Failure::full(full::LINE), Reason::MailboxFull);',
+      'self.refuse(letter, code::MAILBOX_FULL, Reason::MailboxFull);',
+    ],
+  ]),
+  ...from('crates/node/src/port/arrivals.rs', inside('arrivals'), [
+    [
+      'a node that takes no more requests is told as a full mailbox',
+      'failure.stage = full::THERE as u8;',
+      'failure.stage = 0;',
+    ],
   ]),
   ...from('crates/node/src/port/request.rs', port, [
     ['any number of requests may be open', 'if id >= MAX_OPEN || generation == 0 {', 'if generation == 0 {'],
@@ -102,7 +135,7 @@ export const bounds = [
     ['requests of a peer do not count', '        peer.asked += 1;\n', '        peer.asked |= 1;\n'],
     [
       'a request of a peer that is one too many hears nothing',
-      '            self.send_failure(link, request, Failure::new(code::MAILBOX_FULL), BodyRef::None);\n',
+      '            self.send_failure(link, request, Failure::new(code::MAILBOX_FULL), TOO_MANY_OPEN);\n',
       '',
     ],
     ['a message passes without a place', 'return self.misbehaves(link, "a message came without credit");', '{}'],

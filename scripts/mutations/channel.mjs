@@ -36,6 +36,11 @@ export const channel = [
   ...from('crates/node/src/zone/accept.rs', zones, [
     ['a full house turns nobody out', '        oldest.abort();\n', '        drop(oldest);\n'],
   ]),
+  ...from('crates/node/src/zone/refusals.rs', inside('refusals'), [
+    ['each refused connection is a line', 'if self.lines == 0 {', 'if self.lines == u32::MAX {'],
+    ['lines that were not used are saved', '.min(BURST)', ''],
+    ['refusals that are not listed are forgotten', '            self.untold += 1;\n', ''],
+  ]),
   ...from('crates/node/src/zone/half_open.rs', inside('half_open'), [
     ['one address may take all places', 'if of_address >= PER_ADDRESS && !from.ip().is_loopback() {', 'if false {'],
     ['the nodes of one machine share eight places', ' && !from.ip().is_loopback()', ''],
@@ -116,6 +121,13 @@ export const channel = [
       'for count in 1..=ack.take().unwrap_or(0) {',
     ],
     ['any number of PONGs wait', 'let takes = self.pongs.len() < MOST_PONGS;', 'let takes = true;'],
+  ]),
+  ...from('crates/node/src/link/mod.rs', 'cargo test -p troupe-node --test session all_the_records', [
+    [
+      'a key is used until it ends',
+      'if is_nearly_used_up && !*self.renewal_due.borrow() {',
+      'if is_nearly_used_up && false {',
+    ],
   ]),
   ...from('crates/node/src/link/mod.rs', unread, [
     ['a peer may let any number of answers pile up', 'if self.queue.owed() > OWED_BYTES {', 'if false {'],

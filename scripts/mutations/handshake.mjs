@@ -141,6 +141,9 @@ export const handshake = [
   ...from('crates/proto/src/noise/authority.rs', noise, [
     ['an access key prints itself', 'f.write_str("AccessKey(secret)")', 'write!(f, "AccessKey({:?})", *self.0)'],
   ]),
+  ...from('Cargo.toml', 'cargo test -p troupe-proto --lib wiping', [
+    ['an identity leaves its secret in memory', 'features = ["fast", "zeroize"] }', 'features = ["fast"] }'],
+  ]),
   ...from('crates/proto/src/noise/suite.rs', inside, [
     ['a shared secret may be zero', 'if shared.iter().fold(0, |seen, byte| seen | byte) == 0 {', 'if false {'],
     ['the access key is not mixed in', '.psk(0, access_key)?', '.psk(0, &[0; 32])?'],
@@ -170,13 +173,18 @@ export const handshake = [
     ],
     [
       'a record that does not open puts the channel out of step',
-      'let nonce = self.0.nonce()?;\n        let plaintext =\n            self.0.key.open_in_place(nonce, Aad::empty(), ciphertext).map_err(|_| RecordError::Broken)?;\n        self.0.next += 1;',
-      'let nonce = self.0.nonce()?;\n        self.0.next += 1;\n        let plaintext =\n            self.0.key.open_in_place(nonce, Aad::empty(), ciphertext).map_err(|_| RecordError::Broken)?;',
+      'let nonce = self.0.nonce()?;\n        let plaintext =\n            self.0.cipher.open_in_place(nonce, Aad::empty(), ciphertext).map_err(|_| RecordError::Broken)?;\n        self.0.next += 1;',
+      'let nonce = self.0.nonce()?;\n        self.0.next += 1;\n        let plaintext =\n            self.0.cipher.open_in_place(nonce, Aad::empty(), ciphertext).map_err(|_| RecordError::Broken)?;',
     ],
     ['a channel counts as confirmed from the start', 'self.0.next > 0', 'true'],
   ]),
   ...from('crates/proto/src/noise/records.rs', inside, [
-    ['a key has no end', 'if self.next >= RECORDS_PER_KEY {', 'if self.next == u64::MAX {'],
+    ['a key has no end', 'if self.next >= self.most {', 'if self.next == u64::MAX {'],
+    [
+      'a key may be let seal more than it should',
+      'self.0.most = records.min(RECORDS_PER_KEY);',
+      'self.0.most = records;',
+    ],
     ['two records have one nonce', '        bytes[4..].copy_from_slice(&self.next.to_le_bytes());\n', ''],
   ]),
   ...from('crates/proto/src/noise/capabilities.rs', inside, [

@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::code;
-use crate::port::record::{NIL, stage};
+use crate::port::record::{NIL, full, stage};
 use std::fmt;
 
 /// How far a message had come when its deadline passed.
@@ -70,12 +70,12 @@ pub enum Error {
         worker: String,
     },
     /// No room, and none to wait in. The message was not handled.
-    #[error(
-        "the mailbox of worker {worker:?} is full: send more slowly, give it a larger mailbox, or more workers"
-    )]
+    #[error("{}", .full.describe(worker))]
     MailboxFull {
         /// Whom the message was for.
         worker: String,
+        /// What is full.
+        full: Full,
     },
     /// The handler failed: it may have had some of its effects.
     #[error("worker {worker:?} failed: {cause}")]
@@ -135,6 +135,48 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// What is full when a message finds no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The mailbox it was for, which lets nobody wait or may not let this one.
+    Mailbox,
+    /// The line in which messages of this node wait for room: 65 536 of them, or 64 MiB.
+    Line,
+    /// The open requests of this node: 1 000 000.
+    Requests,
+    /// What another node takes of requests of this one: 65 536 open ones, 32 MiB of those that start, stop or list workers.
+    There,
+}
+
+impl Full {
+    fn from_record(number: u32) -> Self {
+        match number {
+            full::LINE => Self::Line,
+            full::REQUESTS => Self::Requests,
+            full::THERE => Self::There,
+            _ => Self::Mailbox,
+        }
+    }
+
+    fn describe(self, worker: &str) -> String {
+        match self {
+            Self::Mailbox => format!(
+                "the mailbox of worker {worker:?} is full: send more slowly, give it a larger mailbox, or more workers"
+            ),
+            Self::Line => format!(
+                "the message for {worker:?} was refused: 65 536 messages or 64 MiB wait for room on this node already: wait for \
+                 what was sent, or send more slowly"
+            ),
+            Self::Requests => format!(
+                "the request for {worker:?} was refused: too many requests of this node are open: wait for answers first"
+            ),
+            Self::There => format!(
+                "the node of {worker:?} takes no more requests of this one until it has answered some: wait for answers first"
+            ),
+        }
+    }
 }
 
 /// Bytes of one message as UTF-8, inclusive.
@@ -203,7 +245,7 @@ impl Reported {
             code::TIMEOUT => Error::Timeout { worker, stage: Stage::from_record(self.stage) },
             code::NO_SUCH_WORKER => Error::NoSuchWorker { worker },
             code::NAME_TAKEN => Error::NameTaken { worker },
-            code::MAILBOX_FULL => Error::MailboxFull { worker },
+            code::MAILBOX_FULL => Error::MailboxFull { worker, full: Full::from_record(self.stage) },
             code::WORKER_FAILED => {
                 let cause = self.cause.as_deref().map_or_else(|| Cause::new("see its log"), Cause::decode);
                 Error::WorkerFailed { worker, cause }

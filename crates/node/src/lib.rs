@@ -39,7 +39,7 @@ pub mod zone;
 
 pub use cause::Cause;
 pub use context::Context;
-pub use error::{Error, MAX_MESSAGE, Stage};
+pub use error::{Error, Full, MAX_MESSAGE, Stage};
 pub use mailbox::{Incoming, Mailbox};
 pub use node::{Node, NodeOptions, OpenError};
 pub use port::{OnFailure, Overflow, WorkerOptions};

@@ -8,7 +8,7 @@ use troupe_node::{
     node::Shared,
     port::{
         BatchText, BodyRef, Handle, MAX_OPEN, Overflow, Port, Sink, WorkerOptions,
-        record::{NIL, NO_LIMIT, REF, STRIDE, incoming, outgoing},
+        record::{NIL, NO_LIMIT, REF, STRIDE, full, incoming, outgoing},
     },
 };
 
@@ -30,6 +30,8 @@ impl Sink for Taken {
 struct Isolate {
     port: Port,
     node: u16,
+    /// What was full when something was last refused for want of room.
+    full: Option<u32>,
 }
 
 /// How a batch of sends fared.
@@ -44,7 +46,7 @@ impl Isolate {
         let mut port = Port::new(0);
         let shared = Shared::new("node", port.inbox().clone());
         let node = port.add_node(shared);
-        Self { port, node }
+        Self { port, node, full: None }
     }
 
     fn worker(&mut self, name: &str, mailbox: u32, overflow: Overflow) -> Handle {
@@ -71,6 +73,7 @@ impl Isolate {
         let refused = of_kind(incoming::REFUSED);
         for answer in answers.iter().filter(|answer| answer[0] & 0x7f == incoming::REFUSED) {
             assert_eq!(answer[3], u32::from(code::MAILBOX_FULL));
+            self.full = Some(answer[5]);
         }
         Fared { waiting: of_kind(incoming::WAITING), refused }
     }
@@ -79,7 +82,9 @@ impl Isolate {
     fn ask(&mut self, to: Handle, number: u32, generation: u32) -> Option<u32> {
         let record = [outgoing::MESSAGE, to.slot, to.generation, NIL, NIL, NO_LIMIT, number, generation];
         let answers = self.flush(&record);
-        answers.iter().find(|answer| answer[0] & 0x7f == incoming::FAIL).map(|answer| answer[3])
+        let failed = answers.iter().find(|answer| answer[0] & 0x7f == incoming::FAIL)?;
+        self.full = Some(failed[5]);
+        Some(failed[3])
     }
 }
 
@@ -105,6 +110,7 @@ fn a_mailbox_holds_its_number_of_messages_and_the_next_waits_or_is_refused() {
     let strict = isolate.worker("strict", 10, Overflow::Reject);
     assert_eq!(isolate.send(strict, 10, 1), fared(0, 0));
     assert_eq!(isolate.send(strict, 2, 1), fared(0, 2));
+    assert_eq!(isolate.full, Some(full::MAILBOX));
 }
 
 #[test]
@@ -123,6 +129,7 @@ fn all_lines_together_hold_65_536_messages() {
     assert_eq!(isolate.send(first, 1 + LINES / 2, 1), fared(LINES / 2, 0));
     assert_eq!(isolate.send(second, 1 + LINES / 2, 1), fared(LINES / 2, 0));
     assert_eq!(isolate.send(first, 1, 1), fared(0, 1));
+    assert_eq!(isolate.full, Some(full::LINE));
     assert_eq!(isolate.send(second, 1, 1), fared(0, 1));
 }
 
@@ -134,6 +141,7 @@ fn all_lines_together_hold_64_mib() {
     assert_eq!(isolate.send(first, 2, HALF), fared(1, 0));
     assert_eq!(isolate.send(second, 2, HALF), fared(1, 0));
     assert_eq!(isolate.send(first, 1, 1), fared(0, 1));
+    assert_eq!(isolate.full, Some(full::LINE));
 }
 
 #[test]
@@ -150,11 +158,12 @@ fn who_would_wait_for_room_in_its_own_mailbox_is_refused_at_once() {
 fn an_isolate_has_a_million_open_requests_and_no_more() {
     let mut isolate = Isolate::new();
     let worker = isolate.worker("worker", 10, Overflow::Wait);
-    let full = Some(u32::from(code::MAILBOX_FULL));
+    let refused = Some(u32::from(code::MAILBOX_FULL));
     assert_eq!(isolate.ask(worker, 0, 1), None);
     assert_eq!(isolate.ask(worker, MAX_OPEN - 1, 1), None);
-    assert_eq!(isolate.ask(worker, MAX_OPEN, 1), full);
-    assert_eq!(isolate.ask(worker, 0, 2), full, "a number that is in use");
+    assert_eq!(isolate.ask(worker, MAX_OPEN, 1), refused);
+    assert_eq!(isolate.full, Some(full::REQUESTS));
+    assert_eq!(isolate.ask(worker, 0, 2), refused, "a number that is in use");
     assert_eq!(isolate.port.open_requests(), 2);
 }
 

@@ -82,7 +82,7 @@ impl Local {
                         self.put(record(outgoing::CANCEL, [wait.slot, wait.generation, 0]));
                     }
                 }
-                incoming::REFUSED => sends.refused(number, three as u8, words[7]),
+                incoming::REFUSED => sends.refused(number, three as u8, words[5], words[7]),
                 _ => {}
             }
         }

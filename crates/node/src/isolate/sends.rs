@@ -40,9 +40,9 @@ impl Sends {
     }
 
     /// A send was refused at once.
-    pub(super) fn refused(&mut self, number: u32, code: u8, link: u32) {
+    pub(super) fn refused(&mut self, number: u32, code: u8, stage: u32, link: u32) {
         if !self.dropped.contains(&number) {
-            self.fates.insert(number, Fate::Ended(Err(Reported { link, ..Reported::new(code) })));
+            self.fates.insert(number, Fate::Ended(Err(Reported { stage, link, ..Reported::new(code) })));
         }
     }
 

@@ -307,7 +307,11 @@ impl Link {
             if matches!(pumped, Pumped::Done) && !self.is_open() {
                 writer.finish();
             }
+            let is_nearly_used_up = writer.is_nearly_used_up();
             drop(writer);
+            if is_nearly_used_up && !*self.renewal_due.borrow() {
+                self.renew();
+            }
             self.note_room();
             match pumped {
                 Pumped::Done if self.dirty.load(Ordering::SeqCst) => {}

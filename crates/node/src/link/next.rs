@@ -136,6 +136,12 @@ impl Link {
         self.renewal_due.send_replace(true);
     }
 
+    /// Lets a key of this side seal so many records and no more, at most and unless something else is said 2^32: another channel
+    /// follows when fifteen parts of sixteen are used up.
+    pub fn limit_records(&self, most: u64) {
+        lock(&self.writer).limit_records(most);
+    }
+
     /// Resolves when the link has one channel that need not be followed yet, or has closed.
     pub async fn settled(&self) {
         let (mut due, mut presence) = (self.renewal_due(), self.presence());

@@ -23,6 +23,8 @@ pub(super) struct Writer {
     sealed_records: usize,
     sealed: usize,
     written: usize,
+    /// Records that a key seals, where fewer are wanted than it could.
+    most_records: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -48,8 +50,11 @@ pub(super) enum Pumped {
 impl Writer {
     /// Writes to this channel from now on, first a record of these frames. What the last one did not take is dropped: it
     /// is still in the queue.
-    pub(super) fn attach(&mut self, socket: Arc<dyn Socket>, key: SealingKey, opening: &[Frame<'_>]) {
+    pub(super) fn attach(&mut self, socket: Arc<dyn Socket>, mut key: SealingKey, opening: &[Frame<'_>]) {
         self.detach();
+        if let Some(most) = self.most_records {
+            key.limit(most);
+        }
         self.channel = Some(Sending { socket, key, finished: false });
         for frame in opening {
             self.out.push(frame, encoded_len(frame, 0));
@@ -82,6 +87,19 @@ impl Writer {
         self.channel = None;
         self.attach(socket, key, opening);
         Ok(Some(rest))
+    }
+
+    /// This channel's key, and those that follow, seal so many records.
+    pub(super) fn limit_records(&mut self, most: u64) {
+        self.most_records = Some(most);
+        if let Some(sending) = &mut self.channel {
+            sending.key.limit(most);
+        }
+    }
+
+    /// Whether another channel should follow before the key of this one ends.
+    pub(super) fn is_nearly_used_up(&self) -> bool {
+        self.channel.as_ref().is_some_and(|sending| sending.key.is_nearly_used_up())
     }
 
     /// Has no channel any more, and ends the connection.

@@ -68,7 +68,8 @@ impl Shared {
             return;
         }
         if !link.control_room().take(Post::control_size(bytes)) {
-            let why = "its control requests that have no answer yet hold too much here";
+            let why =
+                "its requests to start, stop and list workers that have no answer yet hold too much there";
             return services::refuse(
                 link,
                 request,

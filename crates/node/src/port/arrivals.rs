@@ -3,7 +3,7 @@
 use super::dead_letter::Reason;
 use super::inbox::Mail;
 use super::mailbox::State;
-use super::record::{NIL, incoming};
+use super::record::{NIL, full, incoming};
 use super::request::{MAX_OPEN_OF_PEER, Origin, Place};
 use super::route::{Letter, Report};
 use super::target::{ELSEWHERE, Whereabouts};
@@ -11,6 +11,11 @@ use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post,
 use crate::code;
 use crate::link::Leftover;
 use troupe_proto::codec::{CloseReason, Flow, cost_of};
+use troupe_proto::text::Text;
+
+/// What a peer hears of a request too many: the body of FAIL, so that its user does not look for a mailbox that is full.
+const TOO_MANY_OPEN: BodyRef<'static> =
+    BodyRef::Text(Text::Ascii(b"{\"message\":\"too many of its requests are open there\"}"));
 
 impl Port {
     /// What came over a link has left the inbox: its peer may send as much again.
@@ -129,7 +134,10 @@ impl Port {
                     None => self.dead_letter(Reason::LateReply, NIL),
                 }
             }
-            Post::Fail { request, failure, cause, link } => {
+            Post::Fail { request, mut failure, cause, link } => {
+                if failure.code == code::MAILBOX_FULL && cause.len() > 0 {
+                    failure.stage = full::THERE as u8;
+                }
                 self.consumed(link, Flow::Replies, cause.len());
                 if self.asked_of(link, request).is_some() {
                     let cause = if cause.len() == 0 { Body::None } else { mail.text(cause).into_owned() };
@@ -214,7 +222,7 @@ impl Port {
         let peer = self.links.get_mut(&link)?;
         let has_room = peer.asked < MAX_OPEN_OF_PEER;
         let Some((id, generation)) = has_room.then(|| self.requests.open_inbound(origin)).flatten() else {
-            self.send_failure(link, request, Failure::new(code::MAILBOX_FULL), BodyRef::None);
+            self.send_failure(link, request, Failure::new(code::MAILBOX_FULL), TOO_MANY_OPEN);
             return None;
         };
         peer.asked += 1;
@@ -291,8 +299,8 @@ impl Port {
                     letter.report = Report::Callback(key);
                 } else {
                     let Some((id, _)) = self.requests.open_inbound(Origin::Callback(key)) else {
-                        return self
-                            .call_back(key, Outcome::Failed(Failure::new(code::MAILBOX_FULL), Body::None));
+                        let failure = Failure::full(full::REQUESTS);
+                        return self.call_back(key, Outcome::Failed(failure, Body::None));
                     };
                     self.wheel.insert(&mut self.requests, id, letter.deadline);
                     letter.request = Some(id);

@@ -55,7 +55,7 @@ impl Reason {
         match self {
             Reason::NoSuchWorker => "no such worker",
             Reason::WorkerStopped => "the worker was stopped",
-            Reason::MailboxFull => "the mailbox is full",
+            Reason::MailboxFull => "the mailbox is full, or the line before it",
             Reason::Expired => "no room within the sender's timeout",
             Reason::NodeUnreachable => "the node can't be reached",
             Reason::NodeStopped => "the node was stopped",
@@ -98,13 +98,31 @@ impl Port {
         let index = reason as usize;
         let count = COUNTS[index].fetch_add(more, Ordering::Relaxed) + more;
         let level = if reason == Reason::LateReply { log::Level::Debug } else { log::Level::Warn };
-        // One line a second and reason: a flood of losses does not become a flood of lines.
-        let second = self.now / 1000;
-        if LOGGED[index].swap(second, Ordering::Relaxed) == second {
+        if !takes_line(&LOGGED[index], self.now) {
             return;
         }
         let name = self.slots.get(worker as usize).map_or("", |slot| &*slot.name);
         let name = if name.is_empty() { "unknown" } else { name };
         log::log!(target: "dead-letter", level, worker = name; "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
+    }
+}
+
+/// Whether a loss at that time, in ms, is logged: one a second and reason, so that a flood of losses does not become a flood of lines.
+fn takes_line(logged: &AtomicU64, now: u64) -> bool {
+    let second = now / 1000;
+    logged.swap(second, Ordering::Relaxed) != second
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_losses_is_one_line_a_second() {
+        let logged = AtomicU64::new(u64::MAX);
+        let lines = |from: u64| (from..from + 1000).filter(|now| takes_line(&logged, *now)).count();
+        assert_eq!(lines(0), 1);
+        assert_eq!(lines(5000), 1);
+        assert_eq!(lines(6000), 1);
     }
 }

@@ -21,7 +21,7 @@ pub struct Handle {
 pub struct Failure {
     /// Code of the error; see [`crate::code`].
     pub code: u8,
-    /// How far the message came; see [`super::record::stage`].
+    /// How far the message came, see [`super::record::stage`]; of a full mailbox, what is full, see [`super::record::full`].
     pub stage: u8,
     /// The worker may have begun to handle it.
     pub maybe_executed: bool,
@@ -32,6 +32,11 @@ impl Failure {
     #[must_use]
     pub fn new(code: u8) -> Self {
         Self { code, stage: 0, maybe_executed: false }
+    }
+
+    /// There is no room; `what`: see [`super::record::full`].
+    pub(crate) fn full(what: u32) -> Self {
+        Self { stage: what as u8, ..Self::new(crate::code::MAILBOX_FULL) }
     }
 }
 

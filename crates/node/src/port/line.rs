@@ -4,12 +4,11 @@
 
 use super::dead_letter::Reason;
 use super::mailbox::{Envelope, List};
-use super::record::{self, NIL};
+use super::record::{self, NIL, full};
 use super::request::{Origin, Place};
 use super::route::{Letter, Report};
 use super::target::slot_of;
 use super::{Body, Failure, Outcome, Port, Sink};
-use crate::code;
 
 /// Messages that may wait in all lines of an isolate.
 pub(super) const LINE_MESSAGES: usize = 65_536;
@@ -31,7 +30,7 @@ impl Port {
 
     pub(super) fn wait_at_target(&mut self, target: u32, letter: Letter<'_>) {
         if is_full(self.waiting, letter.size) {
-            return self.refuse(letter, code::MAILBOX_FULL, Reason::MailboxFull);
+            return self.refuse_with(letter, Failure::full(full::LINE), Reason::MailboxFull);
         }
         let Some((id, envelope)) = self.start_waiting(letter) else { return };
         let line = &mut self.targets.known(target).line;
@@ -50,7 +49,7 @@ impl Port {
                 Report::Record(_) | Report::Nobody => Origin::Isolate,
             };
             let Some((id, generation)) = self.requests.open_inbound(origin) else {
-                self.refuse(letter, code::MAILBOX_FULL, Reason::MailboxFull);
+                self.refuse_with(letter, Failure::full(full::REQUESTS), Reason::MailboxFull);
                 return None;
             };
             self.requests.known(id).is_send = true;
@@ -161,5 +160,56 @@ impl Port {
             }
             self.complete(envelope.request, Outcome::Failed(failure, Body::None), link);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{NO_LIMIT, REF, STRIDE, TO_TARGET, incoming, outgoing, size_bits};
+    use super::super::{BatchText, BodyRef, Handle};
+    use super::*;
+
+    #[derive(Default)]
+    struct Taken(Vec<[u32; STRIDE]>);
+
+    impl Sink for Taken {
+        fn push(&mut self, record: [u32; STRIDE], _: BodyRef<'_>) {
+            self.0.push(record);
+        }
+
+        fn has_room(&self, _: &BodyRef<'_>) -> bool {
+            true
+        }
+    }
+
+    /// A port and a worker of another node, which grants no place.
+    fn away() -> (Port, Handle) {
+        let mut port = Port::new(0);
+        let target = port.targets.intern_place(0, "node/worker", 5, Handle { slot: 7, generation: 1 });
+        (port, target)
+    }
+
+    /// Sends so many messages of so many UTF-16 units there; answers how many wait, and what was full for the others.
+    fn send(port: &mut Port, to: Handle, count: usize, units: usize) -> (usize, Vec<u32>) {
+        let word = outgoing::MESSAGE | TO_TARGET | REF | size_bits(units);
+        let record = [word, to.slot, to.generation, NIL, 0, NO_LIMIT, NIL, 0];
+        let mut taken = Taken::default();
+        port.flush(&record.repeat(count), BatchText::Ascii(&[]), &mut taken, 0, true);
+        let of_kind = |kind| taken.0.iter().filter(move |record| record[0] & record::KIND == kind);
+        let full = of_kind(incoming::REFUSED).map(|record| record[5]).collect();
+        (of_kind(incoming::WAITING).count(), full)
+    }
+
+    #[test]
+    fn the_line_for_a_worker_of_another_node_holds_65_536_messages() {
+        let (mut port, target) = away();
+        assert_eq!(send(&mut port, target, LINE_MESSAGES + 2, 1), (LINE_MESSAGES, vec![full::LINE; 2]));
+    }
+
+    #[test]
+    fn the_line_for_a_worker_of_another_node_holds_64_mib() {
+        let (mut port, target) = away();
+        assert_eq!(send(&mut port, target, 2, LINE_BYTES / 4), (2, vec![]));
+        assert_eq!(send(&mut port, target, 1, 1), (0, vec![full::LINE]));
     }
 }

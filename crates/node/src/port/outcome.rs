@@ -1,7 +1,7 @@
 //! How requests end: exactly once each, and whoever asked hears of it.
 
 use super::dead_letter::Reason;
-use super::record::{self, NIL, incoming, stage};
+use super::record::{self, NIL, full, incoming, stage};
 use super::request::{Origin, Place};
 use super::target::Whereabouts;
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port};
@@ -223,7 +223,7 @@ impl Port {
         if opened {
             self.wheel.insert(&mut self.requests, request.slot, super::deadline(timeout, self.now));
         } else {
-            let failure = Failure::new(code::MAILBOX_FULL);
+            let failure = Failure::full(full::REQUESTS);
             self.emit_failure(request.slot, request.generation, failure, Body::None, record::NIL);
         }
         opened

@@ -76,15 +76,15 @@ pub mod incoming {
     pub const MESSAGE: u32 = 1;
     /// A request was answered: 1 request, 2 generation, 4 body.
     pub const REPLY: u32 = 2;
-    /// A request failed: 1 request, 2 generation, 3 code, 4 body (the cause) or NIL, 5 stage, 6 `maybeExecuted`, 7 link or NIL.
+    /// A request failed: 1 request, 2 generation, 3 code, 4 body (the cause) or NIL, 5 stage, or what is full (see [`super::full`]), 6 `maybeExecuted`, 7 link or NIL.
     pub const FAIL: u32 = 3;
     /// A send that waited has found room: 1 wait, 2 generation.
     pub const SENT: u32 = 4;
     /// A send waits for room: 1 number of its record, 2 wait, 3 generation.
     pub const WAITING: u32 = 5;
-    /// A send was refused at once: 1 number of its record, 3 code, 4 its body if that is in the slab, 7 link or NIL.
+    /// A send was refused at once: 1 number of its record, 3 code, 4 its body if that is in the slab, 5 what is full, 7 link or NIL.
     pub const REFUSED: u32 = 6;
-    /// A send that waited has failed: 1 wait, 2 generation, 3 code, 6 `maybeDelivered`, 7 link or NIL.
+    /// A send that waited has failed: 1 wait, 2 generation, 3 code, 5 stage, or what is full, 6 `maybeDelivered`, 7 link or NIL.
     pub const UNSENT: u32 = 7;
     /// A body of the slab is no longer needed: 4 index.
     pub const DROPPED: u32 = 8;
@@ -116,4 +116,16 @@ pub mod stage {
     pub const RUNNING: u32 = 2;
     /// Handled without a reply.
     pub const HANDLED: u32 = 3;
+}
+
+/// What is full when something fails with [`crate::code::MAILBOX_FULL`], in the word of the stage.
+pub mod full {
+    /// The mailbox it was for.
+    pub const MAILBOX: u32 = 0;
+    /// The line of this isolate, in which messages wait for room.
+    pub const LINE: u32 = 1;
+    /// The open requests of this isolate.
+    pub const REQUESTS: u32 = 2;
+    /// What the other node takes of requests of this one.
+    pub const THERE: u32 = 3;
 }

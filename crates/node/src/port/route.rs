@@ -2,7 +2,7 @@
 
 use super::dead_letter::Reason;
 use super::mailbox::{CREDIT_ASYNC, CREDIT_SYNC, Envelope, State};
-use super::record::{self, NIL, STRIDE, outgoing};
+use super::record::{self, NIL, STRIDE, full, outgoing};
 use super::request::{Origin, Place};
 use super::target::{ELSEWHERE, Whereabouts, slot_of};
 use super::{BatchText, Body, BodyRef, Failure, Handle, Outcome, Port, Sink, deadline, remaining};
@@ -114,8 +114,7 @@ impl Port {
 
     fn refuse_number(&mut self, id: u32, generation: u32, body: BodyRef<'_>) {
         self.drop_body(body);
-        let failure = Failure::new(code::MAILBOX_FULL);
-        self.emit_failure(id, generation, failure, Body::None, NIL);
+        self.emit_failure(id, generation, Failure::full(full::REQUESTS), Body::None, NIL);
     }
 
     /// The first reply answers the request; further ones are dead letters.
@@ -154,9 +153,10 @@ impl Port {
             || slot.overflow == super::Overflow::Reject
             // It would wait for itself.
             || slot.has_behaviour && letter.sender == (handle.slot, handle.generation)
-            || super::line::is_full(waiting, letter.size)
         {
             self.refuse(letter, code::MAILBOX_FULL, Reason::MailboxFull);
+        } else if super::line::is_full(waiting, letter.size) {
+            self.refuse_with(letter, Failure::full(full::LINE), Reason::MailboxFull);
         } else {
             self.wait_in_line(handle.slot, letter);
         }
@@ -296,9 +296,13 @@ impl Port {
     }
 
     /// A message that goes nowhere: its request fails, its send is refused, both are counted.
-    #[expect(clippy::needless_pass_by_value, reason = "a letter goes one way; nobody has it afterwards")]
     pub(super) fn refuse(&mut self, letter: Letter<'_>, code: u8, reason: Reason) {
-        let failure = Failure { stage: 0, ..Failure::new(code) };
+        self.refuse_with(letter, Failure::new(code), reason);
+    }
+
+    /// As [`Port::refuse`], where more is known than the code.
+    #[expect(clippy::needless_pass_by_value, reason = "a letter goes one way; nobody has it afterwards")]
+    pub(super) fn refuse_with(&mut self, letter: Letter<'_>, failure: Failure, reason: Reason) {
         if let Some(id) = letter.request {
             self.drop_body(letter.body);
             self.complete(id, Outcome::Failed(failure, Body::None), NIL);
@@ -311,7 +315,8 @@ impl Port {
                 BodyRef::Slab(index) => (record::incoming::REFUSED | record::REF, index),
                 _ => (record::incoming::REFUSED, NIL),
             };
-            self.sends.push([word, number, 0, u32::from(code), body, 0, 0, NIL]);
+            let (code, stage) = (u32::from(failure.code), u32::from(failure.stage));
+            self.sends.push([word, number, 0, code, body, stage, 0, NIL]);
             return;
         }
         self.drop_body(letter.body);

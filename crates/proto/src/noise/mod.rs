@@ -20,6 +20,8 @@ mod suite;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
+mod wiping;
+#[cfg(test)]
 mod worked_example;
 
 pub use authority::{AccessKey, Authority};

@@ -47,8 +47,10 @@ fn check_length(length: usize) -> Result<usize, RecordError> {
 
 /// A key of one direction with the number of the next record.
 struct Key {
-    key: LessSafeKey,
+    cipher: LessSafeKey,
     next: u64,
+    /// How many it seals or opens.
+    most: u64,
 }
 
 impl Key {
@@ -58,11 +60,11 @@ impl Key {
             reason = "only the length of the key is checked, and it is right by its type"
         )]
         let key = UnboundKey::new(&CHACHA20_POLY1305, bytes).expect("a key of 32 bytes");
-        Self { key: LessSafeKey::new(key), next: 0 }
+        Self { cipher: LessSafeKey::new(key), next: 0, most: RECORDS_PER_KEY }
     }
 
     fn nonce(&self) -> Result<Nonce, RecordError> {
-        if self.next >= RECORDS_PER_KEY {
+        if self.next >= self.most {
             return Err(RecordError::Exhausted);
         }
         let mut bytes = [0; 12];
@@ -79,6 +81,18 @@ impl SealingKey {
         Self(Key::new(bytes))
     }
 
+    /// Seals so many records in all, if that is less than [`RECORDS_PER_KEY`].
+    pub fn limit(&mut self, records: u64) {
+        self.0.most = records.min(RECORDS_PER_KEY);
+    }
+
+    /// Whether so much of the key is used up, fifteen parts of sixteen, that another handshake is due. At a million records
+    /// a second, more than a link carries, the rest lasts for four minutes: far longer than that takes.
+    #[must_use]
+    pub fn is_nearly_used_up(&self) -> bool {
+        self.0.next >= self.0.most - self.0.most / 16
+    }
+
     /// Seals `[2 bytes][plaintext][16 bytes]` where it stands: the length goes into the first two bytes, the tag into
     /// the last 16. On an error the record must not be sent.
     pub fn seal_in_place(&mut self, record: &mut [u8]) -> Result<(), RecordError> {
@@ -88,7 +102,7 @@ impl SealingKey {
         let (plaintext, tag) = ciphertext.split_at_mut(length - RECORD_TAG);
         let sealed = self
             .0
-            .key
+            .cipher
             .seal_in_place_separate_tag(nonce, Aad::empty(), plaintext)
             .map_err(|_| RecordError::Broken)?;
         self.0.next += 1;
@@ -126,7 +140,7 @@ impl OpeningKey {
         check_length(ciphertext.len())?;
         let nonce = self.0.nonce()?;
         let plaintext =
-            self.0.key.open_in_place(nonce, Aad::empty(), ciphertext).map_err(|_| RecordError::Broken)?;
+            self.0.cipher.open_in_place(nonce, Aad::empty(), ciphertext).map_err(|_| RecordError::Broken)?;
         self.0.next += 1;
         Ok(plaintext)
     }
@@ -170,6 +184,25 @@ mod tests {
         assert_eq!(seal.seal_in_place(&mut spare), Err(RecordError::Exhausted));
         assert_eq!(open.open_in_place(&mut spare[2..]), Err(RecordError::Exhausted));
         assert_eq!(seal.records(), RECORDS_PER_KEY);
+    }
+
+    #[test]
+    fn a_key_tells_in_good_time_that_it_ends() {
+        for most in [RECORDS_PER_KEY, 1600] {
+            let mut seal = SealingKey::new(&[7; 32]);
+            seal.limit(most);
+            assert!(!seal.is_nearly_used_up());
+            seal.0.next = most / 16 * 15 - 1;
+            assert!(!seal.is_nearly_used_up());
+            seal.seal_in_place(&mut [0; RECORD_HEADER + RECORD_TAG]).unwrap();
+            assert!(seal.is_nearly_used_up());
+            seal.0.next = most;
+            assert_eq!(seal.seal_in_place(&mut [0; RECORD_HEADER + RECORD_TAG]), Err(RecordError::Exhausted));
+        }
+        let mut seal = SealingKey::new(&[7; 32]);
+        seal.limit(u64::MAX);
+        seal.0.next = RECORDS_PER_KEY;
+        assert_eq!(seal.seal_in_place(&mut [0; RECORD_HEADER + RECORD_TAG]), Err(RecordError::Exhausted));
     }
 
     #[test]

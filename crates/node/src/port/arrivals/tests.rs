@@ -62,3 +62,24 @@ fn the_place_of_a_message_that_was_not_sent_again_is_free() {
     // It waits for nothing, so the place is given back to the mailbox at once.
     assert_eq!((known.credit, known.credit_bytes), (0, 64));
 }
+
+#[test]
+fn a_peer_that_takes_no_more_requests_is_not_taken_for_a_full_mailbox() {
+    for (cause, what) in [("", full::MAILBOX), ("{}", full::THERE)] {
+        let mut port = Port::new(0);
+        away(&mut port, 1, LINK);
+        let request = Handle { slot: 1, generation: 1 };
+        let failure = Failure::new(code::MAILBOX_FULL);
+        let post = |cause| Post::Fail { request, failure, cause, link: LINK };
+        assert!(port.inbox.put_text(Text::from_utf8(cause), post));
+        let mut mail = Mail::default();
+        port.inbox.take(&mut mail);
+        let post = mail.posts.remove(0);
+        port.take_post(post, &mail, &mut super::super::Closed);
+        let failed = port.out[0].record;
+        assert_eq!(
+            (failed[0] & 0x7f, failed[3], failed[5]),
+            (incoming::FAIL, u32::from(code::MAILBOX_FULL), what)
+        );
+    }
+}

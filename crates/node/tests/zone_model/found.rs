@@ -40,14 +40,14 @@ fn pass(milliseconds: u32) -> Step {
 #[test]
 fn a_worker_that_starts_is_found_at_once_by_who_had_asked_for_it_in_vain() {
     let in_vain = ask(who(0, 0), whom(1, 1), FOR_EVER);
-    let nodes = [Step::Join { node: 0 }, Step::Join { node: 1 }];
+    let nodes = [Step::Join { node: 0 }, Step::Join { node: 1 }, pass(1)];
     let then = [in_vain, pass(13), start(1, 1, 2), pass(4), send(who(0, 0), whom(1, 1)), pass(1)];
     run(&[&nodes[..], &then].concat());
 }
 
 #[test]
 fn what_nobody_had_is_asked_of_a_node_that_comes() {
-    let nodes = [Step::Join { node: 0 }, Step::Join { node: 1 }];
+    let nodes = [Step::Join { node: 0 }, Step::Join { node: 1 }, pass(1)];
     let in_vain = [ask(who(1, 0), whom(0, 2), 18), pass(4)];
     let another = [Step::Kill { node: 0, lag: 0 }, Step::Join { node: 0 }, start(0, 2, 1000), pass(3)];
     run(&[&nodes[..], &in_vain, &another, &[send(who(1, 0), whom(0, 2)), pass(1)]].concat());

@@ -6,47 +6,13 @@ use std::sync::Arc;
 use troupe_node::node::Shared;
 use troupe_node::port::record::{ASYNC, FAILED_START, KIND, NIL, NO_LIMIT, NO_WAIT, REF, STRIDE, TO_TARGET};
 use troupe_node::port::record::{incoming, outgoing, size_bits};
-use troupe_node::port::{BatchText, BodyRef, Flushed, Handle, Port, Sink, StartError, WorkerOptions};
+use troupe_node::port::{BatchText, Flushed, Handle, Port, StartError, WorkerOptions};
 
-/// What a port hands out, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "each is described by the record it stands for, in `troupe_node::port::record`"
-)]
-pub enum Told {
-    Message { slot: u32, request: Option<Handle>, body: String, remaining: u32, sender: u32 },
-    Reply { request: Handle, body: String },
-    Fail { request: Handle, code: u8, stage: u32, maybe_executed: bool, cause: Option<String> },
-    Waiting { number: u32, wait: Handle },
-    Refused { number: u32, code: u8 },
-    Sent { wait: Handle },
-    Unsent { wait: Handle, code: u8 },
-    Cancel { slot: u32, request: Handle, wants_stage: bool },
-    Restart(Handle),
-    Shutdown(Handle),
-    Abort(Handle),
-    Gone { worker: Handle, was_abandoned: bool },
-}
+use crate::told::Collected;
+pub use crate::told::{Told, bodies};
 
-/// Collects what a flush hands out.
-struct Collected {
-    records: Vec<[u32; STRIDE]>,
-    room: usize,
-}
-
-impl Sink for Collected {
-    fn push(&mut self, record: [u32; STRIDE], _: BodyRef<'_>) {
-        self.records.push(record);
-    }
-
-    fn has_room(&self, _: &BodyRef<'_>) -> bool {
-        self.records.len() < self.room
-    }
-}
-
-/// A port with one node, `here`, and no threads. Bodies stay in the driver's slab; a test that ends well has seen every
-/// one of them come back exactly once.
+/// A port with one node, `here` unless it is given another name, and no threads. Bodies stay in the driver's slab; a test
+/// that ends well has seen every one of them come back exactly once.
 #[derive(Debug)]
 pub struct Driver {
     /// The port.
@@ -61,7 +27,10 @@ pub struct Driver {
     pub room: usize,
     /// What the last flush left behind.
     pub flushed: Flushed,
+    /// Whether bodies go along as text, as they do to other nodes, and not in the slab.
+    pub by_text: bool,
     batch: Vec<u32>,
+    text: Vec<u8>,
     number: u32,
     kept: HashMap<u32, String>,
     next_body: u32,
@@ -76,9 +45,15 @@ impl Driver {
     /// At a time that is not zero, so that a confusion of times and durations shows.
     #[must_use]
     pub fn new() -> Self {
+        Self::of("here")
+    }
+
+    /// As [`Driver::new`], with a node of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
         let now = 1_000_000;
         let mut port = Port::new(now);
-        let shared = Shared::new("here", port.inbox().clone());
+        let shared = Shared::new(name, port.inbox().clone());
         let node = port.add_node(shared.clone());
         Self {
             port,
@@ -87,7 +62,9 @@ impl Driver {
             now,
             room: usize::MAX,
             flushed: Flushed { more: false, next: None, has_sends: false },
+            by_text: false,
             batch: Vec::new(),
+            text: Vec::new(),
             number: 0,
             kept: HashMap::new(),
             next_body: 0,
@@ -103,6 +80,15 @@ impl Driver {
         self.batch.extend_from_slice(&record);
         self.number += 1;
         self.number - 1
+    }
+
+    /// Takes a body of so many UTF-16 units into the batch: what word 0 says of it, and word 4.
+    fn carry(&mut self, body: &str, units: usize) -> (u32, u32) {
+        if self.by_text {
+            self.text.extend_from_slice(body.as_bytes());
+            return (0, body.len() as u32);
+        }
+        (REF | size_bits(units), self.keep(body))
     }
 
     fn keep(&mut self, body: &str) -> u32 {
@@ -138,16 +124,16 @@ impl Driver {
 
     /// The same, of a body that claims to hold so many UTF-16 units.
     pub fn send_of_size(&mut self, from: u32, to: Handle, body: &str, units: usize, timeout: u32) -> u32 {
-        let index = self.keep(body);
-        let kind = outgoing::MESSAGE | REF | size_bits(units);
+        let (word, index) = self.carry(body, units);
+        let kind = outgoing::MESSAGE | word;
         self.put([kind, to.slot, to.generation, from, index, timeout, NIL, 0])
     }
 
     /// Sends to an address.
     pub fn send_to(&mut self, from: u32, address: &str, body: &str, timeout: u32) -> u32 {
         let target = self.port.target(self.node, address);
-        let index = self.keep(body);
-        let kind = outgoing::MESSAGE | REF | TO_TARGET | size_bits(body.len());
+        let (word, index) = self.carry(body, body.len());
+        let kind = outgoing::MESSAGE | TO_TARGET | word;
         self.put([kind, target.slot, target.generation, from, index, timeout, NIL, 0])
     }
 
@@ -177,8 +163,8 @@ impl Driver {
     /// The same, of a body that claims to hold so many UTF-16 units.
     pub fn ask_of_size(&mut self, from: u32, to: Handle, body: &str, units: usize, timeout: u32) -> Handle {
         let request = self.number_of_request();
-        let index = self.keep(body);
-        let kind = outgoing::MESSAGE | REF | size_bits(units);
+        let (word, index) = self.carry(body, units);
+        let kind = outgoing::MESSAGE | word;
         self.put([kind, to.slot, to.generation, from, index, timeout, request.slot, request.generation]);
         request
     }
@@ -187,8 +173,8 @@ impl Driver {
     pub fn ask_at(&mut self, from: u32, address: &str, body: &str, timeout: u32) -> Handle {
         let target = self.port.target(self.node, address);
         let request = self.number_of_request();
-        let index = self.keep(body);
-        let kind = outgoing::MESSAGE | REF | TO_TARGET | size_bits(body.len());
+        let (word, index) = self.carry(body, body.len());
+        let kind = outgoing::MESSAGE | TO_TARGET | word;
         self.put([
             kind,
             target.slot,
@@ -208,10 +194,23 @@ impl Driver {
         self.ask(from, to, body, timeout)
     }
 
+    /// Asks whatever an address names from inside of the handler of `parent`.
+    pub fn ask_nested_at(
+        &mut self,
+        parent: Handle,
+        from: u32,
+        address: &str,
+        body: &str,
+        timeout: u32,
+    ) -> Handle {
+        self.put([outgoing::PARENT, parent.slot, parent.generation, 0, NIL, 0, 0, 0]);
+        self.ask_at(from, address, body, timeout)
+    }
+
     /// Answers a request.
     pub fn reply(&mut self, worker: Handle, request: Handle, body: &str) {
-        let index = self.keep(body);
-        self.put([outgoing::REPLY | REF, request.slot, request.generation, worker.slot, index, 0, 0, 0]);
+        let (word, index) = self.carry(body, 0);
+        self.put([outgoing::REPLY | word, request.slot, request.generation, worker.slot, index, 0, 0, 0]);
     }
 
     /// So many messages were done with.
@@ -227,8 +226,8 @@ impl Driver {
     /// A handler failed.
     pub fn fail(&mut self, worker: Handle, request: Option<Handle>, cause: &str) {
         let (id, generation) = request.map_or((NIL, 0), |request| (request.slot, request.generation));
-        let index = if request.is_some() { self.keep(cause) } else { NIL };
-        let kind = if request.is_some() { outgoing::FAILED | REF } else { outgoing::FAILED };
+        let (word, index) = if request.is_some() { self.carry(cause, 0) } else { (0, NIL) };
+        let kind = outgoing::FAILED | word;
         self.put([kind, worker.slot, worker.generation, id, index, generation, 0, 0]);
     }
 
@@ -268,9 +267,9 @@ impl Driver {
     /// Exchanges the batch for what there is to do.
     pub fn flush(&mut self) -> Vec<Told> {
         let mut collected = Collected { records: Vec::new(), room: self.room };
-        let batch = std::mem::take(&mut self.batch);
-        self.flushed = self.port.flush(&batch, BatchText::Utf8(&[]), &mut collected, self.now, true);
-        collected.records.into_iter().filter_map(|record| self.read(record)).collect()
+        let (batch, text) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.text));
+        self.flushed = self.port.flush(&batch, BatchText::Utf8(&text), &mut collected, self.now, true);
+        collected.records.into_iter().filter_map(|(record, text)| self.read(record, text)).collect()
     }
 
     /// Lets so many milliseconds pass, then flushes.
@@ -288,13 +287,13 @@ impl Driver {
         is_open
     }
 
-    fn read(&mut self, record: [u32; STRIDE]) -> Option<Told> {
+    fn read(&mut self, record: [u32; STRIDE], text: Option<String>) -> Option<Told> {
         let [word, one, two, three, four, five, six, _] = record;
         let kind = word & KIND;
         let body = if word & REF != 0 || kind == incoming::DROPPED {
             Some(self.kept.remove(&four).expect("a body comes back exactly once"))
         } else {
-            None
+            text
         };
         let at = Handle { slot: one, generation: two };
         Some(match kind {
@@ -327,7 +326,7 @@ impl Driver {
             incoming::SHUTDOWN => Told::Shutdown(at),
             incoming::ABORT => Told::Abort(at),
             incoming::GONE => Told::Gone { worker: at, was_abandoned: three == 1 },
-            incoming::DROPPED => return None,
+            incoming::DROPPED | incoming::MEMBERS => return None,
             other => panic!("a record of kind {other} is not for this driver"),
         })
     }
@@ -362,13 +361,3 @@ impl Default for Driver {
 
 /// How long nobody waits.
 pub const FOR_EVER: u32 = NO_LIMIT;
-
-/// Messages among what was told: their texts.
-#[must_use]
-pub fn bodies<'a>(told: &'a [Told]) -> Vec<&'a str> {
-    let body = |told: &'a Told| match told {
-        Told::Message { body, .. } => Some(body.as_str()),
-        _ => None,
-    };
-    told.iter().filter_map(body).collect()
-}

@@ -8,13 +8,20 @@
 #![expect(clippy::expect_used, reason = "what fails here fails a test")]
 
 pub mod driver;
+mod explore;
 mod faults;
 mod members;
 mod pair;
 pub mod recorder;
+mod roll;
+mod told;
+mod wires;
 
 pub use driver::{Driver, Told};
+pub use explore::{Random, explore, shrink};
 pub use faults::{Direction, Faults, FaultyNetwork};
 pub use members::{Founded, NOW};
 pub use pair::{BEGINS, Pair, connection, text_message};
 pub use recorder::{Event, Recorder};
+pub use roll::Roll;
+pub use wires::Wires;

@@ -1,6 +1,7 @@
-//! Random programs: what may happen to a node, drawn from a seed, and how a failing one is made small.
+//! Random programs: what may happen to a node, drawn from a seed.
 
 use troupe_node::OnFailure;
+use troupe_testkit::Random;
 
 /// One step. Numbers are taken modulo what there is, so that any part of a program is a program.
 #[derive(Clone, Copy, Debug)]
@@ -73,31 +74,6 @@ pub(crate) enum End {
     Fails,
 }
 
-/// Numbers from a seed: Steele, Lea and Flood's `SplitMix` (2014).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-}
-
 /// A program of so many steps.
 pub(crate) fn draw(random: &mut Random, steps: usize) -> Vec<Step> {
     (0..steps).map(|number| if number < 2 { start(random) } else { step(random) }).collect()
@@ -146,33 +122,4 @@ fn step(random: &mut Random) -> Step {
             Step::Pass { milliseconds: milliseconds as u32 }
         }
     }
-}
-
-/// The smallest program found that still fails: parts are left out, halves first, single steps last.
-pub(crate) fn shrink(mut program: Vec<Step>, fails: impl Fn(&[Step]) -> bool) -> Vec<Step> {
-    let mut size = program.len() / 2;
-    while size > 0 {
-        let mut at = 0;
-        while at < program.len() {
-            let mut smaller = program.clone();
-            smaller.drain(at..(at + size).min(program.len()));
-            if fails(&smaller) {
-                program = smaller;
-            } else {
-                at += size;
-            }
-        }
-        size /= 2;
-    }
-    program
-}
-
-#[test]
-fn a_failing_program_shrinks_to_the_steps_that_matter() {
-    let mut program = draw(&mut Random::new(7), 300);
-    let stops = |program: &[Step]| {
-        program.iter().filter(|step| matches!(step, Step::Stop { timeout: 0, .. })).count() >= 2
-    };
-    program.extend([Step::Stop { worker: 0, timeout: 0 }; 2]);
-    assert_eq!(shrink(program, stops).len(), 2);
 }

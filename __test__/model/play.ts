@@ -1,4 +1,5 @@
 /** Runs a program on real nodes and on the reference at once. */
+import { inspect } from 'node:util';
 import type { Ending } from './agent.ts';
 import { Ground } from './ground.ts';
 import type { Members } from './members.ts';
@@ -18,17 +19,24 @@ export interface Failure {
 /** Runs a program; resolves with what was wrong, or undefined. */
 export async function play(program: Step[], members: Members): Promise<Failure | undefined> {
   const player = new Player(members);
+  const failureOf = (error: unknown): Failure => {
+    const what = error instanceof Broken ? error.message : inspect(error);
+    return { what, history: player.history };
+  };
+  let failure: Failure | undefined;
   try {
     await player.begin();
     for (const step of program) await player.perform(step);
     await player.windUp();
-    return undefined;
   } catch (error) {
-    if (error instanceof Broken) return { what: error.message, history: player.history };
-    throw error;
-  } finally {
-    await player.end();
+    failure = failureOf(error);
   }
+  try {
+    await player.end();
+  } catch (error) {
+    failure ??= failureOf(error);
+  }
+  return failure;
 }
 
 class Player extends Ground {

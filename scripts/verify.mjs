@@ -47,14 +47,15 @@ const checks = {
       env: toolEnv({ RUSTDOCFLAGS: '--deny warnings' }),
     }),
   model: async () => {
-    // Twenty times what `npm test` runs; a failure prints its seed and the smallest program that still fails. Those in a zone take ten
-    // times as long as those on a port, so they are halved.
+    // Many times what `npm test` runs; a failure prints its seed and the smallest program that still fails. Those in a zone take ten
+    // times as long as those on a port, so they are halved; those on real nodes take about half a second each.
     const test = (name, from, seeds) => {
       const env = toolEnv({ TROUPE_MODEL_FROM: `${from}`, TROUPE_MODEL_SEEDS: `${seeds}` });
       return quietly('cargo', ['test', '--package', 'troupe-node', '--test', name, '--locked'], { env });
     };
     await Promise.all([test('model', 0, 10_000), test('zone_model', 0, 5000), test('zone_model', 5000, 5000)]);
-    return '10 000 random programs on a port, 10 000 in a zone';
+    await quietly('ava', ['__test__/model.spec.ts'], { env: toolEnv({ TROUPE_MODEL_SEEDS: '150' }) });
+    return '10 000 random programs on a port, 10 000 in a zone, 150 on real nodes';
   },
   format: () => quietly('prettier', ['--check', '.']),
   types: () => quietly('tsc', ['-p', 'tsconfig.json']),

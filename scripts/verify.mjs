@@ -53,7 +53,9 @@ const checks = {
     return '10 000 random programs';
   },
   format: () => quietly('prettier', ['--check', '.']),
-  types: () => quietly('tsc', ['-p', 'tsconfig.json']),
+  types: async () => {
+    for (const project of ['tsconfig.json', 'page/tsconfig.json']) await quietly('tsc', ['-p', project]);
+  },
   lints: () => quietly('eslint', ['.', '--max-warnings', '0']),
   layers: checkLayers,
   tree: checkTree,

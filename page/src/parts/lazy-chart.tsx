@@ -1,0 +1,20 @@
+/** Charts as the views use them: the drawing code comes with the first of them. */
+import { type FunctionComponent } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { ChartProps } from './chart.tsx';
+
+let loaded: FunctionComponent<ChartProps> | undefined;
+
+/** A chart, as soon as it can be drawn. */
+export function LazyChart(props: ChartProps) {
+  const [, again] = useState(0);
+  useEffect(() => {
+    if (loaded) return;
+    void import('./chart.tsx').then((module) => {
+      loaded = module.default;
+      again((n) => n + 1);
+    });
+  }, []);
+  const Chart = loaded;
+  return Chart ? <Chart {...props} /> : <div class="chart" />;
+}

@@ -14,10 +14,10 @@ export interface Piece {
 
 type Look = { -readonly [K in keyof Omit<Piece, 'text'>]?: Piece[K] } & { inverse?: boolean };
 
-/** CSI …, OSC … (ended by BEL or ST), other two-character escapes, and control characters but tab and line feed. */
+/** CSI … (even if its end is missing), OSC … (ended by BEL or ST), other escapes, and control characters but tab and line feed. */
 const sequence =
   // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-  /\u001b\[([0-?]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[@-Z\\-_]?|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+  /\u001b\[([0-?]*)[ -/]*([@-~])?|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[ -/]*[0-~]?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** Most pieces of one line; the rest of the text goes into the last one. A hostile line must not become 30 000 elements. */
 const mostPieces = 256;
@@ -28,7 +28,7 @@ export function withoutAnsi(text: string): string {
 }
 
 // eslint-disable-next-line no-control-regex -- as above
-const hasControls = (text: string) => /[\u0000-\u0008\u000b-\u001f\u007f]/.test(text);
+const hasControls = (text: string) => /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text);
 
 /** The pieces of a text, in order; their texts together are `withoutAnsi(text)`. */
 export function pieces(text: string): Piece[] {

@@ -135,8 +135,9 @@ export class MockServer {
     if (url.pathname.startsWith('/assets/') && file.startsWith(this.#page) && existsSync(file)) {
       return serve(response, file);
     }
-    const isView = routeOf(url.pathname).view !== 'unknown';
-    if (isView && request.headers.accept?.includes('text/html')) return serve(response, join(this.#page, 'index.html'));
+    if (request.headers.accept?.includes('text/html')) {
+      return serve(response, join(this.#page, 'index.html'), routeOf(url.pathname).view === 'unknown' ? 404 : 200);
+    }
     const body = this.#json(url);
     if (body)
       return void response.writeHead(200, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -194,8 +195,8 @@ function send(response: ServerResponse, event: string, data: unknown): void {
   response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
-function serve(response: ServerResponse, file: string): void {
-  response.writeHead(200, { ...headers, 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+function serve(response: ServerResponse, file: string, status = 200): void {
+  response.writeHead(status, { ...headers, 'content-type': types[extname(file)] ?? 'application/octet-stream' });
   createReadStream(file).pipe(response);
 }
 

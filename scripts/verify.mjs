@@ -7,6 +7,7 @@ import { checkFuzz } from './check-fuzz.mjs';
 import { checkInterop } from './check-interop.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkMutations } from './mutations.mjs';
+import { checkPage } from './check-page.mjs';
 import { checkPackage } from './check-package.mjs';
 import { checkTree } from './check-tree.mjs';
 import { checkGenerated } from './generate.mjs';
@@ -78,6 +79,7 @@ const checks = {
     return 'examples, programs and worker threads on Node 20, 22, 24 and 26';
   },
   interop: checkInterop,
+  page: () => checkPage(),
   package: async () => (await checkPackage()).join('; '),
   fuzz: () => checkFuzz(),
   'rust-advisories': async () => {

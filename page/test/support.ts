@@ -53,6 +53,8 @@ async function withPage(t: ExecutionContext, wanted: Wanted, body: Body): Promis
     await (browser ??= launch())
   ).newContext({
     viewport: { width: 1200, height: 700 },
+    // A browser without a desktop has a language of which not every library has heard.
+    locale: 'en-US',
     ...wanted.context,
   });
   t.teardown(() => context.close());

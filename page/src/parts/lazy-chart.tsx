@@ -7,14 +7,25 @@ let loaded: FunctionComponent<ChartProps> | undefined;
 
 /** A chart, as soon as it can be drawn. */
 export function LazyChart(props: ChartProps) {
+  const [problem, setProblem] = useState('');
   const [, again] = useState(0);
   useEffect(() => {
     if (loaded) return;
-    void import('./chart.tsx').then((module) => {
-      loaded = module.default;
-      again((n) => n + 1);
-    });
+    import('./chart.tsx').then(
+      (module) => {
+        loaded = module.default;
+        again((n) => n + 1);
+      },
+      (error: unknown) => setProblem(String(error)),
+    );
   }, []);
   const Chart = loaded;
-  return Chart ? <Chart {...props} /> : <div class="chart" />;
+  if (Chart) return <Chart {...props} />;
+  return (
+    <figure class="chart">
+      <figcaption>
+        {props.title} {problem && <span class="warn">can’t be drawn here: {problem}</span>}
+      </figcaption>
+    </figure>
+  );
 }

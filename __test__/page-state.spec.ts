@@ -1,9 +1,11 @@
 /** What the page holds of a zone: lines within bounds, the list of those that fit, nodes and workers over time. */
 import test from 'ava';
+import { cursorBefore, historyOf } from '../page/src/cursor.ts';
 import { quantile, since, together } from '../page/src/histogram.ts';
 import { held, Lines } from '../page/src/lines.ts';
 import { deadLettersOf, mergeNodes, type SeenNode } from '../page/src/nodes.ts';
 import { channelsOf, layOut } from '../page/src/picture.ts';
+import { readDetail, readLine, readNode, readWorker } from '../page/src/reading.ts';
 import { type Histogram, type NodeState, type Peer, type WorkerState } from '../page/src/shapes.ts';
 import { Shown } from '../page/src/shown.ts';
 import { findsWorker, markGone, mergeWorkers, sortWorkers } from '../page/src/workers.ts';
@@ -106,6 +108,7 @@ const state = (node: string, fields: Partial<NodeState> = {}): NodeState => ({
   since: 0,
   time: 1000,
   state: 'up',
+  presence: 'up',
   cpuMs: 0,
   rss: 1,
   isolates: [],
@@ -251,4 +254,37 @@ test('a channel is one line between two nodes, and says when only one end takes 
       ['a', 'c', 'connecting', undefined],
     ],
   );
+});
+
+test('a cursor tells its history, and the cursor of a line so many before', (t) => {
+  t.is(historyOf('0000a11e-17'), '0000a11e');
+  t.is(historyOf('17'), '');
+  t.is(cursorBefore('0000a11e-17', 5), '0000a11e-12');
+  t.is(cursorBefore('0000a11e-17', 200), '0000a11e-0');
+  for (const none of ['', 'x', '7-', '-7', '0000a11e--7', '0000a11e-7x']) t.is(cursorBefore(none, 1), undefined, none);
+});
+
+test('whatever arrives becomes whole: what is missing or of another kind is empty', (t) => {
+  for (const value of [
+    undefined,
+    null,
+    5,
+    'x',
+    [],
+    { peers: {}, isolates: 'x', classes: [7], deadLetters: [], time: '9' },
+  ]) {
+    const node = readNode(value);
+    t.deepEqual([node.presence, node.role, node.time, node.peers, node.isolates], ['up', 'node', 0, [], []]);
+    t.is(readWorker(value).state, 'unknown');
+    t.deepEqual(readDetail(value).samples, []);
+    t.is(readLine(value).level, 'info');
+    t.notThrows(() => mergeNodes(mergeNodes(new Map(), [node]), [node]));
+  }
+  t.deepEqual(readDetail({ samples: [[1, 2, 3, 4], 5, [6]] }).samples, [
+    [1, 2, 3, 4],
+    [0, 0, 0, 0],
+    [6, 0, 0, 0],
+  ]);
+  const whole = state('a', { presence: 'stalled', presentSince: 3, peers: [peer({ node: 'b', roundTripMs: 1 })] });
+  t.deepEqual(readNode(JSON.parse(JSON.stringify(whole))), { ...whole, http: undefined, asOf: undefined });
 });

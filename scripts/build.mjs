@@ -15,7 +15,7 @@ const nativeSources = [
 ];
 const librarySources = ['lib', 'tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json'];
 const pageSources = [
-  ...['page/index.html', 'page/public', 'page/src', 'page/vite.config.ts', 'page/tsconfig.json'],
+  ...['page/index.html', 'page/src', 'page/vite.config.ts', 'page/tsconfig.json'],
   ...['tsconfig.base.json', 'scripts/page.mjs', 'package-lock.json'],
 ];
 

@@ -14,7 +14,8 @@ import { MockZone } from './zone.ts';
 
 /** Under which every answer stands; the same as the real server's. */
 export const headers = {
-  'content-security-policy': "default-src 'self'",
+  'content-security-policy':
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 };
@@ -26,6 +27,9 @@ const types: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.txt': 'text/plain',
 };
+
+/** A reader never gets more of what was before. */
+const mostBehind = 20_000;
 
 /** One that reads `/events`, and up to which line it has got. */
 interface Reader {
@@ -86,7 +90,7 @@ export class MockServer {
         const lines = this.zone.linesAfter(reader.sent, 500);
         const last = lines.at(-1);
         if (!last) break;
-        reader.sent = Number(last.id);
+        reader.sent = this.zone.numberOf(last.id);
         send(reader.response, 'lines', lines);
       }
     }
@@ -155,9 +159,9 @@ export class MockServer {
     switch (route.view) {
       case 'logs': {
         const fits = matcher(filterOf(url.searchParams));
-        const limit = Number(url.searchParams.get('limit') ?? 1000);
+        const limit = Math.min(Number(url.searchParams.get('limit') ?? 500), 10_000);
         const lines = this.zone
-          .linesAfter(Number(url.searchParams.get('after') ?? 0))
+          .linesAfter(this.zone.numberOf(url.searchParams.get('after') ?? ''))
           .filter((line) => fits(held(line)))
           .slice(0, limit);
         return { next: lines.at(-1)?.id ?? url.searchParams.get('after') ?? '0', lines };
@@ -182,8 +186,11 @@ export class MockServer {
     response.writeHead(200, { ...headers, 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': here\n\n');
     const after = url.searchParams.get('after');
-    const history = Number(url.searchParams.get('history') ?? 0);
-    const reader = { response, sent: after === null ? Math.max(0, this.zone.last - history) : Number(after) };
+    const history = Math.min(Number(url.searchParams.get('history') ?? 500), mostBehind);
+    const reader = {
+      response,
+      sent: after === null ? Math.max(0, this.zone.last - history) : this.zone.numberOf(after),
+    };
     this.#readers.add(reader);
     response.once('close', () => this.#readers.delete(reader));
     this.push();

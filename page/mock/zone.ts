@@ -62,6 +62,8 @@ export class MockZone {
   readonly #nodes = new Map<string, MockNode>();
   readonly #workers = new Map<string, MockWorker>();
   readonly #lines: Line[] = [];
+  /** What its cursors begin with. */
+  history = '0000a11e';
   #next = 1;
   #now: number;
 
@@ -114,7 +116,7 @@ export class MockZone {
       name: 'node',
       message: '',
       ...line,
-      id: String(this.#next),
+      id: `${this.history}-${this.#next}`,
     };
     this.#next += 1;
     this.#lines.push(added);
@@ -135,9 +137,23 @@ export class MockZone {
     }
   }
 
+  /** The number in a cursor; that of another history is before all lines. */
+  numberOf(cursor: string): number {
+    const [history, number] = cursor.split('-');
+    return history === this.history ? Number(number) : 0;
+  }
+
+  /** As a server that was started again: the same lines, under other cursors. */
+  beginAnew(history: string): void {
+    this.history = history;
+    const lines = this.#lines.splice(0);
+    this.#next = 1;
+    for (const line of lines) this.emit(line);
+  }
+
   /** Up to `limit` lines after that number, oldest first. */
   linesAfter(number: number, limit = Infinity): Line[] {
-    const first = Number(this.#lines[0]?.id ?? 1);
+    const first = this.#next - this.#lines.length;
     const from = Math.max(0, number + 1 - first);
     return this.#lines.slice(from, from + Math.min(limit, this.#lines.length));
   }

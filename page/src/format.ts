@@ -24,11 +24,12 @@ export function bytes(value: number): string {
   return `${unit > 0 && amount < 99.95 ? amount.toFixed(1) : Math.round(amount)} ${units[unit]}`;
 }
 
-/** A duration in milliseconds: `0.3 ms`, `12 ms`, `4.1 s`, `3 min`, `5 h`, `2 d`. */
+/** A duration in milliseconds: `0.06 ms`, `0.3 ms`, `12 ms`, `4.1 s`, `3 min`, `5 h`, `2 d`. */
 export function duration(ms: number | null | undefined): string {
   if (ms === undefined || ms === null || Number.isNaN(ms)) return '–';
   if (ms === Infinity) return '> 65 s';
-  if (ms < 9.95) return `${ms === 0 ? '0' : ms.toFixed(1)} ms`;
+  if (ms === 0) return '0 ms';
+  if (ms < 9.95) return `${ms.toFixed(ms < 0.095 ? 2 : 1)} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   const seconds = ms / 1000;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;

@@ -11,7 +11,7 @@ import { bind, watchKeys } from './keys.ts';
 import { places } from './router.ts';
 import { start } from './store.ts';
 
-const { retry } = start(query.value.has('line'));
+const { retry } = start(query.value.get('line') ?? '');
 const toContent = () => document.getElementById('content')?.focus({ preventScroll: true });
 watchAddress(toContent);
 watchKeys();

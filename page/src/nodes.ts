@@ -45,12 +45,15 @@ function vanish(node: SeenNode): SeenNode {
 }
 
 function see(before: SeenNode | undefined, state: NodeState): SeenNode {
-  const presence = state.presence ?? state.state;
-  if (presence === 'gone') return before ? { ...vanish(before), state } : { ...bare(state), presence };
+  const { presence } = state;
+  if (presence === 'gone') {
+    const seen = before ? { ...vanish(before), state } : { ...bare(state), presence };
+    return state.presentSince === undefined ? seen : { ...seen, presentSince: state.presentSince };
+  }
   const last = before?.state;
   // Another incarnation counts from nothing.
   if (!before || !last || last.incarnation !== state.incarnation) return { ...bare(state), presence };
-  const presentSince = before.presence === presence ? before.presentSince : state.time;
+  const presentSince = state.presentSince ?? (before.presence === presence ? before.presentSince : state.time);
   const passed = state.time - last.time;
   if (passed <= 0) return { ...before, state, presence, presentSince };
   const cpu = Math.max(0, state.cpuMs - last.cpuMs) / passed;
@@ -79,13 +82,13 @@ function see(before: SeenNode | undefined, state: NodeState): SeenNode {
 const bare = (state: NodeState): SeenNode => ({
   state,
   presence: 'up',
-  presentSince: state.since,
+  presentSince: state.presentSince ?? state.since,
   sending: new Map(),
   history: [],
 });
 
 /** Whether a member is a node of the zone, rather than one that only watches or supervises. */
-export const isNode = ({ role }: NodeState): boolean => role === 0 || role === 'node' || role === undefined;
+export const isNode = ({ role }: NodeState): boolean => role === 0 || role === 'node';
 
 /** Whether a member is the zone's supervisor. */
 export const isSupervisor = ({ role }: NodeState): boolean => role === 2 || role === 'supervisor';

@@ -50,7 +50,6 @@ export interface WorkerClass {
 /** A node's channel to another, from its own side. */
 export interface Peer {
   readonly node: string;
-  readonly id?: string;
   readonly state: 'connected' | 'away' | 'connecting';
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -75,13 +74,15 @@ export interface NodeState {
   readonly id: string;
   readonly incarnation: string;
   readonly zone: string;
-  readonly role?: number | string;
+  readonly role: number | string;
   readonly pid: number;
   readonly version: string;
   readonly since: number;
   readonly time: number;
   readonly state: Presence;
-  readonly presence?: Presence;
+  readonly presence: Presence;
+  /** Since when its presence is so, where the server says it. */
+  readonly presentSince?: number;
   readonly http?: string;
   readonly cpuMs: number;
   readonly rss: number;

@@ -1,13 +1,10 @@
 /** All that the views show. What arrives is taken in at once; views hear of it once a frame, however much came. */
 import { computed, signal } from '@preact/signals';
+import { announce } from './parts/announce.tsx';
 import { gap, held, Lines } from './lines.ts';
 import { isNode, mergeNodes, type SeenNode } from './nodes.ts';
 import { type Connection, openStream, type StreamReader } from './stream.ts';
 import { markGone, mergeWorkers, type SeenWorker } from './workers.ts';
-
-/** Lines of history asked for at first. With a link to one line, all that may be held: the line may be old. */
-const history = 20_000;
-const wholeHistory = 200_000;
 
 /** The lines; `linesVersion` changes when there are others. */
 export const lines = new Lines();
@@ -68,6 +65,10 @@ const reader: StreamReader = {
     workersAt = now;
     workersKnown.value = true;
   },
+  anew: () => {
+    lines.clear();
+    announce('The server of this page began anew; these are the lines it has');
+  },
   dropped: (lost) => {
     lostLines.value += lost;
     lines.append(
@@ -77,11 +78,11 @@ const reader: StreamReader = {
   },
 };
 
-/** Begins to read. `forLine`: the page was opened by a link to a line. */
-export function start(forLine: boolean): { retry(): void } {
+/** Begins to read; with the cursor of a line, from somewhat before that line on. */
+export function start(line: string): { retry(): void } {
   setInterval(() => {
     linesRate.value = cameSince;
     cameSince = 0;
   }, 1000);
-  return openStream(reader, forLine ? wholeHistory : history);
+  return openStream(reader, line);
 }

@@ -159,8 +159,48 @@ shows(
     await untilLines(page, 102);
     t.deepEqual(
       mock.asked.filter((path) => path.startsWith('/events')),
-      ['/events?history=20000', '/events?after=100', '/events?after=101'],
+      ['/events?history=20000', '/events?after=0000a11e-100', '/events?after=0000a11e-101'],
     );
+  },
+);
+
+shows(
+  'a server that began anew sends what it has once more; nothing is shown twice',
+  { lines: 50, cuts: true },
+  async (t, { page, mock, zone }) => {
+    await untilLines(page, 50);
+    zone.beginAnew('0000b0b0');
+    mock.cut();
+    zone.emit({ message: 'after that' });
+    await untilLines(page, 51);
+    t.is((await messages(page)).at(-1), 'after that');
+    await page.getByRole('status').getByText('began anew').waitFor();
+  },
+);
+
+shows(
+  'a node that has said nothing of itself yet is shown all the same, on every view',
+  { path: '/nodes', nodes: ['a'] },
+  async (t, { page, mock, url }) => {
+    const said = { node: 'silent', id: 'x', role: 'node', presence: 'up', presentSince: 5 };
+    const strange = {
+      ...said,
+      node: 'strange',
+      peers: 5,
+      isolates: [null],
+      classes: 'x',
+      deadLetters: [1],
+      cpuMs: '<b>',
+    };
+    mock.zone.states = () => [said, strange] as never[];
+    mock.zone.workers = () => [null, { node: 'silent', name: 'w' }] as never[];
+    mock.pushStates();
+    await page.getByRole('link', { name: 'strange' }).waitFor();
+    for (const path of ['/nodes/silent', '/nodes/strange', '/workers', '/zone', '/dead-letters']) {
+      await page.goto(url + path);
+      await until(`${path} is shown`, async () => (await page.locator('nav .badge').first().textContent()) === '2');
+      t.is(await page.locator('main h1').count(), 1, path);
+    }
   },
 );
 

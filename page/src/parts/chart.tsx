@@ -12,13 +12,22 @@ export interface ChartProps {
   /** Which of the theme's colours: `accent`, `warn`, … */
   readonly colour: string;
   readonly format: (value: number) => string;
+  /** Steps of the scale: powers of two, as bytes have them; whole ones; or any. */
+  readonly steps?: 'binary' | 'whole';
 }
 
 const height = 140;
 
 const theme = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-function options({ title, colour, format }: ChartProps, width: number): uPlot.Options {
+/** Seconds between marks of time: no mark says the same as the one before. */
+const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
+const scales = {
+  binary: Array.from({ length: 40 }, (_, power) => 2 ** power),
+  whole: Array.from({ length: 30 }, (_, i) => ([1, 2, 5][i % 3] ?? 1) * 10 ** Math.floor(i / 3)),
+};
+
+function options({ title, colour, format, steps }: ChartProps, width: number): uPlot.Options {
   const axis = {
     stroke: theme('muted'),
     font: '11px system-ui',
@@ -36,10 +45,12 @@ function options({ title, colour, format }: ChartProps, width: number): uPlot.Op
       {
         ...axis,
         size: 26,
+        space: 70,
+        incrs: timeSteps,
         values: (_chart, splits, _axis, _space, step) =>
           splits.map((time) => timeOfDay(time * 1000).slice(0, step < 60 ? 8 : 5)),
       },
-      { ...axis, size: 56, values: (_chart, splits) => splits.map(format) },
+      { ...axis, size: 56, ...(steps && { incrs: scales[steps] }), values: (_chart, splits) => splits.map(format) },
     ],
     series: [
       {},

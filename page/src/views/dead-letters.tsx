@@ -3,7 +3,6 @@ import { count } from '../format.ts';
 import { deadLettersOf } from '../nodes.ts';
 import { type Column, Table } from '../parts/table.tsx';
 import { View } from '../parts/view.tsx';
-import { pathOf } from '../router.ts';
 import { members } from '../store.ts';
 
 type Row = ReturnType<typeof deadLettersOf>[number];
@@ -28,7 +27,11 @@ export function DeadLetters() {
     {
       id: 'share',
       title: 'Share',
-      cell: (row) => <meter value={row.total} max={total} aria-label={`Share of ${row.reason}`} />,
+      cell: (row) => (
+        <span class="share">
+          <span style={{ width: `${(100 * row.total) / total}%` }} />
+        </span>
+      ),
     },
     ...named.map((node): Column<Row> => ({
       id: `node ${node}`,
@@ -50,7 +53,7 @@ export function DeadLetters() {
       title="Dead letters"
       note={`${count(total)} since the nodes started`}
       tools={
-        <a class="button quiet" href="/logs?text=dead%20letter">
+        <a class="button quiet" href="/logs?text=reached+nobody">
           In the lines
         </a>
       }
@@ -62,16 +65,6 @@ export function DeadLetters() {
         keyOf={({ reason }) => reason}
         empty="Every message has reached its worker."
       />
-      {named.length > 0 && (
-        <p class="note">
-          By node:{' '}
-          {named.map((node) => (
-            <a key={node} class="chip" href={pathOf({ view: 'node', node })}>
-              {node}
-            </a>
-          ))}
-        </p>
-      )}
     </View>
   );
 }

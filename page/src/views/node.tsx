@@ -111,7 +111,14 @@ export function NodeView({ name }: { name: string }) {
       </p>
       <div class="charts">
         <LazyChart title="CPU" times={times} values={history.map(({ cpu }) => cpu)} colour="accent" format={percent} />
-        <LazyChart title="Memory" times={times} values={history.map(({ rss }) => rss)} colour="calm" format={bytes} />
+        <LazyChart
+          title="Memory"
+          times={times}
+          values={history.map(({ rss }) => rss)}
+          colour="calm"
+          format={bytes}
+          steps="binary"
+        />
       </div>
       <Section title="Event loops">
         <Table

@@ -5,6 +5,7 @@ import { count, duration, hueOf, rate } from '../format.ts';
 import { Failures } from '../parts/failures.tsx';
 import { LazyChart } from '../parts/lazy-chart.tsx';
 import { Figure, Section, View } from '../parts/view.tsx';
+import { readDetail } from '../reading.ts';
 import { pathOf } from '../router.ts';
 import { type Sample, type WorkerDetail } from '../shapes.ts';
 import { workers } from '../store.ts';
@@ -33,7 +34,7 @@ function useDetail(node: string, name: string): { detail?: WorkerDetail; problem
     setAnswer({});
     const read = async () => {
       try {
-        const detail = (await getJson(pathOf({ view: 'worker', node, name }), ending.signal)) as WorkerDetail;
+        const detail = readDetail(await getJson(pathOf({ view: 'worker', node, name }), ending.signal));
         setAnswer({ detail });
       } catch (error) {
         if (ending.signal.aborted) return;
@@ -110,7 +111,14 @@ export function WorkerView({ node, name }: { node: string; name: string }) {
               colour="accent"
               format={rate}
             />
-            <LazyChart title="Queued" times={series.times} values={series.queued} colour="calm" format={count} />
+            <LazyChart
+              title="Queued"
+              times={series.times}
+              values={series.queued}
+              colour="calm"
+              format={count}
+              steps="whole"
+            />
             <LazyChart title="Failed a second" times={series.times} values={series.failed} colour="bad" format={rate} />
           </div>
           <Section title="Last failures">

@@ -89,8 +89,12 @@ export function Workers() {
   const down = upwards.includes(by) ? turned : !turned;
   const found = sortWorkers([...workers.value.values()].filter(findsWorker(find)), by, down);
   const rows = all ? found : found.slice(0, mostRows);
-  const total = nodes.value.reduce((sum, { state }) => sum + state.workersTotal, 0);
   const known = workers.value.size;
+  const goneOnes = [...workers.value.values()].filter(({ gone }) => gone).length;
+  const total = nodes.value.reduce(
+    (sum, { state, presence }) => sum + (presence === 'gone' ? 0 : state.workersTotal),
+    goneOnes,
+  );
   return (
     <View
       title="Workers"

@@ -13,6 +13,8 @@ const [boxWidth, boxHeight] = [168, 58];
 const longestName = 20;
 const short = (name: string) => (name.length > longestName ? `${name.slice(0, longestName - 1)}…` : name);
 
+const workersOf = (number: number) => `${count(number)} ${number === 1 ? 'worker' : 'workers'}`;
+
 const keyOf = ({ from, to }: Channel) => `${from.node.state.node} ${to.node.state.node}`;
 
 const columns: readonly Column<Channel>[] = [
@@ -58,14 +60,14 @@ function Box({ place }: { place: Place }) {
   const { state, presence } = node;
   return (
     <a href={pathOf({ view: 'node', node: state.node })} class={`box box-${presence}`}>
-      <title>{`${state.node}: ${presence}, ${state.workersTotal} workers`}</title>
+      <title>{`${state.node}: ${presence}, ${workersOf(state.workersTotal)}`}</title>
       <rect x={x - boxWidth / 2} y={y - boxHeight / 2} width={boxWidth} height={boxHeight} rx={8} />
       <circle cx={x - boxWidth / 2 + 18} cy={y - 9} r={4.5} />
       <text x={x - boxWidth / 2 + 32} y={y - 5} class="box-name">
         {short(state.node)}
       </text>
       <text x={x - boxWidth / 2 + 32} y={y + 14} class="box-note">
-        {presence} · {count(state.workersTotal)} workers
+        {presence} · {workersOf(state.workersTotal)}
       </text>
     </a>
   );
@@ -82,7 +84,8 @@ export function Zone() {
       title={zoneName.value ? `Zone ${zoneName.value}` : 'Zone'}
       note={
         <>
-          {count(up)} nodes, {count(channels.length)} channels
+          {count(up)} {up === 1 ? 'node' : 'nodes'}, {count(channels.length)}{' '}
+          {channels.length === 1 ? 'channel' : 'channels'}
           {supervisor && (
             <>
               {' '}

@@ -129,7 +129,9 @@ function pageProblems() {
   const source = join(root, 'page', 'src');
   const problems = [];
   for (const path of filesUnder('page/src').filter((name) => /\.tsx?$/.test(name))) {
-    for (const [, specifier] of readFileSync(path, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+    const statements = /^(?:import\s[^'";=]*|export\s[^'";=]*\sfrom\s+)'([^']+)'|\bimport\('([^']+)'\)/gm;
+    for (const [, stated, called] of readFileSync(path, 'utf8').matchAll(statements)) {
+      const specifier = stated ?? called;
       const own = specifier.startsWith('.') && !relative(source, join(dirname(path), specifier)).startsWith('..');
       if (!own && !pagePackages.test(specifier))
         problems.push(`${relative(root, path)} imports ${specifier}: the page stands by itself`);

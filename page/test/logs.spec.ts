@@ -1,6 +1,7 @@
 /** The logs in a browser: what is shown of what has come. */
 import test from 'ava';
 import { readFileSync } from 'node:fs';
+import { type Page } from 'playwright-core';
 import { inBrowser, list, messages, status, until, untilLines, untilText } from './support.ts';
 
 const shows = inBrowser(test);
@@ -17,6 +18,16 @@ const countFrames = `
     seen.rows = Math.max(seen.rows, document.querySelectorAll('.row').length);
     requestAnimationFrame(frame);
   });`;
+
+/** Which line stands at the top of the list, and how many pixels below its edge. */
+const place = (page: Page) =>
+  page.evaluate(() => {
+    const top = document.querySelector('.lines')?.getBoundingClientRect().top ?? 0;
+    const row = [...document.querySelectorAll('.lines .row:not(.header)')].find(
+      (each) => each.getBoundingClientRect().top >= top + 20,
+    );
+    return `${row?.querySelector('.message')?.textContent} at ${Math.round((row?.getBoundingClientRect().top ?? 0) - top)}`;
+  });
 
 shows(
   'what was written before is shown, then every line as it comes',
@@ -63,11 +74,14 @@ shows(
   { lines: 203_000, path: `/logs?line=${cursor}3200` },
   async (t, { page, mock, zone }) => {
     await untilLines(page, 200_000);
+    await until('the linked line is in sight', async () => (await messages(page)).includes('line 3200'));
+    const before = await place(page);
     for (let i = 1; i <= 100; i += 1) zone.emit({ message: `newer ${i}` });
     mock.push();
     await untilText(status(page), /100 older ones given up/);
     await untilLines(page, 200_000);
     t.is(await page.locator('.row.selected .message').textContent(), 'line 3200');
+    t.is(await place(page), before, 'what is looked at stays where it is while lines above it go');
     await list(page).focus();
     await page.keyboard.press('Home');
     await until('the oldest is in sight', async () => (await messages(page))[0] === 'line 3101');
@@ -147,21 +161,13 @@ shows(
     await list(page).hover();
     await page.mouse.wheel(0, -4000);
     await untilText(status(page).getByRole('button'), '↓ to the newest');
-    const place = () =>
-      page.evaluate(() => {
-        const top = document.querySelector('.lines')?.getBoundingClientRect().top ?? 0;
-        const row = [...document.querySelectorAll('.lines .row:not(.header)')].find(
-          (each) => each.getBoundingClientRect().top >= top + 20,
-        );
-        return `${row?.querySelector('.message')?.textContent} at ${Math.round((row?.getBoundingClientRect().top ?? 0) - top)}`;
-      });
     // The wheel scrolls over several frames.
     let before = '';
-    await until('the list stands still', async () => before === (before = await place()));
+    await until('the list stands still', async () => before === (before = await place(page)));
     for (let i = 0; i < 500; i += 1) zone.emit({ message: `later ${i}` });
     mock.push();
     await untilLines(page, 2500);
-    t.is(await place(), before);
+    t.is(await place(page), before);
     await status(page).getByRole('button').click();
     await until('the newest is in sight', async () => (await messages(page)).at(-1) === 'later 499');
     t.is(await page.getByRole('button', { name: 'Follow' }).getAttribute('aria-pressed'), 'true');

@@ -1,10 +1,11 @@
-// `npm run build`: the native add-on beside this package's root (Rust, release) and lib/ to dist/ (TypeScript).
-// With --native or --library only that one; --target (a Rust target, for the release workflow) builds for another platform.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+// `npm run build`: the native add-on beside this package's root (Rust, release), lib/ to dist/ (TypeScript), page/ to dist/page/ (Vite).
+// With --native, --library or --page only that one; --target (a Rust target, for the release workflow) builds for another platform.
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeAddon, describingEnv, itemsFolder } from './describe-addon.mjs';
 import { hashOf, isFresh, stamp } from './freshness.mjs';
+import { finishPage, pageFolder } from './page.mjs';
 import { addonFile, builtPlatforms, libraryFile, platformOf } from './platform.mjs';
 import { attempt, Failure, isMain, main, root, run, say, toolEnv } from './shell.mjs';
 
@@ -13,6 +14,10 @@ const nativeSources = [
   ...['proto', 'node'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
 ];
 const librarySources = ['lib', 'tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json'];
+const pageSources = [
+  ...['page/index.html', 'page/src', 'page/vite.config.ts', 'page/tsconfig.json'],
+  ...['tsconfig.base.json', 'scripts/page.mjs', 'package-lock.json'],
+];
 
 /** Says what is missing where the Rust compiler is absent or too old; resolves with its own platform, in Rust's words. */
 async function requireRust() {
@@ -65,9 +70,22 @@ export async function buildNative(target) {
 export async function buildLibrary() {
   say('compiling the TypeScript library …');
   const hash = hashOf(...librarySources);
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  // What else is in dist/ is made by others.
+  mkdirSync(join(root, 'dist'), { recursive: true });
+  for (const name of readdirSync(join(root, 'dist'))) {
+    if (name !== 'page') rmSync(join(root, 'dist', name), { recursive: true });
+  }
   await run('tsc', ['-p', 'tsconfig.build.json']);
   stamp('library', hash);
+}
+
+/** Bundles page/ to dist/page/. */
+export async function buildPage() {
+  say('bundling the page …');
+  const hash = hashOf(...pageSources);
+  await run('vite', ['build', '--config', 'page/vite.config.ts', '--logLevel', 'warn']);
+  finishPage();
+  stamp('page', hash);
 }
 
 /** Whether an add-on for the platform of this process is there. */
@@ -84,16 +102,27 @@ export async function buildStale() {
     await buildLibrary();
     built.push('library');
   }
+  if (!existsSync(join(pageFolder, 'index.html')) || !isFresh('page', hashOf(...pageSources))) {
+    await buildPage();
+    built.push('page');
+  }
   return built;
 }
 
 if (isMain(import.meta.url)) {
   await main(async () => {
     const { values } = parseArgs({
-      options: { native: { type: 'boolean' }, library: { type: 'boolean' }, target: { type: 'string' } },
+      options: {
+        native: { type: 'boolean' },
+        library: { type: 'boolean' },
+        page: { type: 'boolean' },
+        target: { type: 'string' },
+      },
     });
-    if (values.native || !values.library) await buildNative(values.target);
-    if (values.library || !values.native) await buildLibrary();
+    const all = !values.native && !values.library && !values.page;
+    if (all || values.native) await buildNative(values.target);
+    if (all || values.library) await buildLibrary();
+    if (all || values.page) await buildPage();
     say(`built: ${[...builtPlatforms().map(addonFile), 'dist/'].join(', ')}`);
   });
 }

@@ -7,7 +7,8 @@ import { capture, Failure, isMain, main, readJson, root, say } from './shell.mjs
 import { setUp } from './setup.mjs';
 
 /** What may be in the main package, besides package.json. */
-const allowed = /^(dist\/[\w./-]+\.js|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
+const allowed =
+  /^(dist\/[\w./-]+\.js|dist\/page\/[\w./-]+\.(html|css|svg|txt)|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
 
 function writeManifest(folder, manifest) {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -54,8 +54,8 @@ impl Roll {
 
 impl Discovery for Roll {
     fn announce(&self, announce: Announce) -> Result<Announcement, AnnounceError> {
-        let Announce { id, name, address, incarnation } = announce;
-        let member = Member { id, name: name.clone(), address, incarnation, since_unix_ms: 0 };
+        let Announce { id, name, address, incarnation, role } = announce;
+        let member = Member { id, name: name.clone(), address, incarnation, since_unix_ms: 0, role };
         let mut listed = self.0.listed();
         if listed.by_name.contains_key(&name) {
             return Err(AnnounceError::NameTaken { name, zone: "simulated".into(), holder: Holder::Unknown });

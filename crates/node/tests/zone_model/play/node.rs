@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Notify;
 use troupe_node::OnFailure;
+use troupe_node::discovery::Role;
 use troupe_node::port::{Handle, Overflow, WorkerOptions};
 use troupe_node::zone::{Admission, Zone, ZoneOptions};
 use troupe_proto::noise::{Identity, NodeId};
@@ -117,6 +118,7 @@ impl Play {
             node_name: name,
             listen: ([127, 0, 0, 1], 0).into(),
             accept_code: false,
+            role: Role::Node,
         };
         let io = tokio::runtime::Handle::current();
         let wires = self.wires.of(life);

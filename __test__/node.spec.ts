@@ -2,7 +2,8 @@
 import test from 'ava';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Node, type Context, type NodeStoppedError } from 'troupe';
+import { inspect } from 'node:util';
+import { Node, Zone, type Context, type NodeStoppedError, type TroupeErrorCode } from 'troupe';
 import {
   captureLog,
   deadLetters,
@@ -61,6 +62,54 @@ test('a listing after a reply knows of the message that was answered', async (t)
       t.like((await node.listWorkers({ prefix: worker }))[0], { state: 'idle', queued: 0, handled: i });
     }
   }
+});
+
+test('a failure of a worker of the same node names worker and node, by whichever address', async (t) => {
+  const node = await testNode(t);
+  const slow = new Slow();
+  await node.startWorker('slow', slow, { mailbox: 1, overflow: 'reject' });
+  await node.startWorker('fails', new Handler(() => Promise.reject(new Error('on purpose'))));
+  void node.send('slow', 'in hand');
+  await slow.begun;
+  for (const prefix of ['', `${node.name}/`]) {
+    const calls = {
+      TIMEOUT: node.sendAndReceive(`${prefix}slow`, 'waits', { timeout: 20 }),
+      MAILBOX_FULL: node.send(`${prefix}slow`, 'too many'),
+      WORKER_FAILED: node.sendAndReceive(`${prefix}fails`, ''),
+      NO_SUCH_WORKER: node.sendAndReceive(`${prefix}nobody`, ''),
+    };
+    for (const [code, call] of Object.entries(calls)) {
+      const error = await failure(t, call);
+      t.is(error.code, code as TroupeErrorCode);
+      t.deepEqual([typeof error.worker, error.node], ['string', node.name], `${code} ${prefix}`);
+      t.true(error.message.includes(`on node "${node.name}"`), error.message);
+    }
+  }
+  slow.free();
+});
+
+test('a node without a zone says so of every other node', async (t) => {
+  const node = await testNode(t);
+  const why =
+    /node "other" can't be reached: node ".*" has no zone \(option zone: false\), so it reaches no other; nothing/;
+  for (const call of [node.send('other/x', ''), node.sendAndReceive('other/x', ''), Zone.node(node, 'other')]) {
+    const error = await failure(t, call);
+    t.is(error.code, 'NODE_UNREACHABLE');
+    t.regex(error.message, why);
+  }
+});
+
+test('a node is not made by "new"', (t) => {
+  const error = t.throws(() => Reflect.construct(Node, []), { instanceOf: TypeError });
+  t.is((error as Error & { code?: string }).code, 'INVALID_ARGUMENT');
+  t.regex(error.message, /await Node\.create\(options\).*Node\.start\(main, options\)/);
+});
+
+test('a listing prints well', async (t) => {
+  const node = await testNode(t);
+  const listed = await node.listWorkers();
+  t.is(String(listed), 'main');
+  t.regex(inspect(listed), /^\[\s*WorkerInfo \{\s+name: 'main'/);
 });
 
 test('two nodes of one process are two: names, listings and mailboxes are their own', async (t) => {

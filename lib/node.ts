@@ -89,12 +89,16 @@ export class Node implements NodeHandle {
   readonly membersChanged = new EventTarget();
 
   private constructor(settings: NodeSettings, number: number, alive: NodeJS.Timeout) {
+    if (number === undefined)
+      throw invalidArgument(
+        'a node is made by "await Node.create(options)" or "Node.start(main, options)", not by "new"',
+      );
     this.#settings = settings;
     this.#alive = alive;
     this.name = settings.name;
     this.number = number;
     this.id = native.nodeId(number);
-    this.book = new AddressBook(number, settings.name);
+    this.book = new AddressBook(number, settings.name, settings.zone !== false);
     nodes[number] = this;
     this.mailbox = this.#openMailbox('main', MAIN_MAILBOX);
   }

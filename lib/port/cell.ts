@@ -4,7 +4,7 @@
  * Mailbox, order, bounds and life are the port's; a cell holds the behaviour and the few messages that are lent.
  */
 import * as log from '../log.ts';
-import { encodeCause } from '../failures.ts';
+import { encodeCause, THREW_UNDEFINED } from '../failures.ts';
 import type { Worker } from '../worker.ts';
 import { spend } from './budget.ts';
 import { put, putKept, putText } from './outgoing.ts';
@@ -176,7 +176,9 @@ export class Cell {
 
   #fail(handling: Handling, thrown: unknown): void {
     const { request, generation } = handling;
-    log.emitError('worker', `worker ${this.name} failed to handle a message`, { worker: this.name, error: thrown });
+    const what = `worker ${this.name} failed to handle a message`;
+    if (thrown === undefined) log.emitError('worker', `${what}: ${THREW_UNDEFINED}`, { worker: this.name });
+    else log.emitError('worker', what, { worker: this.name, error: thrown });
     if (this.isGone) return;
     this.answered(handling);
     if (this.behind.holdsOnFailure) this.#isPaused = true;

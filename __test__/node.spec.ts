@@ -183,6 +183,63 @@ test('a node stops within its drain time, whatever its workers do', async (t) =>
   t.is(await started, 'WORKER_STOPPED');
 });
 
+test.serial(
+  'a stop waits for no mailbox that nobody receives from, and for one that is received from it does',
+  async (t) => {
+    const node = await testNode(t);
+    const [unread, read] = [await node.createMailbox('unread'), await node.createMailbox('read')];
+    for (const message of ['one', 'two', 'three'])
+      await Promise.all([unread, read].map((box) => node.send(box.name, message)));
+    const seen: string[] = [];
+    const loop = (async () => {
+      for await (const { message } of read) {
+        await turns();
+        seen.push(message);
+      }
+    })();
+    const before = deadLetters('worker-stopped');
+    // The drain time is longer than any test.
+    await node.stop({ timeout: '1h' });
+    await loop;
+    t.deepEqual(seen, ['one', 'two', 'three']);
+    t.is(deadLetters('worker-stopped') - before, 3);
+  },
+);
+
+test.serial('a stop that takes a second says what it waits for, and which worker it abandoned', async (t) => {
+  const records = captureLog();
+  const node = await testNode(t);
+  for (let i = 10; i < 22; i++) {
+    const slow = new Slow();
+    await node.startWorker(`slow-${i}`, slow);
+    void node.send(`slow-${i}`, 'in hand');
+    void node.send(`slow-${i}`, 'waits');
+    await slow.begun;
+    // It is let go when the stop has said that it waits.
+    if (i > 10)
+      void until(() => records.some(({ message }) => message.includes('is stopping'))).then(() => slow.free());
+  }
+  const stopped = node.stop({ timeout: '1h' });
+  await until(() => records.some(({ message }) => message.includes('is stopping')));
+  await node.stopWorker('slow-10', { timeout: 0 });
+  await stopped;
+  const told = records.filter(({ message }) => message.includes('is stopping'));
+  t.deepEqual(
+    told.map(({ level, message }) => [level, message]),
+    [
+      [
+        'info',
+        `node ${node.name} is stopping and waits for 12 workers to end, with so many messages: ${Array.from({ length: 10 }, (_, i) => `slow-${10 + i} (2)`).join(', ')} and 2 more`,
+      ],
+    ],
+  );
+  const abandoned = records.filter(({ message }) => message.includes('abandoned'));
+  t.deepEqual(
+    abandoned.map(({ level, fields }) => [level, fields]),
+    [['warn', { worker: 'slow-10' }]],
+  );
+});
+
 test.serial('a send that is refused before it is sent is counted, by its reason', async (t) => {
   const node = await testNode(t);
   await node.startWorker('echo', Echo);

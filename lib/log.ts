@@ -86,6 +86,11 @@ export function emitError(name: string, message: string, fields: object): void {
   emit({ time: new Date(), level: 'error', name, message, fields });
 }
 
+/** A record of the runtime for whoever wonders what it does. */
+export function emitInfo(name: string, message: string, fields: object): void {
+  emit({ time: new Date(), level: 'info', name, message, fields });
+}
+
 /** A record of the runtime about something that someone should look at. */
 export function emitWarn(name: string, message: string, fields: object): void {
   emit({ time: new Date(), level: 'warn', name, message, fields });

@@ -292,6 +292,10 @@ export class Cell {
   /** The worker is gone. */
   end(wasAbandoned: boolean): void {
     this.isGone = true;
+    if (wasAbandoned && this.current !== undefined) {
+      const what = `worker ${this.name} was abandoned: what it was doing when it was stopped has not ended in time`;
+      log.emitWarn('worker', what, { worker: this.name });
+    }
     if (cells[this.slot] === this) cells[this.slot] = undefined;
     // Whoever has used its address still knows the cell: the state of a user's worker is not kept with it.
     this.behaviour = undefined;

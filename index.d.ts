@@ -365,7 +365,10 @@ export declare class Node implements NodeHandle {
   send(to: Address, message: string, options?: SendOptions): Promise<void>;
   /** See {@link NodeHandle.sendAndReceive}; the sender is `node/main`. */
   sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string>;
-  /** Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. */
+  /**
+   * Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. A mailbox is drained while
+   * somebody receives from it; what waits in others is a dead letter.
+   */
   stop(options?: StopOptions): Promise<void>;
   /** {@link Node.stop} with its defaults. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -46,9 +46,13 @@ const ways: Record<string, { handle: (context: Context) => unknown; cause: unkno
       throw undefined;
     },
     cause: undefined,
-    message: /failed: see its log/,
+    message: /failed: it threw undefined$/,
   },
-  'rejects with undefined': { handle: () => Promise.reject(), cause: undefined, message: /failed/ },
+  'rejects with undefined': {
+    handle: () => Promise.reject(),
+    cause: undefined,
+    message: /failed: it threw undefined$/,
+  },
   'returns what throws when it is awaited': {
     handle: () => ({
       get then() {
@@ -100,11 +104,13 @@ for (const [way, { handle, cause, message }] of Object.entries(ways)) {
     t.true(error instanceof WorkerFailedError);
     t.is(error.code, 'WORKER_FAILED');
     t.is(error.worker, name);
-    t.is(error.node, undefined);
+    t.is(error.node, node.name);
     t.regex(error.message, message);
     if (way !== 'throws what can not be read') t.is(error.cause, cause, 'itself, with its stack: it ran on this node');
     // A send that fails is nobody's request: it is logged as well.
     t.is(logged(name).length, 1);
+    if (/undefined/.test(way))
+      t.regex(logged(name)[0]?.message ?? '', /failed to handle a message: it threw undefined$/);
     await node.send(name, 'fail');
     await until(() => logged(name).length === 2);
     const [info] = await node.listWorkers({ prefix: name });

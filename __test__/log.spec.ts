@@ -63,6 +63,12 @@ test('a level that makes no sense is reported, and the rest holds', async (t) =>
   t.is(messages[2], 'here');
 });
 
+test('a format that makes no sense is reported, once', async (t) => {
+  const lines = await logged(t, `info('one'); info('two');`, { TROUPE_LOG_FORMAT: 'yaml' });
+  const messages = lines.map((line) => (JSON.parse(line) as LogRecord).message);
+  t.deepEqual(messages, ['TROUPE_LOG_FORMAT: "yaml" is neither "pretty" nor "json"', 'one', 'two']);
+});
+
 test('what was logged is out even if the process ends right after', async (t) => {
   const lines = await logged(t, `for (let i = 0; i < 5000; i++) info('line ' + i); process.exit(0);`);
   t.is(lines.length, 5_000);

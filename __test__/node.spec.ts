@@ -2,7 +2,8 @@
 import test from 'ava';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Node, type Context, type NodeStoppedError } from 'troupe';
+import { inspect } from 'node:util';
+import { Node, Zone, type Context, type NodeStoppedError, type TroupeErrorCode } from 'troupe';
 import {
   captureLog,
   deadLetters,
@@ -61,6 +62,54 @@ test('a listing after a reply knows of the message that was answered', async (t)
       t.like((await node.listWorkers({ prefix: worker }))[0], { state: 'idle', queued: 0, handled: i });
     }
   }
+});
+
+test('a failure of a worker of the same node names worker and node, by whichever address', async (t) => {
+  const node = await testNode(t);
+  const slow = new Slow();
+  await node.startWorker('slow', slow, { mailbox: 1, overflow: 'reject' });
+  await node.startWorker('fails', new Handler(() => Promise.reject(new Error('on purpose'))));
+  void node.send('slow', 'in hand');
+  await slow.begun;
+  for (const prefix of ['', `${node.name}/`]) {
+    const calls = {
+      TIMEOUT: node.sendAndReceive(`${prefix}slow`, 'waits', { timeout: 20 }),
+      MAILBOX_FULL: node.send(`${prefix}slow`, 'too many'),
+      WORKER_FAILED: node.sendAndReceive(`${prefix}fails`, ''),
+      NO_SUCH_WORKER: node.sendAndReceive(`${prefix}nobody`, ''),
+    };
+    for (const [code, call] of Object.entries(calls)) {
+      const error = await failure(t, call);
+      t.is(error.code, code as TroupeErrorCode);
+      t.deepEqual([typeof error.worker, error.node], ['string', node.name], `${code} ${prefix}`);
+      t.true(error.message.includes(`on node "${node.name}"`), error.message);
+    }
+  }
+  slow.free();
+});
+
+test('a node without a zone says so of every other node', async (t) => {
+  const node = await testNode(t);
+  const why =
+    /node "other" can't be reached: node ".*" has no zone \(option zone: false\), so it reaches no other; nothing/;
+  for (const call of [node.send('other/x', ''), node.sendAndReceive('other/x', ''), Zone.node(node, 'other')]) {
+    const error = await failure(t, call);
+    t.is(error.code, 'NODE_UNREACHABLE');
+    t.regex(error.message, why);
+  }
+});
+
+test('a node is not made by "new"', (t) => {
+  const error = t.throws(() => Reflect.construct(Node, []), { instanceOf: TypeError });
+  t.is((error as Error & { code?: string }).code, 'INVALID_ARGUMENT');
+  t.regex(error.message, /await Node\.create\(options\).*Node\.start\(main, options\)/);
+});
+
+test('a listing prints well', async (t) => {
+  const node = await testNode(t);
+  const listed = await node.listWorkers();
+  t.is(String(listed), 'main');
+  t.regex(inspect(listed), /^\[\s*WorkerInfo \{\s+name: 'main'/);
 });
 
 test('two nodes of one process are two: names, listings and mailboxes are their own', async (t) => {
@@ -132,6 +181,63 @@ test('a node stops within its drain time, whatever its workers do', async (t) =>
   await node.stop({ timeout: 0 });
   t.deepEqual(await Promise.all(asked), ['WORKER_STOPPED', 'WORKER_STOPPED']);
   t.is(await started, 'WORKER_STOPPED');
+});
+
+test.serial(
+  'a stop waits for no mailbox that nobody receives from, and for one that is received from it does',
+  async (t) => {
+    const node = await testNode(t);
+    const [unread, read] = [await node.createMailbox('unread'), await node.createMailbox('read')];
+    for (const message of ['one', 'two', 'three'])
+      await Promise.all([unread, read].map((box) => node.send(box.name, message)));
+    const seen: string[] = [];
+    const loop = (async () => {
+      for await (const { message } of read) {
+        await turns();
+        seen.push(message);
+      }
+    })();
+    const before = deadLetters('worker-stopped');
+    // The drain time is longer than any test.
+    await node.stop({ timeout: '1h' });
+    await loop;
+    t.deepEqual(seen, ['one', 'two', 'three']);
+    t.is(deadLetters('worker-stopped') - before, 3);
+  },
+);
+
+test.serial('a stop that takes a second says what it waits for, and which worker it abandoned', async (t) => {
+  const records = captureLog();
+  const node = await testNode(t);
+  for (let i = 10; i < 22; i++) {
+    const slow = new Slow();
+    await node.startWorker(`slow-${i}`, slow);
+    void node.send(`slow-${i}`, 'in hand');
+    void node.send(`slow-${i}`, 'waits');
+    await slow.begun;
+    // It is let go when the stop has said that it waits.
+    if (i > 10)
+      void until(() => records.some(({ message }) => message.includes('is stopping'))).then(() => slow.free());
+  }
+  const stopped = node.stop({ timeout: '1h' });
+  await until(() => records.some(({ message }) => message.includes('is stopping')));
+  await node.stopWorker('slow-10', { timeout: 0 });
+  await stopped;
+  const told = records.filter(({ message }) => message.includes('is stopping'));
+  t.deepEqual(
+    told.map(({ level, message }) => [level, message]),
+    [
+      [
+        'info',
+        `node ${node.name} is stopping and waits for 12 workers to end, with so many messages: ${Array.from({ length: 10 }, (_, i) => `slow-${10 + i} (2)`).join(', ')} and 2 more`,
+      ],
+    ],
+  );
+  const abandoned = records.filter(({ message }) => message.includes('abandoned'));
+  t.deepEqual(
+    abandoned.map(({ level, fields }) => [level, fields]),
+    [['warn', { worker: 'slow-10' }]],
+  );
 });
 
 test.serial('a send that is refused before it is sent is counted, by its reason', async (t) => {

@@ -299,6 +299,16 @@ test.serial('what is asked of another node in the turn in which a request was gi
   t.is((await asked).message, 'enough');
 });
 
+test.serial('a message to a node that is not there fails as Zone.node does', async (t) => {
+  const here = await nodesOf(t)('here');
+  for (const call of [Zone.node(here, 'nope'), here.sendAndReceive('nope/worker', ''), here.send('nope/worker', '')]) {
+    const error = await failureOf<NodeUnreachableError>(t, call);
+    t.true(error instanceof NodeUnreachableError);
+    t.deepEqual([error.node, error.maybeExecuted], ['nope', false]);
+    t.regex(error.message, /node "nope" can't be reached: no live node of the zone has this name; nothing reached it/);
+  }
+});
+
 test.serial('a node that has looked for a name in vain finds it when it hears of its start', async (t) => {
   const create = nodesOf(t);
   const [there, here] = [await create('there'), await create('here')];

@@ -3,7 +3,17 @@ import test from 'ava';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NotPermittedError, NotPortableError, WorkerFailedError, Zone, type Context, type NodeOptions } from 'troupe';
+import { inspect } from 'node:util';
+import {
+  NotPermittedError,
+  NotPortableError,
+  setLogger,
+  WorkerFailedError,
+  Zone,
+  type Context,
+  type LogRecord,
+  type NodeOptions,
+} from 'troupe';
 import { Counter, Echo } from './fixtures/nodes/workers.ts';
 import { Missing } from './fixtures/refused/fails-there.ts';
 import { make, WithAddon, WithArgs, WithCallback, WithPrivate, WithSocket } from './fixtures/refused/shapes.ts';
@@ -92,6 +102,9 @@ test.serial('a file that is missing there fails the start with its cause, and th
 
 test.serial('a throw at the top of a module fails the start with its stack in the original file', async (t) => {
   const { there } = await setUp(nodesOf(t));
+  const records: LogRecord[] = [];
+  setLogger((record) => records.push(record));
+  t.teardown(() => setLogger(undefined));
   const error = await failureOf<WorkerFailedError>(t, there.startWorker('throws', Throws));
   t.true(error instanceof WorkerFailedError, String(error));
   t.regex(error.message, /class Throws .* failed while it was loaded: this module ran before/);
@@ -103,6 +116,12 @@ test.serial('a throw at the top of a module fails the start with its stack in th
       `TypeError: this module ran before\\n +at check .*${file('throws-there.ts')}:6:.*\\n +at .*throws-there.ts:9:`,
     ),
   );
+  // Whoever runs that node finds it in its log.
+  const [logged] = records.filter(({ message }) => message.includes('failed to load'));
+  t.is(logged?.level, 'warn');
+  t.is(logged?.message, 'worker throws was not started for node here: the module of its class Throws failed to load');
+  t.like(logged?.fields, { node: 'there', worker: 'throws', class: 'Throws', from: 'here' });
+  t.regex(inspect(logged?.fields), new RegExp(`this module ran before\\n +at check .*${file('throws-there.ts')}:6:`));
 });
 
 test.serial('a node that takes no code answers NotPermittedError, and keeps none', async (t) => {

@@ -15,6 +15,7 @@ import {
   type InvalidArgumentError,
 } from './errors.ts';
 import { decodeCause, encodeCause, fromCode } from './failures.ts';
+import * as log from './log.ts';
 import { native } from './native.ts';
 import type { Node } from './node.ts';
 import type { StartWorkerSettings } from './options.ts';
@@ -276,7 +277,15 @@ async function startHere(node: Node, peer: string, request: StartRequest): Promi
   if (own !== undefined) cls = own;
   else {
     if (request.hash === '' || !(await has(request.hash, codeFolder(node)))) return 'code';
-    cls = await load({ hash: request.hash, label: request.label }, codeFolder(node));
+    try {
+      cls = await load({ hash: request.hash, label: request.label }, codeFolder(node));
+    } catch (error) {
+      // Whoever asked is told as well; this is for who runs this node.
+      const { name, type } = request;
+      const what = `worker ${name} was not started for node ${peer}: the module of its class ${type} failed to load`;
+      log.emitWarn('node', what, { node: node.name, worker: name, class: type, from: peer, error });
+      throw error;
+    }
   }
   const args = checkArguments(decodeData(request.args));
   const settings = { ...request.settings, args };

@@ -20,6 +20,12 @@ import {
   type TroupeErrorCode,
 } from './errors.ts';
 
+/** Why a node can't be reached that is not there; what `Zone.node` says, a message to it says as well. */
+export const NO_SUCH_NODE = 'no live node of the zone has this name';
+
+/** What there is to say of a handler that threw nothing. */
+export const THREW_UNDEFINED = 'it threw undefined';
+
 /** What a failure is about; whatever is known. */
 export interface Failure {
   /** Name of the worker. */
@@ -187,7 +193,7 @@ export function encodeCause(thrown: unknown): string {
   const code = read(thrown, 'code');
   return JSON.stringify({
     name: typeof name === 'string' ? shorten(name) : undefined,
-    message: shorten(messageOf(thrown)),
+    message: thrown === undefined ? THREW_UNDEFINED : shorten(messageOf(thrown)),
     code: typeof code === 'string' ? shorten(code) : typeof code === 'number' ? code : undefined,
   });
 }

@@ -98,6 +98,16 @@ export function emitError(name: string, message: string, fields: object): void {
   emit({ time: new Date(), level: 'error', name, message, fields });
 }
 
+/** A record of the runtime for whoever wonders what it does. */
+export function emitInfo(name: string, message: string, fields: object): void {
+  emit({ time: new Date(), level: 'info', name, message, fields });
+}
+
+/** A record of the runtime about something that someone should look at. */
+export function emitWarn(name: string, message: string, fields: object): void {
+  emit({ time: new Date(), level: 'warn', name, message, fields });
+}
+
 /** Whether a record of that level from that part would go anywhere, for those who would have to work to make one. */
 export function wanted(level: LogLevel, name: string): boolean {
   if (logger !== undefined && !currentFilter().explicit) return true;
@@ -253,9 +263,19 @@ function own(level: LogLevel, message: string): LogRecord {
 
 function line(record: LogRecord): string {
   // Asked of the system, not of process.stderr: making that stream turns a pipe non-blocking.
-  pretty ??=
-    process.env['TROUPE_LOG_FORMAT'] === 'pretty' || (process.env['TROUPE_LOG_FORMAT'] !== 'json' && isatty(2));
+  pretty ??= isPretty(process.env['TROUPE_LOG_FORMAT']);
   return pretty ? prettyLine(record) : jsonLine(record);
+}
+
+/** A format that makes no sense is reported and otherwise ignored. */
+function isPretty(format: string | undefined): boolean {
+  if (format === 'pretty' || format === 'json') return format === 'pretty';
+  const isTerminal = isatty(2);
+  if (format !== undefined && format !== '') {
+    pretty = isTerminal;
+    write(own('warn', `TROUPE_LOG_FORMAT: ${JSON.stringify(format)} is neither "pretty" nor "json"`));
+  }
+  return isTerminal;
 }
 
 function prettyLine(record: LogRecord): string {

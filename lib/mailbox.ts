@@ -56,6 +56,8 @@ export class Mailbox implements AsyncIterable<Incoming> {
   readonly #lent: Held[] = [];
   readonly #waiting = new Set<Waiting>();
   #isClosed = false;
+  /** Loops that are under way. */
+  #loops = 0;
   #closing: Promise<void> | undefined;
   /** Its name, unique on its node. */
   readonly name: string;
@@ -163,6 +165,11 @@ export class Mailbox implements AsyncIterable<Incoming> {
     for (const waiting of this.#waiting) waiting.fail(this.#closedError());
   }
 
+  /** @internal Somebody takes out what comes, and will take out what is there. */
+  get isReceived(): boolean {
+    return this.#loops > 0 || this.#waiting.size > 0;
+  }
+
   /** @internal */
   get isMain(): boolean {
     return this.#node.mailbox === this;
@@ -181,15 +188,20 @@ export class Mailbox implements AsyncIterable<Incoming> {
 
   /** Every message as it comes; ends when the mailbox is closed. Leaving the loop does not close the mailbox. */
   async *[Symbol.asyncIterator](): AsyncIterator<Incoming> {
-    while (!this.#isClosed || this.#lent.length > 0) {
-      let next;
-      try {
-        next = await this.#next(NO_LIMIT);
-      } catch (error) {
-        if (this.#isClosed) return;
-        throw error;
+    this.#loops += 1;
+    try {
+      while (!this.#isClosed || this.#lent.length > 0) {
+        let next;
+        try {
+          next = await this.#next(NO_LIMIT);
+        } catch (error) {
+          if (this.#isClosed) return;
+          throw error;
+        }
+        yield next;
       }
-      yield next;
+    } finally {
+      this.#loops -= 1;
     }
   }
 

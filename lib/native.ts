@@ -52,7 +52,7 @@ function load(): Native {
       'Otherwise build it: in a checkout of the sources of troupe, with Rust 1.88 or later, run `npm ci && npm run build`;',
       'the add-on it leaves there is the file named above.',
     ].join('\n'),
-    { cause },
+    cause === undefined ? undefined : { cause },
   );
 }
 

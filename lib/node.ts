@@ -51,6 +51,10 @@ export const started = new WeakSet<object>();
 const RESUME = 0;
 const RESTART = 1;
 const MAIN_MAILBOX = 10_000;
+/** A stop that takes longer says what it waits for. Milliseconds. */
+const TELL_OF_DRAIN = 1_000;
+/** Workers that it names. */
+const NAMED = 10;
 /** What stands behind most workers; one for all of them. */
 const RESUMED: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
 
@@ -90,12 +94,16 @@ export class Node implements NodeHandle {
   readonly membersChanged = new EventTarget();
 
   private constructor(settings: NodeSettings, number: number, alive: NodeJS.Timeout) {
+    if (number === undefined)
+      throw invalidArgument(
+        'a node is made by "await Node.create(options)" or "Node.start(main, options)", not by "new"',
+      );
     this.#settings = settings;
     this.#alive = alive;
     this.name = settings.name;
     this.number = number;
     this.id = native.nodeId(number);
-    this.book = new AddressBook(number, settings.name);
+    this.book = new AddressBook(number, settings.name, settings.zone !== false);
     nodes[number] = this;
     this.mailbox = this.#openMailbox('main', MAIN_MAILBOX);
   }
@@ -279,7 +287,10 @@ export class Node implements NodeHandle {
     return request(this.mailbox.cell, this.book, to, message, options, undefined);
   }
 
-  /** Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. */
+  /**
+   * Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. A mailbox is drained while
+   * somebody receives from it; what waits in others is a dead letter.
+   */
   async stop(options?: StopOptions): Promise<void> {
     const timeout = stopTimeout(options);
     this.#stopped ??= this.#stop(timeout);
@@ -288,15 +299,19 @@ export class Node implements NodeHandle {
 
   async #stop(timeout: number): Promise<void> {
     this.#stopping.abort(fromCode('NODE_STOPPED', { node: this.name }));
-    const names = native.listWorkers(this.number, '', 2 ** 31).map(({ name }) => name);
-    const others = names.filter((name) => name !== 'main');
+    const others = native.listWorkers(this.number, '', 2 ** 31).filter(({ name }) => name !== 'main');
+    // A mailbox that nobody receives from would never be empty. It is open until the workers have ended: they may send to it.
+    const [mailboxes, workers] = [others.filter(isLeftAlone), others.filter((one) => !isLeftAlone(one))];
     const gone = (error: unknown) => {
       // Another call may have stopped it first.
       if (!(error instanceof TroupeError && error.code === 'NO_SUCH_WORKER')) {
         log.emitError('node', `a worker of node ${this.name} could not be stopped`, { node: this.name, error });
       }
     };
-    await Promise.all(others.map((name) => this.#stopWorker(name, timeout).catch(gone)));
+    const report = setTimeout(() => this.#tellOfDrain(), TELL_OF_DRAIN);
+    await Promise.all(workers.map(({ name }) => this.#stopWorker(name, timeout).catch(gone)));
+    clearTimeout(report);
+    await Promise.all(mailboxes.map(({ name }) => this.#stopWorker(name, 0).catch(gone)));
     await order(this.name, NO_LIMIT, (id, generation) => native.drainNode(this.number, id, generation));
     this.book.isClosed = true;
     await this.#stopWorker('main', 0).catch(gone);
@@ -305,10 +320,24 @@ export class Node implements NodeHandle {
     clearInterval(this.#alive);
   }
 
+  /** Says what a stop is waiting for. */
+  #tellOfDrain(): void {
+    const left = native.listWorkers(this.number, '', 2 ** 31).filter((one) => one.name !== 'main' && !isLeftAlone(one));
+    const shown = left.slice(0, NAMED).map(({ name, held }) => `${name} (${held})`);
+    const more = left.length > NAMED ? ` and ${left.length - NAMED} more` : '';
+    const what = `node ${this.name} is stopping and waits for ${left.length} workers to end, with so many messages: ${shown.join(', ')}${more}`;
+    log.emitInfo('node', what, { node: this.name });
+  }
+
   /** {@link Node.stop} with its defaults. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+/** Whether it is a mailbox that nobody receives from. */
+function isLeftAlone({ slot }: { slot: number }): boolean {
+  return (cells[slot]?.receiver as Mailbox | undefined)?.isReceived === false;
 }
 
 /** Why a node could not be opened: in the words of the core, which knows the file, the address or the node that is in the way. */

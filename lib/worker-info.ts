@@ -22,3 +22,6 @@ export class Listed implements WorkerInfo {
     return this.name;
   }
 }
+
+// As it is known to users: what prints a listing shows the name of the class in front.
+Object.defineProperty(Listed, 'name', { value: 'WorkerInfo', configurable: true });

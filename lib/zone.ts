@@ -1,6 +1,6 @@
 /** The nodes that trust one authority, and find each other. */
 import { invalidType } from './errors.ts';
-import { fromCode } from './failures.ts';
+import { fromCode, NO_SUCH_NODE } from './failures.ts';
 import { native } from './native.ts';
 import { Node } from './node.ts';
 import type { NodeHandle } from './node-handle.ts';
@@ -111,7 +111,7 @@ export class Zone {
     throw fromCode('NODE_UNREACHABLE', {
       node: name,
       maybeExecuted: false,
-      detail: 'no live node of the zone has this name',
+      detail: node.book.unreachable(name) ?? NO_SUCH_NODE,
     });
   }
 

@@ -4,7 +4,7 @@
  * Mailbox, order, bounds and life are the port's; a cell holds the behaviour and the few messages that are lent.
  */
 import * as log from '../log.ts';
-import { encodeCause } from '../failures.ts';
+import { encodeCause, THREW_UNDEFINED } from '../failures.ts';
 import type { Worker } from '../worker.ts';
 import { spend } from './budget.ts';
 import { put, putKept, putText } from './outgoing.ts';
@@ -179,7 +179,9 @@ export class Cell {
 
   #fail(handling: Handling, thrown: unknown): void {
     const { request, generation } = handling;
-    log.emitError('worker', `worker ${this.name} failed to handle a message`, { worker: this.name, error: thrown });
+    const what = `worker ${this.name} failed to handle a message`;
+    if (thrown === undefined) log.emitError('worker', `${what}: ${THREW_UNDEFINED}`, { worker: this.name });
+    else log.emitError('worker', what, { worker: this.name, error: thrown });
     if (this.isGone) return;
     this.answered(handling);
     if (this.behind.holdsOnFailure) this.#isPaused = true;
@@ -293,6 +295,10 @@ export class Cell {
   /** The worker is gone. */
   end(wasAbandoned: boolean): void {
     this.isGone = true;
+    if (wasAbandoned && this.current !== undefined) {
+      const what = `worker ${this.name} was abandoned: what it was doing when it was stopped has not ended in time`;
+      log.emitWarn('worker', what, { worker: this.name });
+    }
     if (cells[this.slot] === this) cells[this.slot] = undefined;
     // Whoever has used its address still knows the cell: the state of a user's worker is not kept with it.
     this.behaviour = undefined;

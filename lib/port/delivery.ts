@@ -4,7 +4,7 @@
  */
 import { native } from '../native.ts';
 import { put, routePending } from './outgoing.ts';
-import { sendFailure } from './requests.ts';
+import { type Heading, sendFailure } from './requests.ts';
 import { OUT } from './record.ts';
 import { onAbort } from './signals.ts';
 
@@ -34,7 +34,7 @@ function keyOf(id: number, generation: number): number {
 /** The outcome of one `send`: a promise in all that can be told from outside. */
 export class Delivery implements Promise<void> {
   readonly #batch = batch;
-  readonly #to: string;
+  readonly #to: Heading | undefined;
   readonly #signal: AbortSignal | undefined;
   /** Why it failed, or how to say so. */
   #failure: unknown;
@@ -43,7 +43,7 @@ export class Delivery implements Promise<void> {
   #settle: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   readonly timeout: number;
 
-  constructor(to: string, timeout: number, signal: AbortSignal | undefined) {
+  constructor(to: Heading | undefined, timeout: number, signal: AbortSignal | undefined) {
     this.#to = to;
     this.timeout = timeout;
     this.#signal = signal;
@@ -102,7 +102,7 @@ export class Delivery implements Promise<void> {
 
   /** It failed, as the port says. The error is made when somebody looks: of a flood that is refused, hardly anyone does. */
   failBy(code: number, link: number, stage: number, maybeDelivered: boolean): void {
-    const tell = () => sendFailure(this.#to, code, link, this.timeout, stage, maybeDelivered);
+    const tell = () => sendFailure(this.#to as Heading, code, link, this.timeout, stage, maybeDelivered);
     if (this.#settle !== undefined) return this.fail(tell());
     this.#state = 'untold';
     this.#failure = tell;

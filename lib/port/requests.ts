@@ -1,5 +1,5 @@
 /** Open requests of this isolate: a table of resolvers, not a native promise or timer each. */
-import { fromCode, decodeCause, rejection, type Failure } from '../failures.ts';
+import { fromCode, decodeCause, rejection, THREW_UNDEFINED, type Failure } from '../failures.ts';
 import { splitAddress } from '../address.ts';
 import { native } from '../native.ts';
 import { askForFlush, put, routePending, takeKept } from './outgoing.ts';
@@ -18,11 +18,24 @@ export interface Parent {
 /** What a handler hears that outlives its asker. */
 export const askerGone = () => new DOMException('the asker gave up, or its deadline passed', 'AbortError');
 
+/** Where a message goes, for the failure that may come of it. */
+export interface Heading {
+  /** The address, with the node in front of a worker of this one. */
+  readonly about: string;
+  /** Why a node can't be reached, where more is known of that than that it can't. */
+  unreachable(): string | undefined;
+}
+
+/** One of which nothing else is known. */
+function headingTo(about: string): Heading {
+  return { about, unreachable: () => undefined };
+}
+
 type Resolve = (outcome: unknown) => void;
 
 const resolvers: (Resolve | undefined)[] = [];
 const generations: number[] = [];
-const addresses: (string | undefined)[] = [];
+const headings: (Heading | undefined)[] = [];
 const timeouts: number[] = [];
 const parents: (Parent | undefined)[] = [];
 const freed: number[] = [];
@@ -32,10 +45,12 @@ const listeners = new Map<number, () => void>();
 /** The code of a request that was given up with the one it is nested in; never seen by a user. */
 const GIVEN_UP = 255;
 const MAILBOX_FULL = 4;
+const WORKER_FAILED = 5;
+const NODE_UNREACHABLE = 7;
 const NOT_PERMITTED = 9;
 
 /** Opens a request; `resolve` gets its outcome, a failure as a promise that rejects. Returns its number. */
-export function open(resolve: Resolve, to: string, timeout: number, parent: Parent | undefined): number {
+export function open(resolve: Resolve, to: Heading, timeout: number, parent: Parent | undefined): number {
   let id: number;
   if (freed.length > 0) id = freed.pop() as number;
   else {
@@ -43,7 +58,7 @@ export function open(resolve: Resolve, to: string, timeout: number, parent: Pare
     generations.push(1);
   }
   resolvers[id] = resolve;
-  addresses[id] = to;
+  headings[id] = to;
   timeouts[id] = timeout;
   parents[id] = parent;
   return id;
@@ -74,7 +89,7 @@ function close(id: number, generation: number): Resolve | undefined {
   if (generations[id] !== generation) return undefined;
   const resolve = resolvers[id];
   resolvers[id] = undefined;
-  addresses[id] = undefined;
+  headings[id] = undefined;
   parents[id] = undefined;
   generations[id] = generation === 0xffff_ffff ? 1 : generation + 1;
   freed.push(id);
@@ -100,7 +115,7 @@ export function failed(
   maybeExecuted: boolean,
   link: number,
 ): void {
-  const to = addresses[id] ?? '';
+  const to = headings[id] ?? headingTo('');
   const parent = parents[id];
   const waited = timeouts[id];
   const resolve = close(id, generation);
@@ -113,15 +128,13 @@ export function failed(
   }
   // One that was nested may have ended with less than its own time.
   const isInherited = parent !== undefined && parent.until - performance.now() <= 1;
-  const isExplained = code === NOT_PERMITTED || code === MAILBOX_FULL;
-  const detail = isExplained && cause instanceof Error ? cause.message : undefined;
   resolve(
     rejection(code, {
       ...about(to, link),
       ...reached(code, stage),
       waited: isInherited ? undefined : waited,
       maybeExecuted,
-      detail,
+      detail: detailOf(to, code, cause, maybeExecuted),
       cause,
     }),
   );
@@ -129,14 +142,20 @@ export function failed(
 
 /** The failure of a send to an address. */
 export function sendFailure(
-  to: string,
+  to: Heading,
   code: number,
   link: number,
   waited: number,
   stage: number,
   maybe: boolean,
 ): Error {
-  return fromCode(code, { ...about(to, link), waited, ...reached(code, stage), maybeExecuted: maybe });
+  return fromCode(code, {
+    ...about(to, link),
+    waited,
+    ...reached(code, stage),
+    maybeExecuted: maybe,
+    detail: detailOf(to, code, undefined, maybe),
+  });
 }
 
 /** How far the message came, or what it found full. */
@@ -145,10 +164,17 @@ function reached(code: number, stage: number): Failure {
 }
 
 /** Whom a failure is about. */
-function about(to: string, link: number): Failure {
-  const { node, worker } = splitAddress(to);
+function about(to: Heading, link: number): Failure {
+  const { node, worker } = splitAddress(to.about);
   const peer = link === NIL ? undefined : (native.linkPeer(link) ?? undefined);
   return { worker: worker === '' ? undefined : worker, node: node ?? peer };
+}
+
+/** What is known of a failure beyond its code. */
+function detailOf(to: Heading, code: number, cause: unknown, maybeExecuted: boolean): string | undefined {
+  if ((code === NOT_PERMITTED || code === MAILBOX_FULL) && cause instanceof Error) return cause.message;
+  if (code === WORKER_FAILED && cause === undefined) return THREW_UNDEFINED;
+  return code === NODE_UNREACHABLE && !maybeExecuted ? to.unreachable() : undefined;
 }
 
 /** The cause of a failure as it came: kept here, or as text. */
@@ -162,7 +188,7 @@ export function order<T>(to: string, timeout: number, start: (id: number, genera
   // The port has to hear of a request that was given up before its number is used again.
   routePending();
   return new Promise<T>((resolve, reject) => {
-    const id = open(resolve as Resolve, to, timeout, undefined);
+    const id = open(resolve as Resolve, headingTo(to), timeout, undefined);
     try {
       start(id, generationOf(id));
       // The port may have answered it already, and hands that out at a flush.

@@ -1,7 +1,7 @@
 /** Sending from a worker of this isolate: what is checked, where it goes, and what its caller gets. */
 import { checkAddress, splitAddress } from '../address.ts';
 import { MessageTooLargeError } from '../errors.ts';
-import { fromCode } from '../failures.ts';
+import { fromCode, NO_SUCH_NODE } from '../failures.ts';
 import { native } from '../native.ts';
 import { requestTimeout, type RequestOptions, type SendOptions } from '../options.ts';
 import { type Cell, cells } from './cell.ts';
@@ -9,15 +9,39 @@ import { Delivery, expect } from './delivery.ts';
 import { refusal } from './message.ts';
 import { incoming, nextNumber, put as record, putKept, putParent, putText, sizeBits } from './outgoing.ts';
 import { NIL, NO_WAIT, OUT, TO_TARGET } from './record.ts';
-import { abortWith, generationOf, open, type Parent } from './requests.ts';
+import { abortWith, generationOf, type Heading, open, type Parent } from './requests.ts';
 
 /** Where an address leads, as far as it is known here. */
-interface Destination {
-  /** A worker of this isolate. */
-  cell: Cell | undefined;
+class Destination implements Heading {
+  readonly #book: AddressBook;
+  readonly #to: string;
+  #cell: Cell | undefined = undefined;
+  about = '';
   /** The number of the address in the port, and its generation (0: it has none yet). */
-  target: number;
-  generation: number;
+  target = 0;
+  generation = 0;
+
+  constructor(book: AddressBook, to: string, cell: Cell | undefined) {
+    this.#book = book;
+    this.#to = to;
+    this.cell = cell;
+  }
+
+  /** A worker of this isolate. */
+  get cell(): Cell | undefined {
+    return this.#cell;
+  }
+
+  set cell(cell: Cell | undefined) {
+    this.#cell = cell;
+    const isHere = (cell !== undefined || !this.#book.hasZone) && !this.#to.includes('/');
+    this.about = isHere ? `${this.#book.name}/${this.#to}` : this.#to;
+  }
+
+  unreachable(): string | undefined {
+    const { node } = splitAddress(this.#to);
+    return node === undefined ? undefined : this.#book.unreachable(node);
+  }
 }
 
 /** Addresses that a node remembers; beyond it all are forgotten and looked up again. */
@@ -27,13 +51,16 @@ const REMEMBERED = 65_536;
 export class AddressBook {
   readonly #node: number;
   readonly #name: string;
+  /** Whether there may be other nodes. */
+  readonly hasZone: boolean;
   readonly #known = new Map<string, Destination>();
   /** The node takes nothing more. */
   isClosed = false;
 
-  constructor(node: number, name: string) {
+  constructor(node: number, name: string, hasZone: boolean) {
     this.#node = node;
     this.#name = name;
+    this.hasZone = hasZone;
   }
 
   /** The node's name. */
@@ -48,10 +75,17 @@ export class AddressBook {
       return known;
     }
     checkAddress(to, 'to');
-    const destination: Destination = { cell: this.#local(to), target: 0, generation: 0 };
+    const destination = new Destination(this, to, this.#local(to));
     if (this.#known.size >= REMEMBERED) this.#forget();
     this.#known.set(to, destination);
     return destination;
+  }
+
+  /** Why another node can't be reached, where that is known. */
+  unreachable(node: string): string | undefined {
+    if (!this.hasZone) return `node "${this.#name}" has no zone (option zone: false), so it reaches no other`;
+    const isThere = this.isClosed || native.members(this.#node).some(({ name }) => name === node);
+    return isThere ? undefined : NO_SUCH_NODE;
   }
 
   /** The number by which the port knows an address. */
@@ -105,7 +139,7 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
   if (stoppedBy !== undefined) return refused(stoppedBy, REFUSED.stopped, from);
   const signal = options?.signal;
   if (signal?.aborted === true) return refused(signal.reason, REFUSED.givenUp, from);
-  const delivery = new Delivery(to, timeout, signal);
+  const delivery = new Delivery(destination, timeout, signal);
   expect(nextNumber(), delivery);
   put(from, book, to, destination, message, timeout, NIL, 0);
   return delivery;
@@ -117,7 +151,7 @@ const REFUSED = { givenUp: 3, stopped: 5, tooLarge: 6, invalid: 8 } as const;
 /** A rejection that nobody has to catch; so it is counted and logged. */
 export function refused(reason: unknown, why: number = REFUSED.invalid, from?: Cell): Promise<void> {
   native.countRefused(why, from?.slot ?? NIL);
-  const delivery = new Delivery('', 0, undefined);
+  const delivery = new Delivery(undefined, 0, undefined);
   delivery.fail(reason);
   return delivery;
 }
@@ -152,7 +186,7 @@ export function request(
   if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
   try {
     const promise = new Promise<string>(keepResolve);
-    const id = open(resolvePromise, to, timeout, parent);
+    const id = open(resolvePromise, destination, timeout, parent);
     if (parent !== undefined) putParent(parent.request, parent.generation);
     put(from, book, to, destination, message, timeout, id, generationOf(id));
     if (signal !== undefined) abortWith(id, signal);

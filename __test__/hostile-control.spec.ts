@@ -151,3 +151,12 @@ test.serial('where no code is taken, none is kept, however well it is signed', a
   const unknown = { ...START, settings: SETTINGS, type: 'Other', hash: digest.toString('hex') };
   t.is((await ask(request('S', encodeData(unknown, 'x')))).code, 9);
 });
+
+test.serial('a list that is more than travels is answered with a failure, and harms nobody', async (t) => {
+  const { ask, honest } = await pair(t);
+  const names = Array.from({ length: 70_000 }, (_, i) => `w${i}`);
+  await Promise.all(names.map((name) => honest.startWorker(name, Echo)));
+  const list = (limit: number) => ask(request('L', encodeData({ prefix: '', limit }, 'x')));
+  t.not((await list(100_000)).code, undefined, 'a million values and more');
+  t.is(((await list(10)).value as unknown[]).length, 10);
+});

@@ -212,6 +212,7 @@ test('what is no data is refused by its path', (t) => {
     ['x'.repeat(16 * 1024 * 1024), /more than 16777216 bytes/],
     [new Uint8Array(17 * 1024 * 1024), /more than 16777216 bytes/],
     [new Array(1_000_001).fill(0), /more than 1000000 values/],
+    [Array.from({ length: 333_334 }, () => ({ a: 1 })), /more than 1000000 values/],
   ];
   for (const [value, message] of rows)
     t.throws(() => encodeData(value, 'args'), { instanceOf: NotPortableError, code: 'NOT_PORTABLE', message });

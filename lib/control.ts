@@ -208,13 +208,14 @@ export async function listThere(node: Node, peer: string, prefix: string, limit:
 export async function answer(node: Node, request: number, generation: number): Promise<void> {
   const asked = native.takeControl(request);
   if (asked === null) return;
-  let result: Answer;
+  let result: Uint8Array;
   try {
-    result = { value: await perform(node, asked) };
+    result = encodeData({ value: await perform(node, asked) }, 'answer');
   } catch (error) {
-    result = describe(error);
+    // Also when the answer itself is more than travels: a list of too many workers.
+    result = encodeData({ ...describe(error) }, 'answer');
   }
-  native.answerControl(request, generation, encodeData({ ...result }, 'answer'), 0, '');
+  native.answerControl(request, generation, result, 0, '');
 }
 
 function describe(error: unknown): Answer {

@@ -72,8 +72,13 @@ class Encoder {
     this.#instead = instead;
   }
 
-  value(value: unknown, path: string): void {
+  /** One value more, or key of an object: they are counted as the reader counts them. */
+  #more(path: string): void {
     if (++this.#count > MAX_VALUES) throw refusal(path, `there are more than ${MAX_VALUES} values`, TOO_MUCH);
+  }
+
+  value(value: unknown, path: string): void {
+    this.#more(path);
     switch (typeof value) {
       case 'undefined':
       case 'boolean':
@@ -183,6 +188,7 @@ class Encoder {
     if (symbol !== undefined) throw refusal(member(path, symbol), 'its name is a symbol', this.#instead);
     this.writer.head(MAJOR.map, keys.length);
     for (const key of keys as string[]) {
+      this.#more(path);
       this.#string(key, path);
       this.#property(Object.getOwnPropertyDescriptor(value, key), member(path, key));
     }

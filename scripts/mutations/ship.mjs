@@ -66,6 +66,11 @@ export const ship = [
       '    if (++this.#count > MAX_VALUES) throw refusal',
       '    if (++this.#count < 0) throw refusal',
     ],
+    [
+      'keys are encoded beyond what is read',
+      '      this.#more(path);\n      this.#string(key, path);',
+      '      this.#string(key, path);',
+    ],
     ['deeper data is encoded than is read', 'if (this.#open.size >= MAX_DEPTH)', 'if (this.#open.size < 0)'],
   ]),
   ...from('lib/ship/cbor.ts', data, [

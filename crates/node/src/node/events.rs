@@ -44,7 +44,7 @@ impl Shared {
         };
         let key = self.key(link);
         let sender = message.sender.map(|at| Handle { slot: at.slot, generation: at.generation });
-        let from = From::Link { link: key, sender, request };
+        let from = From { link: key, sender, request };
         let remaining = message.remaining_ms;
         let no_wait = request.is_none() && remaining == crate::port::NO_WAIT;
         let Body::Text(text) = message.body else { return misbehaves(link, "it sent bytes to a worker") };

@@ -250,63 +250,40 @@ impl Port {
             report: Report::Nobody,
             deadline: deadline(remaining, self.now),
         };
-        match from {
-            From::Link { link, sender, request } => {
-                let Some(may_be_gone) = self.links.get(&link).map(|peer| peer.names.may_have_heard()) else {
-                    return;
-                };
-                self.consumed(link, Flow::Messages, size);
-                if let Some(sender) = sender {
-                    if let Some(known) = self.targets.place(link, sender) {
-                        letter.sender = (known.slot, known.generation | ELSEWHERE);
-                    } else if !may_be_gone {
-                        // Its name comes before its first message, or the peer has gone astray.
-                        return self.misbehaves(link, "a message came from a sender that was never bound");
-                    }
-                }
-                if !no_wait {
-                    if let Some(slot) = self.slot(target)
-                        && !slot.extra().remote.used(link, size as u32)
-                    {
-                        return self.misbehaves(link, "a message came without credit");
-                    }
-                    letter.has_place = true;
-                }
-                if let Some(request) = request {
-                    let Some((id, _)) = self.open_for_peer(link, request, remaining) else { return };
-                    letter.request = Some(id);
-                }
-                // A name that nobody has has no slot. This one was had: its worker was stopped while the message came.
-                if target.slot != u32::MAX && self.slot(target).is_none() {
-                    return self.refuse(letter, code::WORKER_STOPPED, Reason::WorkerStopped);
-                }
-                self.accept(target, letter, sink);
-                let Some(slot) = self.slot(target).filter(|slot| slot.state == State::Live) else { return };
-                let (room, capacity) = (slot.room(), slot.capacity);
-                if let Some((link, places, bytes)) = slot.extra().remote.refill(link, room, capacity) {
-                    self.tell_credit(link, target, places, bytes);
-                }
+        let From { link, sender, request } = from;
+        let Some(may_be_gone) = self.links.get(&link).map(|peer| peer.names.may_have_heard()) else {
+            return;
+        };
+        self.consumed(link, Flow::Messages, size);
+        if let Some(sender) = sender {
+            if let Some(known) = self.targets.place(link, sender) {
+                letter.sender = (known.slot, known.generation | ELSEWHERE);
+            } else if !may_be_gone {
+                // Its name comes before its first message, or the peer has gone astray.
+                return self.misbehaves(link, "a message came from a sender that was never bound");
             }
-            From::Caller { sender, is_send, callback } => {
-                letter.sender = match self.slots.get(sender as usize) {
-                    Some(slot) if slot.state != State::Free => (sender, slot.generation),
-                    _ => super::NOBODY,
-                };
-                self.next_callback += 1;
-                let key = self.next_callback;
-                self.callbacks.insert(key, callback);
-                if is_send {
-                    letter.report = Report::Callback(key);
-                } else {
-                    let Some((id, _)) = self.requests.open_inbound(Origin::Callback(key)) else {
-                        let failure = Failure::full(full::REQUESTS);
-                        return self.call_back(key, Outcome::Failed(failure, Body::None));
-                    };
-                    self.wheel.insert(&mut self.requests, id, letter.deadline);
-                    letter.request = Some(id);
-                }
-                self.route_to_target(target, letter, sink);
+        }
+        if !no_wait {
+            if let Some(slot) = self.slot(target)
+                && !slot.extra().remote.used(link, size as u32)
+            {
+                return self.misbehaves(link, "a message came without credit");
             }
+            letter.has_place = true;
+        }
+        if let Some(request) = request {
+            let Some((id, _)) = self.open_for_peer(link, request, remaining) else { return };
+            letter.request = Some(id);
+        }
+        // A name that nobody has has no slot. This one was had: its worker was stopped while the message came.
+        if target.slot != u32::MAX && self.slot(target).is_none() {
+            return self.refuse(letter, code::WORKER_STOPPED, Reason::WorkerStopped);
+        }
+        self.accept(target, letter, sink);
+        let Some(slot) = self.slot(target).filter(|slot| slot.state == State::Live) else { return };
+        let (room, capacity) = (slot.room(), slot.capacity);
+        if let Some((link, places, bytes)) = slot.extra().remote.refill(link, room, capacity) {
+            self.tell_credit(link, target, places, bytes);
         }
     }
 

@@ -40,7 +40,7 @@ impl Failure {
     }
 }
 
-/// The outcome of a request, for a caller in Rust.
+/// The outcome of a request.
 #[derive(Debug)]
 pub enum Outcome {
     /// The reply.
@@ -49,13 +49,12 @@ pub enum Outcome {
     Failed(Failure, Body),
 }
 
-/// Called once with the outcome, on the thread of the port.
-pub type Callback = Box<dyn FnOnce(Outcome) + Send>;
-
-/// Who sent a message that comes through the inbox.
-pub(crate) enum From {
-    Link { link: u32, sender: Option<Handle>, request: Option<Handle> },
-    Caller { sender: u32, is_send: bool, callback: Callback },
+/// Who sent a message that comes through the inbox, and the request that it is.
+#[derive(Clone, Copy)]
+pub(crate) struct From {
+    pub(crate) link: u32,
+    pub(crate) sender: Option<Handle>,
+    pub(crate) request: Option<Handle>,
 }
 
 /// Where text of a post stands in the inbox's bytes.

@@ -232,7 +232,7 @@ pub(crate) struct Extra {
     pub(crate) restarts: Option<Restarts>,
     /// A failure whose asker hears of it when the restart or stop has been done: request, generation and cause.
     pub(crate) held: Option<(u32, u32, Body)>,
-    /// Requests of this isolate that wait for the end of the worker, and callbacks of others.
+    /// Requests of this isolate that wait for the end of the worker.
     pub(crate) stop_waiters: Vec<(u32, u32)>,
     /// When the drain time ends, in ms since the process began; set while it stops.
     pub(crate) drain_until: u64,

@@ -30,7 +30,7 @@ mod whereabouts;
 pub use body::{Body, BodyRef};
 pub use clock::{at_ms, now_ms};
 pub use dead_letter::{Reason, counts as dead_letters};
-pub use inbox::{Callback, Failure, Handle, Inbox, Outcome};
+pub use inbox::{Failure, Handle, Inbox, Outcome};
 pub(crate) use inbox::{From, Post, Resolution};
 pub use life::StartError;
 pub use listing::WorkerState;
@@ -143,8 +143,6 @@ pub struct Port {
     waiting: (usize, usize),
     /// Workers that stop: the next moment to look at each, and its slot.
     stopping: BTreeSet<(u64, u32)>,
-    callbacks: HashMap<u64, Callback>,
-    next_callback: u64,
     controls: HashMap<u32, KeptControl>,
     /// Control requests of peers that the isolate has fetched and not answered: their link, and their share of its room.
     fetched: HashMap<Handle, (u32, usize)>,
@@ -190,8 +188,6 @@ impl Port {
             sends: Vec::new(),
             waiting: (0, 0),
             stopping: BTreeSet::new(),
-            callbacks: HashMap::new(),
-            next_callback: 0,
             controls: HashMap::new(),
             fetched: HashMap::new(),
             gone_peers: VecDeque::new(),

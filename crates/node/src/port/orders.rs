@@ -5,7 +5,7 @@ use super::peers::{Pushed, link_key};
 use super::record::{INBOUND, NIL};
 use super::request::Place;
 use super::target::Whereabouts;
-use super::{Body, BodyRef, Callback, Failure, From, Handle, Inbox, Outcome, Port, Post, Resolution};
+use super::{Body, BodyRef, Failure, Handle, Inbox, Outcome, Port, Post, Resolution};
 use crate::code;
 use crate::link::Link;
 use std::sync::Arc;
@@ -195,17 +195,9 @@ impl Port {
         self.links.values().filter(|peer| peer.node == node).map(|peer| peer.link.clone()).collect()
     }
 
-    /// Closes the port: nothing more comes in, every order of a caller elsewhere fails.
+    /// Closes the port: nothing more comes in.
     pub fn shut(&mut self) {
-        let mail = self.inbox.close();
-        for post in mail.posts {
-            if let Post::Message { from: From::Caller { callback, .. }, .. } = post {
-                callback(Outcome::Failed(Failure::new(code::NODE_STOPPED), Body::None));
-            }
-        }
-        for (_, callback) in std::mem::take(&mut self.callbacks) {
-            callback(Outcome::Failed(Failure::new(code::NODE_STOPPED), Body::None));
-        }
+        drop(self.inbox.close());
     }
 }
 
@@ -213,27 +205,5 @@ impl Inbox {
     /// Asks for something to run on the port's thread; `false`: the port is closed.
     pub fn run(&self, run: impl FnOnce(&mut Port) + Send + 'static) -> bool {
         self.post(Post::Run(Box::new(run))).is_ok()
-    }
-
-    /// Sends a text from outside of the isolate. `is_send`: `callback` hears when it was taken, else of the reply.
-    pub fn message(
-        &self,
-        (target, sender): (Handle, u32),
-        text: Text<'_>,
-        timeout: u32,
-        is_send: bool,
-        callback: Callback,
-    ) {
-        let mut callback = Some(callback);
-        let is_open = self.put_text(text, |body| {
-            let callback = callback.take().unwrap_or_else(|| Box::new(|_| {}));
-            let from = From::Caller { sender, is_send, callback };
-            Post::Message { from, target, remaining: timeout, no_wait: false, body }
-        });
-        if is_open {
-            self.wake();
-        } else if let Some(callback) = callback {
-            callback(Outcome::Failed(Failure::new(code::NODE_STOPPED), Body::None));
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use troupe_node::code;
-use troupe_node::port::record::stage;
+use troupe_node::port::record::{self, stage};
 use troupe_node::port::{Overflow, WorkerOptions};
 use troupe_node::{Cause, Context, Error, Stage, Worker};
 use troupe_testkit::driver::{FOR_EVER, bodies};
@@ -128,7 +128,7 @@ fn the_waiting_line_holds_65536_messages_and_refuses_the_next_at_once() {
         )
         .collect();
     assert_eq!(refused, beyond.map(|number| (number, code::MAILBOX_FULL)));
-    assert_eq!(failure_of(&told, asked), Some((code::MAILBOX_FULL, 0, false)));
+    assert_eq!(failure_of(&told, asked), Some((code::MAILBOX_FULL, record::full::LINE, false)));
     // One gives up: there is room for one again.
     driver.give_up(first);
     driver.send(NOBODY, full, "", FOR_EVER);

@@ -4,6 +4,7 @@ use super::support::{NOBODY, failure_of, is_at_rest, mailbox_of, with_node};
 use std::time::Duration;
 use troupe_node::code;
 use troupe_node::port::Handle;
+use troupe_node::port::record::full;
 use troupe_node::{Cause, Context, Error, MAX_MESSAGE, Worker, WorkerOptions};
 use troupe_testkit::driver::FOR_EVER;
 use troupe_testkit::{Driver, Told};
@@ -95,7 +96,7 @@ fn a_million_requests_may_be_open_and_the_next_is_refused() {
     }
     let beyond = driver.ask(NOBODY, worker, "", FOR_EVER);
     let told = driver.flush();
-    assert_eq!(failure_of(&told, beyond), Some((code::MAILBOX_FULL, 0, false)));
+    assert_eq!(failure_of(&told, beyond), Some((code::MAILBOX_FULL, full::REQUESTS, false)));
     driver.give_up(first);
     let again = driver.ask(NOBODY, worker, "", FOR_EVER);
     assert_eq!(failure_of(&driver.flush(), again), None);

@@ -1,6 +1,7 @@
 //! What an isolate asks of its port beside messages: control requests to other nodes, the search for a name, the
 //! names of things. All of it is rare; none is on the path of a message.
 
+use super::dead_letter::Reason;
 use super::peers::{Pushed, link_key};
 use super::record::NIL;
 use super::request::Place;
@@ -174,8 +175,14 @@ impl Port {
     pub fn shut(&mut self) {
         let mail = self.inbox.close();
         for post in mail.posts {
-            if let Post::Message { from: From::Caller { callback, .. }, .. } = post {
-                callback(Outcome::Failed(Failure::new(code::NODE_STOPPED), Body::None));
+            match post {
+                Post::Message { from: From::Caller { callback, .. }, .. } => {
+                    callback(Outcome::Failed(Failure::new(code::NODE_STOPPED), Body::None));
+                }
+                Post::Message { from: From::Link { request: None, .. }, .. } => {
+                    self.dead_letter(Reason::NodeStopped, NIL);
+                }
+                _ => {}
             }
         }
         for (_, callback) in std::mem::take(&mut self.callbacks) {

@@ -68,6 +68,15 @@ fn messages_stay_in_order_while_one_address_of_their_worker_is_still_looked_for(
 }
 
 #[test]
+fn what_comes_to_a_node_behind_its_end_is_counted() {
+    let nodes = [Step::Join { node: 1 }, Step::Join { node: 2 }, start(2, 1, 3)];
+    let anywhere = Whom { node: None, name: 1 };
+    let held = [Step::Hold { pair: [2, 1], milliseconds: 140 }, send(who(1, 0), anywhere), pass(4)];
+    let leaves = [Step::Leave { node: 2, timeout: 50 }, Step::Finish { at: who(2, 0), end: End::Replies }];
+    run(&[&nodes[..], &[ask(who(1, 0), anywhere, 8), pass(153)], &held, &leaves].concat());
+}
+
+#[test]
 fn two_nodes_that_lose_the_first_answer_on_their_way_to_a_channel_reach_each_other_at_once() {
     let nodes = [Step::Join { node: 0 }, Step::Join { node: 1 }];
     for behind in (0..800).step_by(7) {

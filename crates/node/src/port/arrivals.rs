@@ -252,7 +252,8 @@ impl Port {
         };
         let From { link, sender, request } = from;
         let Some(may_be_gone) = self.links.get(&link).map(|peer| peer.names.may_have_heard()) else {
-            return;
+            // Its node has stopped here, which the peer did not know. A request fails there with the link.
+            return self.dead_letters(Reason::NodeStopped, NIL, u64::from(request.is_none()));
         };
         self.consumed(link, Flow::Messages, size);
         if let Some(sender) = sender {

@@ -8,7 +8,7 @@ use super::record::{self, NIL, full};
 use super::request::{Origin, Place};
 use super::route::{Letter, Report};
 use super::target::slot_of;
-use super::{Body, Failure, Outcome, Port, Sink};
+use super::{Body, Failure, Handle, Outcome, Port, Sink};
 
 /// Messages that may wait in all lines of an isolate.
 pub(super) const LINE_MESSAGES: usize = 65_536;
@@ -29,14 +29,26 @@ impl Port {
     }
 
     pub(super) fn wait_at_target(&mut self, target: u32, letter: Letter<'_>) {
+        self.wait_at(target, None, letter);
+    }
+
+    /// Waits at a target; `guest`: what it is for, if that is another one.
+    pub(super) fn wait_at(&mut self, target: u32, guest: Option<Handle>, letter: Letter<'_>) {
         if is_full(self.waiting, letter.size) {
             return self.refuse_with(letter, Failure::full(full::LINE), Reason::MailboxFull);
         }
         let Some((id, envelope)) = self.start_waiting(letter) else { return };
+        self.requests.known(id).place = self.line_up(target, guest, envelope);
+        self.ask_for_credit(target);
+    }
+
+    pub(super) fn line_up(&mut self, target: u32, guest: Option<Handle>, envelope: Envelope) -> Place {
         let line = &mut self.targets.known(target).line;
         let envelope = self.envelopes.push(line, envelope);
-        self.requests.known(id).place = Place::TargetLine { target, envelope };
-        self.ask_for_credit(target);
+        if let Some(guest) = guest {
+            self.targets.add_guest(envelope, guest);
+        }
+        Place::TargetLine { target, envelope }
     }
 
     /// The envelope of a message that waits; a send gets a number by which its sender hears of it.
@@ -82,6 +94,7 @@ impl Port {
             return Body::None;
         };
         let mut list = list;
+        self.targets.take_guest(envelope);
         let envelope = self.envelopes.remove(&mut list, envelope);
         if let Some((kept, _)) = self.line_of(place) {
             *kept = list;
@@ -148,14 +161,27 @@ impl Port {
 
     /// Everything that waits in a line fails.
     pub(super) fn fail_line(&mut self, mut line: List, failure: Failure, reason: Reason, link: u32) {
-        while let Some(envelope) = self.envelopes.pop(&mut line) {
-            self.leave_line(envelope.size);
-            self.drop_body(envelope.body.borrow());
-            if self.requests.known(envelope.request).is_send {
-                self.dead_letter(reason, slot_of((envelope.sender, envelope.sender_generation)));
-            }
-            self.complete(envelope.request, Outcome::Failed(failure, Body::None), link);
+        loop {
+            self.targets.take_guest(line.head());
+            let Some(envelope) = self.envelopes.pop(&mut line) else { return };
+            self.fail_waiting_one(&envelope, failure, reason, link);
         }
+    }
+
+    /// Something that waited in a line fails.
+    pub(super) fn fail_waiting_one(
+        &mut self,
+        envelope: &Envelope,
+        failure: Failure,
+        reason: Reason,
+        link: u32,
+    ) {
+        self.leave_line(envelope.size);
+        self.drop_body(envelope.body.borrow());
+        if self.requests.known(envelope.request).is_send {
+            self.dead_letter(reason, slot_of((envelope.sender, envelope.sender_generation)));
+        }
+        self.complete(envelope.request, Outcome::Failed(failure, Body::None), link);
     }
 }
 

@@ -143,7 +143,7 @@ pub(crate) struct Envelopes {
 impl Envelopes {
     /// Appends an envelope; returns its index, by which [`Envelopes::remove`] finds it.
     pub(crate) fn push(&mut self, list: &mut List, mut envelope: Envelope) -> u32 {
-        envelope.previous = list.tail;
+        (envelope.previous, envelope.next) = (list.tail, NIL);
         let index = if let Some(index) = self.free.pop() {
             self.slab[index as usize] = envelope;
             index
@@ -163,6 +163,19 @@ impl Envelopes {
 
     pub(crate) fn get(&self, index: u32) -> &Envelope {
         &self.slab[index as usize]
+    }
+
+    /// Whether one of a list is of this sender; looks at the last ones first.
+    pub(crate) fn has_of(&self, list: List, sender: (u32, u32)) -> bool {
+        let mut at = list.tail;
+        while at != NIL {
+            let envelope = self.get(at);
+            if (envelope.sender, envelope.sender_generation) == sender {
+                return true;
+            }
+            at = envelope.previous;
+        }
+        false
     }
 
     /// Takes the first one.

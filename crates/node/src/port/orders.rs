@@ -1,11 +1,12 @@
 //! What an isolate asks of its port beside messages: control requests to other nodes, the search for a name, the
 //! names of things. All of it is rare; none is on the path of a message.
 
+use super::dead_letter::Reason;
 use super::peers::{Pushed, link_key};
 use super::record::{INBOUND, NIL};
 use super::request::Place;
 use super::target::Whereabouts;
-use super::{Body, BodyRef, Failure, Handle, Inbox, Outcome, Port, Post, Resolution};
+use super::{Body, BodyRef, Failure, From, Handle, Inbox, Outcome, Port, Post, Resolution};
 use crate::code;
 use crate::link::Link;
 use std::sync::Arc;
@@ -197,7 +198,11 @@ impl Port {
 
     /// Closes the port: nothing more comes in.
     pub fn shut(&mut self) {
-        drop(self.inbox.close());
+        for post in self.inbox.close().posts {
+            if let Post::Message { from: From { request: None, .. }, .. } = post {
+                self.dead_letter(Reason::NodeStopped, NIL);
+            }
+        }
     }
 }
 

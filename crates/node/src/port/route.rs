@@ -263,6 +263,11 @@ impl Port {
         let Some(at) = self.targets.get(handle).map(|target| target.at) else {
             return self.refuse(letter, code::NO_SUCH_WORKER, Reason::NoSuchWorker);
         };
+        if !letter.no_wait
+            && let Some(other) = self.targets.ahead(handle.slot, letter.sender, &self.envelopes)
+        {
+            return self.wait_at(other, Some(handle), letter);
+        }
         match at {
             Whereabouts::Here(worker) if self.slot(worker).is_some() => self.accept(worker, letter, sink),
             Whereabouts::Via(place) if self.targets.get(place).is_some() => {

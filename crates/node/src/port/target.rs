@@ -2,7 +2,7 @@
 //! from. Each is looked up once and then known by a number.
 
 use super::inbox::Handle;
-use super::mailbox::List;
+use super::mailbox::{Envelopes, List};
 use std::collections::HashMap;
 
 /// What is known of where a target is.
@@ -67,9 +67,59 @@ pub(crate) struct Targets {
     free: Vec<u32>,
     by_address: HashMap<(u16, Box<str>), u32>,
     by_handle: HashMap<(u32, Handle), u32>,
+    /// Those that the zone is being asked for, by the name of the worker. Each may turn out to be the same one.
+    asked: HashMap<Box<str>, Vec<u32>>,
+    /// Where a message is to go that waits at another target of its worker's name, by its envelope.
+    guests: HashMap<u32, Handle>,
+}
+
+/// The worker's name in an address.
+fn name_of(address: &str) -> &str {
+    address.split_once('/').map_or(address, |(_, name)| name)
 }
 
 impl Targets {
+    /// What is known of a target has changed.
+    pub(crate) fn set_at(&mut self, index: u32, at: Whereabouts) {
+        let target = &mut self.slab[index as usize];
+        let before = std::mem::replace(&mut target.at, at);
+        let name = name_of(&target.address);
+        if at == Whereabouts::Asked {
+            self.asked.entry(name.into()).or_default().push(index);
+        } else if before == Whereabouts::Asked
+            && let Some(asked) = self.asked.get_mut(name)
+        {
+            asked.retain(|other| *other != index);
+            if asked.is_empty() {
+                self.asked.remove(name);
+            }
+        }
+    }
+
+    /// The other target at which something of this sender waits that may be for the same worker: nothing may pass it.
+    pub(crate) fn ahead(&self, index: u32, sender: (u32, u32), envelopes: &Envelopes) -> Option<u32> {
+        if self.asked.is_empty() {
+            return None;
+        }
+        let target = &self.slab[index as usize];
+        let asked = self.asked.get(name_of(&target.address))?.iter().copied();
+        let mut others = asked.filter(|other| *other != index);
+        others.find(|other| {
+            let other = &self.slab[*other as usize];
+            other.node == target.node && envelopes.has_of(other.line, sender)
+        })
+    }
+
+    /// A message for `target` waits at another one.
+    pub(crate) fn add_guest(&mut self, envelope: u32, target: Handle) {
+        self.guests.insert(envelope, target);
+    }
+
+    /// An envelope leaves the line that it is in; answers with the target that it is for, if that is another one.
+    pub(crate) fn take_guest(&mut self, envelope: u32) -> Option<Handle> {
+        if self.guests.is_empty() { None } else { self.guests.remove(&envelope) }
+    }
+
     fn add(&mut self, node: u16, address: Box<str>, at: Whereabouts) -> u32 {
         let generation = 1;
         let target = Target {
@@ -125,6 +175,9 @@ impl Targets {
 
     /// Frees a target that nothing waits at.
     pub(crate) fn remove(&mut self, index: u32) {
+        if self.slab[index as usize].at == Whereabouts::Asked {
+            self.set_at(index, Whereabouts::Unknown);
+        }
         let target = &mut self.slab[index as usize];
         target.generation = next_generation(target.generation);
         let address = std::mem::take(&mut target.address);

@@ -1,10 +1,9 @@
 //! Where the target of a message is: here, at a peer, or not yet known.
 
 use super::dead_letter::Reason;
-use super::mailbox::List;
+use super::mailbox::{Envelope, List};
 use super::peers::link_key;
 use super::record::NIL;
-use super::request::Place;
 use super::target::Whereabouts;
 use super::{Failure, Handle, Port, Resolution, Sink};
 use crate::code;
@@ -22,7 +21,7 @@ impl Port {
             None => &*address,
         };
         let handle = shared.look_up(name)?;
-        self.targets.known(index).at = Whereabouts::Here(handle);
+        self.targets.set_at(index, Whereabouts::Here(handle));
         Some(handle)
     }
 
@@ -32,7 +31,7 @@ impl Port {
         let (node, address) = (entry.node, entry.address.clone());
         let Some(shared) = self.shared(node).cloned() else { return Err(code::NO_SUCH_WORKER) };
         shared.search(&address, target)?;
-        self.targets.known(target.slot).at = Whereabouts::Asked;
+        self.targets.set_at(target.slot, Whereabouts::Asked);
         Ok(())
     }
 
@@ -40,45 +39,78 @@ impl Port {
         let Some(target) = self.targets.get(handle) else { return };
         let line = std::mem::take(&mut target.line);
         let (node, address) = (target.node, target.address.clone());
-        match result {
-            Resolution::Failed(failure) => {
-                target.at = Whereabouts::Unknown;
-                self.fail_line(line, failure, Reason::of_search(failure.code), NIL);
-            }
-            Resolution::Local(worker) => {
-                target.at = Whereabouts::Here(worker);
-                self.deliver_line(line, worker, sink);
-            }
+        let (at, failed) = match result {
+            Resolution::Failed(failure) => (Whereabouts::Unknown, Some(failure)),
+            Resolution::Local(worker) => (Whereabouts::Here(worker), None),
             Resolution::Remote(link, _) if !link.is_open() => {
                 // It ended while the others were asked, and what ends with it may have ended already.
-                target.at = Whereabouts::Unknown;
-                let unreachable = Failure::new(code::NODE_UNREACHABLE);
-                self.fail_line(line, unreachable, Reason::NodeUnreachable, NIL);
+                (Whereabouts::Unknown, Some(Failure::new(code::NODE_UNREACHABLE)))
             }
             Resolution::Remote(link, worker) => {
                 let name = address.split_once('/').map_or(&*address, |(_, name)| name);
                 let address = format!("{}/{name}", link.peer().name);
                 let place = self.targets.intern_place(node, &address, link_key(node, link.index()), worker);
-                self.targets.known(handle.slot).at = Whereabouts::Via(place);
                 self.link_opened(link, node);
-                self.move_line(line, place.slot);
-                self.drain_place(place.slot);
+                (Whereabouts::Via(place), None)
+            }
+        };
+        self.targets.set_at(handle.slot, at);
+        self.go_on(line, handle, failed, sink);
+    }
+
+    /// What waited at a target goes on, in order: what is for it fails, or goes where it is; what only went behind that goes
+    /// where it was to go.
+    fn go_on<S: Sink>(&mut self, mut line: List, target: Handle, failed: Option<Failure>, sink: &mut S) {
+        let mut places = Vec::new();
+        loop {
+            let guest = self.targets.take_guest(line.head());
+            let Some(envelope) = self.envelopes.pop(&mut line) else { break };
+            match (guest, failed) {
+                (None, Some(failure)) => {
+                    self.fail_waiting_one(&envelope, failure, Reason::of_search(failure.code), NIL);
+                }
+                (guest, _) => self.forward(guest.unwrap_or(target), envelope, &mut places, sink),
             }
         }
-    }
-
-    fn move_line(&mut self, mut line: List, place: u32) {
-        while let Some(envelope) = self.envelopes.pop(&mut line) {
-            let id = envelope.request;
-            let envelope = self.envelopes.push(&mut self.targets.known(place).line, envelope);
-            self.requests.known(id).place = Place::TargetLine { target: place, envelope };
+        for place in places {
+            self.drain_place(place);
         }
     }
 
-    fn deliver_line<S: Sink>(&mut self, mut line: List, worker: Handle, sink: &mut S) {
-        while let Some(envelope) = self.envelopes.pop(&mut line) {
+    /// A message that waited goes where its target is; `places` are those that got something.
+    fn forward<S: Sink>(&mut self, to: Handle, envelope: Envelope, places: &mut Vec<u32>, sink: &mut S) {
+        let Some(at) = self.targets.get(to).map(|target| target.at) else {
+            let stopped = Failure::new(code::NODE_STOPPED);
+            return self.fail_waiting_one(&envelope, stopped, Reason::NodeStopped, NIL);
+        };
+        let sender = (envelope.sender, envelope.sender_generation);
+        let id = envelope.request;
+        if let Some(other) = self.targets.ahead(to.slot, sender, &self.envelopes) {
+            self.requests.known(id).place = self.line_up(other, Some(to), envelope);
+            return;
+        }
+        let here = match at {
+            Whereabouts::Here(worker) if self.slot(worker).is_some() => Some(worker),
+            Whereabouts::Via(place) if self.targets.get(place).is_some() => {
+                self.requests.known(id).place = self.line_up(place.slot, None, envelope);
+                if places.last() != Some(&place.slot) {
+                    places.push(place.slot);
+                }
+                return;
+            }
+            Whereabouts::Asked => None,
+            _ => self.look_up(to.slot),
+        };
+        if let Some(worker) = here {
             let letter = self.leave_for(&envelope);
-            self.accept(worker, letter, sink);
+            return self.accept(worker, letter, sink);
+        }
+        let is_asked = at == Whereabouts::Asked;
+        match if is_asked { Ok(()) } else { self.search(to) } {
+            Ok(()) => self.requests.known(id).place = self.line_up(to.slot, None, envelope),
+            Err(code) => {
+                self.fail_waiting_one(&envelope, Failure::new(code), Reason::of_search(code), NIL);
+            }
         }
     }
 }

@@ -54,6 +54,29 @@ fn what_nobody_had_is_asked_of_a_node_that_comes() {
 }
 
 #[test]
+fn messages_stay_in_order_while_one_address_of_their_worker_is_still_looked_for() {
+    let nodes = [Step::Join { node: 1 }, Step::Join { node: 2 }, start(2, 1, 4), pass(1)];
+    let anywhere = Whom { node: None, name: 1 };
+    for [first, second] in [[anywhere, whom(2, 1)], [whom(2, 1), anywhere]] {
+        // The second address is known, then not; a node that is held up lets the search for the first one take its time.
+        for known in [&[ask(who(1, 0), second, 15), pass(1)][..], &[]] {
+            let held = [Step::Join { node: 0 }, Step::Hold { pair: [0, 1], milliseconds: 30 }];
+            let sends = [first, second, first, second].map(|to| send(who(1, 0), to));
+            run(&[&nodes[..], known, &held, &sends, &[pass(100)]].concat());
+        }
+    }
+}
+
+#[test]
+fn what_comes_to_a_node_behind_its_end_is_counted() {
+    let nodes = [Step::Join { node: 1 }, Step::Join { node: 2 }, start(2, 1, 3)];
+    let anywhere = Whom { node: None, name: 1 };
+    let held = [Step::Hold { pair: [2, 1], milliseconds: 140 }, send(who(1, 0), anywhere), pass(4)];
+    let leaves = [Step::Leave { node: 2, timeout: 50 }, Step::Finish { at: who(2, 0), end: End::Replies }];
+    run(&[&nodes[..], &[ask(who(1, 0), anywhere, 8), pass(153)], &held, &leaves].concat());
+}
+
+#[test]
 fn two_nodes_that_lose_the_first_answer_on_their_way_to_a_channel_reach_each_other_at_once() {
     let nodes = [Step::Join { node: 0 }, Step::Join { node: 1 }];
     for behind in (0..800).step_by(7) {

@@ -36,9 +36,8 @@ pub(crate) struct Worker {
     pub(crate) closing: Option<u64>,
     pub(crate) gone: Option<u64>,
     pub(crate) rejects: bool,
-    /// The last message of each sender, by the address it used: while a plain name is looked for, what is sent to the full
-    /// address passes it.
-    pub(super) last: HashMap<(Sender, Option<usize>), usize>,
+    /// The last message of each sender.
+    pub(super) last: HashMap<Sender, usize>,
 }
 
 /// A node's life, and its worker; `None` is the node itself.

@@ -116,7 +116,7 @@ impl Reference {
                 && message.to.node.is_none_or(|node| node == self.lives[known.life].node),
             || format!("message {id} to {} came to worker {worker}", message.to),
         )?;
-        if let Some(last) = known.last.get(&(message.from, message.to.node))
+        if let Some(last) = known.last.get(&message.from)
             && *last > id
         {
             return Err(format!("message {id} came to worker {worker} behind {last} of the same sender"));
@@ -130,8 +130,8 @@ impl Reference {
                 message.deadline.1
             )
         })?;
-        let way = (message.from, message.to.node);
-        self.workers[worker].last.insert(way, id);
+        let from = message.from;
+        self.workers[worker].last.insert(from, id);
         let message = &mut self.messages[id];
         (message.lent, message.due) = (Some((now, worker)), due);
         Ok(())

@@ -25,6 +25,8 @@ pub(super) struct Writer {
     written: usize,
     /// Records that a key seals, where fewer are wanted than it could.
     most_records: Option<u64>,
+    /// Bytes written so far, to whatever channel.
+    total: u64,
 }
 
 #[derive(Debug)]
@@ -120,7 +122,10 @@ impl Writer {
             while self.written < self.sealed {
                 let (buffer, _) = self.out.parts();
                 match sending.socket.try_write(&buffer[self.written..self.sealed]) {
-                    Ok(written) => self.written += written,
+                    Ok(written) => {
+                        self.written += written;
+                        self.total += written as u64;
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Pumped::Blocked,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Pumped::Failed(error.to_string()),
@@ -141,6 +146,11 @@ impl Writer {
                 Err(error) => return Pumped::Failed(error.to_string()),
             }
         }
+    }
+
+    /// Bytes written so far.
+    pub(super) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Tells the peer that nothing follows, once.

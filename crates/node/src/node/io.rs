@@ -126,11 +126,14 @@ impl Opened {
         done: impl FnOnce(Result<(), OpenError>) + Send + 'static,
     ) -> Self {
         let shared = Shared::new(&options.name, inbox);
+        if let Some(zone) = &options.zone {
+            shared.observed().joins(&zone.zone, zone.role);
+        }
         let Some(zone) = options.zone else {
             let made = Identity::generate().map_err(OpenError::from);
             done(made.map(|identity| {
                 shared.set_id(identity.id().to_string());
-                crate::observe::open(shared.ring());
+                crate::observe::open(&shared);
             }));
             return Self { shared, thread: None };
         };
@@ -231,7 +234,7 @@ impl Shared {
         self.set_id(zone.id().to_string());
         let _ = self.incarnation.set(zone.incarnation());
         *super::lock(&self.zone) = Some(Arc::new(Joined { zone, io: io.clone() }));
-        crate::observe::open(&self.ring);
+        crate::observe::open(self);
         Ok(())
     }
 

@@ -51,8 +51,11 @@ shows(
     let batch = 0;
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
-        for (let i = 0; i < 250; i += 1) zone.emit({ message: `\u001b[32mline\u001b[0m ${batch * 250 + i + 1}` });
-        mock.push();
+        // In 25 events each: more events than frames.
+        for (let i = 1; i <= 250; i += 1) {
+          zone.emit({ message: `\u001b[32mline\u001b[0m ${batch * 250 + i}` });
+          if (i % 10 === 0) mock.push();
+        }
         batch += 1;
         if (batch < 80) return;
         clearInterval(timer);

@@ -87,7 +87,9 @@ impl Node {
         Self { shared, inbox, owner: None }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    /// What its threads share: the way to its workers for a thread that runs none.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 

@@ -1,7 +1,6 @@
 //! Probes, while all is well, while the isolate is held up, while the node drains.
 
 use crate::support::{PATIENCE, eventually, get, served};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use troupe_http::ServeOptions;
 use troupe_node::Error;
@@ -12,12 +11,12 @@ async fn a_loop_that_is_held_up_fails_its_probe_after_the_time_that_was_set_and_
     let served = served(options).await;
     assert_eq!(get(served.address, "/livez").await.json()["status"], "alive");
     assert_eq!(get(served.address, "/readyz").await.json()["status"], "ready");
-    let gate = Arc::new(Mutex::new(()));
-    let closed = gate.lock().unwrap();
-    let (node, held) = (served.node.clone(), gate.clone());
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let node = served.node.clone();
     let blocking = tokio::spawn(async move {
         let block = async move |_| {
-            drop(held.lock());
+            // Holds the whole isolate up until the gate is dropped.
+            let _ = gate.recv();
             Ok::<_, Error>(())
         };
         node.run(block).await
@@ -26,7 +25,7 @@ async fn a_loop_that_is_held_up_fails_its_probe_after_the_time_that_was_set_and_
     assert_eq!(stalled["status"], "stalled");
     assert!(stalled["blockedMs"].as_u64().unwrap() >= 200);
     assert_eq!(get(served.address, "/readyz").await.status, 503);
-    drop(closed);
+    drop(open);
     blocking.await.unwrap().unwrap();
     eventually(served.address, "/livez", |reply| reply.status == 200).await;
     assert_eq!(get(served.address, "/readyz").await.status, 200);

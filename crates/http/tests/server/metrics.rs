@@ -15,7 +15,7 @@ fn parse(text: &str) -> (HashMap<String, String>, Vec<Sample>) {
     let mut family = String::new();
     for line in text.lines() {
         if let Some(help) = line.strip_prefix("# HELP ") {
-            family = help.split_once(' ').unwrap().0.to_owned();
+            help.split_once(' ').unwrap().0.clone_into(&mut family);
             assert!(!types.contains_key(&family), "{family} comes twice");
             continue;
         }
@@ -92,7 +92,7 @@ async fn metrics_keep_to_the_format_whatever_names_are_in_them() {
         (Some(1.0), Some(0.0))
     );
     assert_eq!(value("troupe_peer_round_trip_seconds", "b"), None);
-    assert_eq!(samples.iter().find(|(name, ..)| name == "troupe_process_cpu_seconds_total").unwrap().2, 2.5);
+    assert!(reply.text().contains("\ntroupe_process_cpu_seconds_total 2.5\n"));
     for (name, kind) in &types {
         if kind != "histogram" {
             continue;

@@ -104,7 +104,7 @@ impl Script {
 pub(crate) struct Zone(pub(crate) Arc<Script>);
 
 impl Source for Zone {
-    fn own(&self) -> &str {
+    fn own(&self) -> &'static str {
         "here"
     }
 

@@ -148,7 +148,8 @@ impl Stream {
                         .to_owned()
                 };
                 let (name, id, data) = (field("event"), field("id"), field("data"));
-                self.text = rest.to_owned();
+                let rest = rest.len();
+                self.text.drain(..self.text.len() - rest);
                 if !name.is_empty() {
                     return Some(Event { name, id, data: serde_json::from_str(&data).unwrap() });
                 }

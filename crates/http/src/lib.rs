@@ -21,8 +21,11 @@ mod reading;
 mod routes;
 mod server;
 mod view;
+mod zone;
 
 pub use options::{Levels, MIN_TOKEN, ServeError, ServeOptions};
 pub use server::{Server, serve};
+pub use troupe_node::discovery::Role;
 pub use view::HistoryLimits;
-pub use view::source::{Answer, Member, Role, Source, Topic, Unanswered};
+pub use view::source::{Answer, Member, Source, Topic, Unanswered};
+pub use zone::ZoneSource;

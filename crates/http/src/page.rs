@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::reading::wants_page;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -43,6 +44,18 @@ pub(crate) async fn page(folder: &Path) -> Response {
 pub(crate) async fn file(State(app): State<Arc<App>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(folder) = app.options.page.as_deref()
+        && is_read
+        && !has_extension(&path)
+        && wants_page(request.headers())
+    {
+        // It says in its own way that there is nothing.
+        let mut page = page(folder).await;
+        if page.status() == StatusCode::OK {
+            *page.status_mut() = StatusCode::NOT_FOUND;
+        }
+        return page;
+    }
     let Some(folder) = app.options.page.as_deref().filter(|_| is_read && has_extension(&path)) else {
         return Problem::not_found(format!("there is nothing at {path}")).into_response();
     };

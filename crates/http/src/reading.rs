@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::page::page;
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::view::source::{Role, Topic};
+use crate::view::source::Topic;
 use crate::view::{Cursor, Filter, Level, View};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, header};
@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use troupe_node::discovery::Role;
 
 /// Lines of one answer, unless the caller says otherwise, and at most.
 const LINES: usize = 500;

@@ -10,17 +10,15 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 use troupe_node::node::Shared;
-
-/// Called when a server has ended, from its thread.
-type Ended = Box<dyn FnOnce() + Send>;
 
 /// A server that runs, on a thread of its own. Dropped, it ends.
 pub struct Server {
     address: SocketAddr,
     app: Arc<App>,
-    close: Option<oneshot::Sender<Ended>>,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 /// Serves a node over HTTP, from a thread of its own, so that it answers whatever the node's workers do. `source`: where it
@@ -47,29 +45,25 @@ pub fn serve(
     let view = options.view.then(|| View::new(source.clone(), options.history, random()));
     let (closing, is_closing) = watch::channel(false);
     let app = Arc::new(App::new(node, source, view.clone(), options, is_closing.clone()));
-    let (close, closed) = oneshot::channel::<Ended>();
+    let (close, closed) = oneshot::channel();
     let served = app.clone();
     let run = move || {
-        let ended = runtime.block_on(async move {
+        runtime.block_on(async move {
             let watching = view.map(|view| tokio::spawn(view.run()));
             let accepting = tokio::spawn(connections::accept(listener, router(served), is_closing));
             // An error says that the server was dropped.
-            let ended = closed.await.ok();
+            let _ = closed.await;
             closing.send_replace(true);
             // A panic there was reported when it happened.
             let _ = accepting.await;
             if let Some(watching) = watching {
                 watching.abort();
             }
-            ended
         });
-        drop(runtime);
-        if let Some(ended) = ended {
-            ended();
-        }
     };
-    std::thread::Builder::new().name("troupe-http".into()).spawn(run).map_err(ServeError::System)?;
-    Ok(Server { address, app, close: Some(close) })
+    let thread =
+        std::thread::Builder::new().name("troupe-http".into()).spawn(run).map_err(ServeError::System)?;
+    Ok(Server { address, app, running: Some((close, thread)) })
 }
 
 impl std::fmt::Debug for Server {
@@ -90,14 +84,19 @@ impl Server {
         self.app.is_draining.store(true, Ordering::Relaxed);
     }
 
-    /// Takes no more connections, lets answers that are under way a second to end, then calls `ended` from its thread, which
-    /// ends with that.
+    /// Takes no more connections, lets answers that are under way a second to end, ends the thread; then calls `ended`, from
+    /// another thread.
     pub fn close(mut self, ended: impl FnOnce() + Send + 'static) {
-        if let Some(close) = self.close.take()
-            && let Err(ended) = close.send(Box::new(ended))
-        {
-            // The thread is gone, after a panic.
+        let Some((close, thread)) = self.running.take() else { return ended() };
+        // The thread may have ended by itself, after a panic.
+        let _ = close.send(());
+        let wait = std::thread::Builder::new().name("troupe-close".into()).spawn(move || {
+            // A panic there was reported when it happened.
+            let _ = thread.join();
             ended();
+        });
+        if let Err(error) = wait {
+            log::error!(target: "http", "the end of the server can't be waited for: {error}");
         }
     }
 }

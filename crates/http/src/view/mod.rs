@@ -131,31 +131,38 @@ impl View {
             let until = tokio::time::Instant::now() + CATCH_UP;
             loop {
                 tokio::time::sleep(HOLD).await;
-                let state = self.lock();
-                if state.catching_up.is_empty()
-                    || state.stage.len() >= STAGED
-                    || tokio::time::Instant::now() >= until
-                {
+                if self.lock().catching_up.is_empty() || tokio::time::Instant::now() >= until {
                     break;
                 }
             }
-            let mut state = self.lock();
-            let State { history, stage, .. } = &mut *state;
-            for line in stage.take() {
-                history.push(&line);
-            }
-            let next = history.next();
-            drop(state);
-            self.lines.send_replace(next);
+            self.flush(self.lock());
         }
+    }
+
+    /// Moves what waits into the history, and tells readers.
+    fn flush(&self, mut state: MutexGuard<'_, State>) {
+        let State { history, stage, .. } = &mut *state;
+        for line in stage.take() {
+            history.push(&line);
+        }
+        let next = history.next();
+        drop(state);
+        self.lines.send_replace(next);
     }
 
     /// A member told lines.
     fn put(&self, lines: Vec<Line>) {
-        if !lines.is_empty() {
-            self.lock().stage.put(lines);
-            self.staged.notify_one();
+        if lines.is_empty() {
+            return;
         }
+        let mut state = self.lock();
+        state.stage.put(lines);
+        if state.stage.len() >= STAGED {
+            // Memory before order.
+            return self.flush(state);
+        }
+        drop(state);
+        self.staged.notify_one();
     }
 
     /// The table of nodes has changed.

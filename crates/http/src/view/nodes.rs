@@ -1,10 +1,11 @@
 //! What the view knows of each node: its last state, whether it is there, and since when that is so.
 
 use super::samples::{EVERY, Samples};
-use super::source::{Member, Role};
+use super::source::Member;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use troupe_node::discovery::Role;
 
 /// Nodes that are gone and still shown; who went first is forgotten first.
 const GONE: usize = 256;
@@ -216,6 +217,14 @@ impl Seen {
         let mut node = self.state.clone();
         node.insert("node".into(), self.member.name.clone().into());
         node.insert("id".into(), self.member.id.clone().into());
+        if self.state.is_empty() {
+            // It has told nothing yet: nothing is known, in the shapes that readers go through.
+            node.insert("state".into(), json!(self.presence));
+            for list in ["isolates", "classes", "peers", "failures"] {
+                node.insert(list.into(), json!([]));
+            }
+            node.insert("deadLetters".into(), json!({}));
+        }
         let role = if self.member.role == Role::Supervisor { "supervisor" } else { "node" };
         node.insert("role".into(), role.into());
         node.insert("presence".into(), json!(self.presence));

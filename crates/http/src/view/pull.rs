@@ -1,7 +1,7 @@
 //! Asks the members: who is there, what they log, how they are.
 
 use super::line::Telling;
-use super::source::{Member, Role, Topic};
+use super::source::{Member, Topic};
 use super::{Supervisor, View, now};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use troupe_node::discovery::Role;
 
 /// How often members are looked up and asked for their state.
 const EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +28,9 @@ const LINES: usize = 2_000;
 
 /// Workers of one state.
 const WORKERS: usize = 1_000;
+
+/// Bytes of a state that are read; one of so many workers has some hundred thousand.
+const STATE: usize = 4 << 20;
 
 /// Members that are asked; a zone of more is beyond what one view is for.
 const MEMBERS: usize = 1_024;
@@ -221,8 +225,8 @@ async fn states(view: Arc<View>, member: Member) {
         ticks.tick().await;
         let answer = view.source.ask(&member.name, Topic::Observe, question.clone(), STATE_WITHIN);
         let state = match timeout(STATE_WITHIN, answer).await {
-            Ok(Ok(bytes)) => serde_json::from_slice::<Value>(&bytes).ok(),
-            Ok(Err(_)) | Err(_) => None,
+            Ok(Ok(bytes)) if bytes.len() <= STATE => serde_json::from_slice::<Value>(&bytes).ok(),
+            _ => None,
         };
         {
             let nodes = &mut view.lock().nodes;

@@ -3,17 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
-
-/// What a member is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It runs workers.
-    Node,
-    /// It only looks: a command line, a page.
-    Observer,
-    /// It runs the containers of the zone, and keeps their lines.
-    Supervisor,
-}
+use troupe_node::discovery::Role;
 
 /// A live member of the zone.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,6 +50,8 @@ async fn a_browser_gets_the_page_at_every_address_that_others_get_as_json() {
         assert!(json.header("content-type").ends_with("json"), "{path}");
         assert_eq!(json.header("vary"), "accept");
     }
+    let nowhere = ask(served.address, "GET", "/nowhere", &BROWSER, "").await;
+    assert_eq!((nowhere.status, nowhere.text()), (404, "<!doctype html>"));
     let script = get(served.address, "/assets/index-abc123.js").await;
     assert_eq!((script.status, script.text()), (200, "run()"));
     assert!(

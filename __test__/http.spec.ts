@@ -269,6 +269,38 @@ test('bad options of http are refused', async (t) => {
   }
 });
 
+const talking = `
+  import { Node, debug } from 'troupe';
+  await Node.start(async (node) => {
+    await node.startWorker('talking', {
+      handleMessage(context, message) {
+        debug(message);
+        return context.reply('said');
+      },
+    });
+    console.log(node.http);
+  }, { zone: false, http: { workers: true } });
+`;
+
+test('what a node logs is read and changed while it runs', async (t) => {
+  const program = new Program(t, ['--input-type=module', '--eval', talking], { TROUPE_HOME: zoneHome(t) });
+  await program.until(({ stdout }) => stdout.includes('\n'));
+  const address = program.stdout.trim();
+  const say = (body: string) => ask(address, '/workers/talking', { method: 'POST', body });
+  const put = (levels: unknown) => ask(address, '/logs/levels', { method: 'PUT', body: JSON.stringify({ levels }) });
+  t.deepEqual((await ask(address, '/logs/levels')).json, { levels: 'info' });
+  await say('not to be seen');
+  for (const bad of ['loud', 'info,=debug', 7, 'x'.repeat(5_000)]) {
+    const refused = await put(bad);
+    t.deepEqual([refused.status, refused.code], [400, 'INVALID_ARGUMENT']);
+  }
+  t.is((await put('warn,node=debug')).status, 200);
+  await say('to be seen');
+  t.deepEqual((await ask(address, '/logs/levels')).json, { levels: 'warn,node=debug' });
+  await program.until(({ stderr }) => stderr.includes('to be seen'));
+  t.false(program.stderr.includes('not to be seen'));
+});
+
 const threads = `
   import { readdirSync, readFileSync } from 'node:fs';
   import { Node } from 'troupe';

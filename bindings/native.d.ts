@@ -206,6 +206,9 @@ export declare function stopWorker(node: number, name: string, timeout: number, 
 /** Takes the bytes of a control request or of the answer to one; null when they were taken. */
 export declare function takeControl(request: number): ControlEntry | null;
 
+/** Levels that were set from another thread, once; null when there are none. */
+export declare function takeLevels(): string | null;
+
 /** Takes the records that have come, oldest first. */
 export declare function takeLogs(): Array<LogEntry>;
 

@@ -61,6 +61,7 @@ pub fn serve(node: u32, options: Serve) -> Result<Served> {
         workers: options.workers,
         view: options.view,
         stall: Duration::try_from_secs_f64(options.stall_ms / 1000.0).unwrap_or(Duration::MAX),
+        levels: Some(Arc::new(crate::log::SharedLevels)),
         ..ServeOptions::local()
     };
     let served = with(|isolate| {

@@ -14,7 +14,7 @@ use troupe_node::node::Shared;
 const STREAMS: usize = 128;
 
 /// Bytes of messages to workers that are under way, in KiB. They wait in memory until the isolate takes them.
-pub(crate) const CALL_KIB: usize = 64 << 10;
+pub(crate) const CALL_KIB: usize = 128 << 10;
 
 /// How long a member may take to answer what a request waits for.
 const ASK_WITHIN: Duration = Duration::from_secs(5);

@@ -3,12 +3,13 @@
 use crate::app::{App, CALL_KIB};
 use crate::params::Params;
 use crate::problem::Problem;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,9 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// A caller whose time is over is answered so much later at the latest, also when the isolate is held up and its own clock with it.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// A message that is not taken is read for so long, at most.
+const DISCARD_WITHIN: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
@@ -29,25 +33,43 @@ pub(crate) struct Options {
 
 /// Lets calls through when they are enabled, and as long as their messages fit into memory together.
 pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if !app.options.workers {
-        return Problem::forbidden(
-            "messages to workers are not taken here: start the node with http: { listen, workers: true }",
-        )
-        .into_response();
-    }
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
     // A message whose length nobody said may be as long as any.
-    let length = length.unwrap_or(MAX_MESSAGE).min(MAX_MESSAGE);
-    let permits = (length.div_ceil(1024) + 1).min(CALL_KIB) as u32;
-    match app.calls.clone().try_acquire_many_owned(permits) {
-        Ok(_held) => next.run(request).await,
-        Err(_) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "TOO_MANY_REQUESTS",
-            "64 MiB of messages are under way; try again",
+    let length: usize = length.unwrap_or(MAX_MESSAGE);
+    let refused = if !app.options.workers {
+        Problem::forbidden(
+            "messages to workers are not taken here: start the node with http: { listen, workers: true }",
         )
-        .into_response(),
+    } else if length > MAX_MESSAGE {
+        let detail = format!(
+            "the message has {length} bytes; at most 16 MiB travel: split it, or send where to find it"
+        );
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "MESSAGE_TOO_LARGE", detail)
+    } else {
+        let permits = (length.div_ceil(1024) + 1).min(CALL_KIB) as u32;
+        match app.calls.clone().try_acquire_many_owned(permits) {
+            Ok(_held) => return next.run(request).await,
+            Err(_) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "TOO_MANY_REQUESTS",
+                "128 MiB of messages are under way; try again",
+            ),
+        }
+    };
+    // Who still sends would otherwise see the connection break, and not the answer.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, discard(request.into_body())).await;
+    refused.into_response()
+}
+
+/// Reads a body that nobody wants, as far as it is not much longer than a message.
+async fn discard(body: Body) {
+    let (mut chunks, mut left) = (body.into_data_stream(), 2 * MAX_MESSAGE);
+    while let Some(Ok(chunk)) = chunks.next().await {
+        if chunk.len() > left {
+            return;
+        }
+        left -= chunk.len();
     }
 }
 

@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
+/// Bytes of levels; a line for each part of the runtime has some hundred.
+const LONGEST: usize = 4_096;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
@@ -25,6 +28,12 @@ pub(crate) async fn set_levels(State(app): State<Arc<App>>, body: Bytes) -> Resu
     let wanted = serde_json::from_slice::<Wanted>(&body).map_err(|error| {
         Problem::invalid(format!("expected an object such as {{\"levels\":\"info,channel=debug\"}}: {error}"))
     })?;
+    if wanted.levels.len() > LONGEST {
+        return Err(Problem::invalid(format!(
+            "levels have {} bytes; at most {LONGEST} make sense",
+            wanted.levels.len()
+        )));
+    }
     levels.set_levels(&wanted.levels).map_err(Problem::invalid)?;
     Ok(answer(&levels.levels()))
 }

@@ -11,7 +11,7 @@ import { attempt, Failure, isMain, main, root, run, say, toolEnv } from './shell
 
 const nativeSources = [
   ...['Cargo.toml', 'Cargo.lock', 'bindings/Cargo.toml', 'bindings/build.rs', 'bindings/src'],
-  ...['proto', 'node'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
+  ...['proto', 'node', 'http'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
 ];
 const librarySources = ['lib', 'tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json'];
 const pageSources = [

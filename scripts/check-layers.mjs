@@ -1,4 +1,4 @@
-// Arrows point down only: lib → bindings → crates/node → crates/proto, and inside lib from the public classes to what they stand on.
+// Arrows point down only: lib → bindings → crates/http → crates/node → crates/proto, and inside lib from the public classes to what they stand on.
 // `node scripts/check-layers.mjs` lists every import that points up.
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -6,7 +6,12 @@ import { filesUnder } from './freshness.mjs';
 import { Failure, isMain, main, root } from './shell.mjs';
 
 /** The crates, lowest first; each may stand on lower ones only. */
-const crates = { 'crates/proto': 'troupe-proto', 'crates/node': 'troupe-node', bindings: 'troupe-bindings' };
+const crates = {
+  'crates/proto': 'troupe-proto',
+  'crates/node': 'troupe-node',
+  'crates/http': 'troupe-http',
+  bindings: 'troupe-bindings',
+};
 /** What the pure crate must not reach for: the time now, a socket, a file, a thread, a runtime. An instant may be passed in. */
 const impure = /\b(tokio|std::(net|fs|thread|process|env)|(Instant|SystemTime)::now)\b/;
 

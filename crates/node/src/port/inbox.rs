@@ -42,7 +42,7 @@ impl Failure {
     }
 }
 
-/// The outcome of a request.
+/// The outcome of a request, for a caller in Rust.
 #[derive(Debug)]
 pub enum Outcome {
     /// The reply.
@@ -50,6 +50,9 @@ pub enum Outcome {
     /// It failed; the body is the cause, if there is one.
     Failed(Failure, Body),
 }
+
+/// Called once with the outcome, on the thread of the port.
+pub type Callback = Box<dyn FnOnce(Outcome) + Send>;
 
 /// Who sent a message that comes through the inbox, and the request that it is.
 #[derive(Clone, Copy)]

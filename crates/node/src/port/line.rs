@@ -56,7 +56,11 @@ impl Port {
         let id = if let Some(id) = letter.request {
             id
         } else {
-            let Some((id, generation)) = self.requests.open_inbound(Origin::Isolate) else {
+            let origin = match letter.report {
+                Report::Callback(key) => Origin::Callback(key),
+                Report::Record(_) | Report::Nobody => Origin::Isolate,
+            };
+            let Some((id, generation)) = self.requests.open_inbound(origin) else {
                 self.refuse_with(letter, Failure::full(full::REQUESTS), Reason::MailboxFull);
                 return None;
             };

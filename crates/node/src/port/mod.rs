@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod body;
+mod call;
 mod census;
 mod clock;
 mod dead_letter;
@@ -32,7 +33,7 @@ pub use body::{Body, BodyRef};
 pub(crate) use census::{Census, ClassCensus, WorkerCensus};
 pub use clock::{TICKS_PER_MS, at_ms, now_ms, now_ticks};
 pub use dead_letter::{Reason, counts as dead_letters};
-pub use inbox::{Failure, Handle, Inbox, Outcome};
+pub use inbox::{Callback, Failure, Handle, Inbox, Outcome};
 pub(crate) use inbox::{From, Post, Resolution};
 pub use life::StartError;
 pub use listing::WorkerState;
@@ -152,6 +153,9 @@ pub struct Port {
     controls: HashMap<u32, KeptControl>,
     /// Control requests of peers that the isolate has fetched and not answered: their link, and their share of its room.
     fetched: HashMap<Handle, (u32, usize)>,
+    callbacks: HashMap<u64, Callback>,
+    next_callback: u64,
+    call_targets: call::CallTargets,
     /// Names of peers whose links are gone, for the failures that tell of them.
     gone_peers: VecDeque<(u32, String)>,
     mail: Mail,
@@ -196,6 +200,9 @@ impl Port {
             sends: Vec::new(),
             waiting: (0, 0),
             stopping: BTreeSet::new(),
+            callbacks: HashMap::new(),
+            next_callback: 0,
+            call_targets: call::CallTargets::new(),
             controls: HashMap::new(),
             fetched: HashMap::new(),
             gone_peers: VecDeque::new(),

@@ -56,6 +56,7 @@ impl Port {
             (Origin::Link { link, slot, generation }, Outcome::Failed(failure, cause)) => {
                 self.send_failure(link, Handle { slot, generation }, failure, cause.borrow());
             }
+            (Origin::Callback(key), outcome) => self.call_back(key, outcome),
         }
     }
 
@@ -93,6 +94,12 @@ impl Port {
             link,
         ];
         self.emit_body(incoming::FAIL, words, cause);
+    }
+
+    pub(super) fn call_back(&mut self, key: u64, outcome: Outcome) {
+        if let Some(callback) = self.callbacks.remove(&key) {
+            callback(outcome);
+        }
     }
 
     /// The asker gave up: its message is withdrawn or called off, wherever it is, and so is what is nested in it.

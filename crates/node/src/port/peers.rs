@@ -109,6 +109,7 @@ impl Port {
             Pushed::Closed => return self.refuse_unreachable(letter, link),
             Pushed::TooLong => return self.refuse(letter, code::MESSAGE_TOO_LARGE, Reason::TooLarge),
         }
+        self.report_sent(letter.report);
         if !letter.no_wait {
             let target = self.targets.known(target);
             target.credit = target.credit.saturating_sub(1);

@@ -13,6 +13,8 @@ pub(crate) enum Origin {
     Isolate,
     /// A peer: index of the link, and the correlation it gave.
     Link { link: u32, slot: u32, generation: u32 },
+    /// A Rust caller outside of the isolate: a key of the port's callbacks.
+    Callback(u64),
     /// The isolate, by the number of the request: it waits for something other than a reply to a message.
     Order,
 }
@@ -224,22 +226,22 @@ mod tests {
     #[test]
     fn a_million_requests_of_others_may_be_open_and_a_closed_one_makes_room() {
         let mut requests = Requests::default();
-        let (first, _) = requests.open_inbound(Origin::Isolate).unwrap();
+        let (first, _) = requests.open_inbound(Origin::Callback(0)).unwrap();
         for _ in 1..MAX_OPEN {
-            assert!(requests.open_inbound(Origin::Isolate).is_some());
+            assert!(requests.open_inbound(Origin::Callback(0)).is_some());
         }
-        assert_eq!(requests.open_inbound(Origin::Isolate), None);
+        assert_eq!(requests.open_inbound(Origin::Callback(0)), None);
         assert_eq!(requests.open(), MAX_OPEN as usize);
         requests.close(first);
-        assert!(requests.open_inbound(Origin::Isolate).is_some());
+        assert!(requests.open_inbound(Origin::Callback(0)).is_some());
     }
 
     #[test]
     fn a_number_from_before_does_not_find_the_request_that_has_it_now() {
         let mut requests = Requests::default();
-        let (id, before) = requests.open_inbound(Origin::Isolate).unwrap();
+        let (id, before) = requests.open_inbound(Origin::Callback(0)).unwrap();
         requests.close(id);
-        let (again, now) = requests.open_inbound(Origin::Isolate).unwrap();
+        let (again, now) = requests.open_inbound(Origin::Callback(0)).unwrap();
         assert_eq!(again, id, "numbers are used again");
         assert!(requests.get(id, before).is_none());
         assert!(requests.get(id, 0).is_none());

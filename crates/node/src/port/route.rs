@@ -26,11 +26,13 @@ pub(super) struct Letter<'a> {
     pub(super) deadline: u64,
 }
 
-/// Who hears how a send fared. Silence within the batch means that it was taken.
+/// Who hears how a send fared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Report {
     /// The isolate, by the number of the record in the batch.
     Record(u32),
+    /// A caller in Rust.
+    Callback(u64),
     Nobody,
 }
 
@@ -145,6 +147,7 @@ impl Port {
         }
         let fits = slot.line().is_empty() && slot.has_room_for(letter.size);
         if fits || letter.has_place {
+            self.report_sent(letter.report);
             self.take(handle.slot, letter, sink);
         } else if letter.no_wait
             || slot.overflow == super::Overflow::Reject
@@ -329,5 +332,16 @@ impl Port {
             return;
         }
         self.drop_body(letter.body);
+        match letter.report {
+            Report::Callback(key) => self.call_back(key, Outcome::Failed(failure, Body::None)),
+            Report::Record(_) | Report::Nobody => {}
+        }
+    }
+
+    pub(super) fn report_sent(&mut self, report: Report) {
+        // To an isolate, silence within the batch means that it was taken.
+        if let Report::Callback(key) = report {
+            self.call_back(key, Outcome::Reply(Body::None));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One line of the history: what a container printed, what a node recorded, what the supervisor has to say of either.
 
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How much a line matters, as a node's log says it.
@@ -62,6 +63,25 @@ impl Line {
         let worker = self.worker.as_ref().map_or(0, String::len);
         let fields = self.fields.as_ref().map_or(0, |fields| fields.values().map(value_cost).sum());
         OVERHEAD + self.node.len() + self.name.len() + worker + self.message.len() + fields
+    }
+
+    /// Cuts what makes it longer than this many bytes, and says so: its fields first, then its message.
+    pub fn bound(&mut self, longest: usize) {
+        if self.cost() <= longest {
+            return;
+        }
+        self.fields = None;
+        let kept =
+            (0..=self.message.len().min(longest / 2)).rev().find(|at| self.message.is_char_boundary(*at));
+        let kept = kept.unwrap_or_default();
+        if kept < self.message.len() {
+            let cut = self.message.len() - kept;
+            self.message.truncate(kept);
+            // Writing to a string does not fail.
+            let _ = write!(self.message, " … (cut here, {cut} more bytes)");
+        } else {
+            self.message.push_str(" … (its fields were too long)");
+        }
     }
 }
 

@@ -274,8 +274,26 @@ impl Supervisor {
         nodes.len()
     }
 
+    /// Whether a node is one of its containers.
+    #[must_use]
+    pub fn keeps(&self, node: &str) -> bool {
+        self.lock().keepers.contains_key(node)
+    }
+
+    /// The names of its nodes, in order.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<String> {
+        self.lock().keepers.keys().cloned().collect()
+    }
+
     fn is_ending(&self) -> bool {
         *self.0.ending.borrow()
+    }
+
+    /// Whether it is ending, and the change of that.
+    #[must_use]
+    pub fn ending(&self) -> watch::Receiver<bool> {
+        self.0.ending.subscribe()
     }
 
     /// How many plans were applied, and the changes of that.

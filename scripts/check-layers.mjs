@@ -10,6 +10,7 @@ const crates = {
   'crates/proto': 'troupe-proto',
   'crates/node': 'troupe-node',
   'crates/http': 'troupe-http',
+  'crates/supervisor': 'troupe-supervisor',
   bindings: 'troupe-bindings',
 };
 /** What the pure crate must not reach for: the time now, a socket, a file, a thread, a runtime. An instant may be passed in. */
@@ -51,6 +52,8 @@ function crateProblems() {
     for (const [dependency, built] of dependenciesIn(join(root, folder, 'Cargo.toml'))) {
       if (built && names.indexOf(dependency) > names.indexOf(name))
         problems.push(`${folder} depends on ${dependency}, which stands above it`);
+      if (built && folder === 'bindings' && dependency === 'troupe-supervisor')
+        problems.push('bindings depends on troupe-supervisor, a program of its own');
       if (built && dependency === 'troupe-testkit') problems.push(`${folder} depends on the testkit outside its tests`);
       if (built && folder === 'crates/proto' && dependency === 'tokio')
         problems.push('crates/proto depends on tokio: it is pure');

@@ -56,6 +56,9 @@ function statOf(file: string): { state: string | undefined; group: string | unde
   }
 }
 
+/** Whether a process lives. One that has ended and that nobody has waited for does not. Linux only. */
+export const lives = (pid: number): boolean => !['Z', undefined].includes(statOf(`/proc/${pid}/stat`)?.state);
+
 /** How a program ended. */
 export interface End {
   code: number | null;
@@ -91,8 +94,14 @@ export class Program {
   readonly #title: string;
   readonly #isBehindTsx: boolean;
 
-  /** Starts it; `t` ends it at the latest. */
-  constructor(t: ExecutionContext, args: string[], env: Record<string, string>, node = process.execPath) {
+  /** Starts it; `t` ends it at the latest. `input`: its standard input is a pipe that the test holds, until {@link closeInput}. */
+  constructor(
+    t: ExecutionContext,
+    args: string[],
+    env: Record<string, string>,
+    node = process.execPath,
+    { input = false } = {},
+  ) {
     this.#title = args.at(-1) ?? '';
     this.#isBehindTsx = args[0] === tsx;
     // Of ours only what a program needs: a variable of the developer's machine must not change what is printed.
@@ -104,7 +113,7 @@ export class Program {
     // A process group of its own: `tsx` runs the program as a child, and killing must reach both.
     this.#process = spawn(node, args, {
       env: { ...inherited, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       detached: true,
     });
     running.add(this);
@@ -154,6 +163,11 @@ export class Program {
       // It has ended: that is what teardown wants.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
+  }
+
+  /** Ends its standard input. */
+  closeInput(): void {
+    this.#process.stdin?.end();
   }
 
   /** Suspends it; resolves when every thread of it stands still, for a signal is not obeyed at once. Linux only. */

@@ -44,6 +44,8 @@ pub struct Shared {
     ring: Arc<Ring>,
     /// What else those see who observe it.
     observed: Observed,
+    /// Nodes whose lines are in it as well.
+    covered: Mutex<Vec<String>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -88,6 +90,7 @@ impl Shared {
             incarnation: OnceLock::new(),
             ring: Arc::default(),
             observed: Observed::default(),
+            covered: Mutex::default(),
         })
     }
 
@@ -142,6 +145,17 @@ impl Shared {
     /// The links of the node, and the nodes it dials: of those that are members, by name.
     pub(crate) fn peers(&self) -> Vec<(NodeId, Option<Arc<Link>>)> {
         self.zone().map_or_else(Vec::new, |zone| zone.peers())
+    }
+
+    /// Says that the lines of these nodes are in the ring of this one, where readers find them from here on.
+    pub fn cover(&self, nodes: Vec<String>) {
+        *lock(&self.covered) = nodes;
+    }
+
+    /// The nodes whose lines are in its ring beside its own.
+    #[must_use]
+    pub fn covered(&self) -> Vec<String> {
+        lock(&self.covered).clone()
     }
 
     fn zone(&self) -> Option<Arc<Joined>> {

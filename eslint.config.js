@@ -38,7 +38,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['lib/**/*.ts', '__test__/**/*.ts', 'examples/**/*.ts', 'interop/**/*.ts'],
+    files: ['lib/**/*.ts', 'cli/**/*.ts', '__test__/**/*.ts', 'examples/**/*.ts', 'interop/**/*.ts'],
     extends: [tseslint.configs.recommended],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

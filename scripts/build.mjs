@@ -1,7 +1,18 @@
-// `npm run build`: the native add-on beside this package's root (Rust, release) and lib/ to dist/ (TypeScript).
+// `npm run build`: the native add-on beside this package's root (Rust, release) and lib/ and cli/ to dist/ (TypeScript).
 // With --native or --library only that one; --target (a Rust target, for the release workflow) builds for another platform.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeAddon, describingEnv, itemsFolder } from './describe-addon.mjs';
 import { hashOf, isFresh, stamp } from './freshness.mjs';
@@ -12,7 +23,14 @@ const nativeSources = [
   ...['Cargo.toml', 'Cargo.lock', 'bindings/Cargo.toml', 'bindings/build.rs', 'bindings/src'],
   ...['proto', 'node'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
 ];
-const librarySources = ['lib', 'tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json'];
+const librarySources = [
+  'lib',
+  'cli',
+  'tsconfig.base.json',
+  'tsconfig.build.json',
+  'tsconfig.cli.json',
+  'package-lock.json',
+];
 
 /** Says what is missing where the Rust compiler is absent or too old; resolves with its own platform, in Rust's words. */
 async function requireRust() {
@@ -61,12 +79,18 @@ export async function buildNative(target) {
   stamp('native', hash);
 }
 
-/** Compiles lib/ to dist/. */
+/** Compiles lib/ to dist/ and cli/, which stands on that, to dist/cli/. */
 export async function buildLibrary() {
-  say('compiling the TypeScript library …');
+  say('compiling the TypeScript library and the command line …');
   const hash = hashOf(...librarySources);
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  const dist = join(root, 'dist');
+  rmSync(dist, { recursive: true, force: true });
   await run('tsc', ['-p', 'tsconfig.build.json']);
+  await run('tsc', ['-p', 'tsconfig.cli.json']);
+  chmodSync(join(dist, 'cli', 'main.js'), 0o755);
+  cpSync(join(root, 'cli', 'templates'), join(dist, 'cli', 'templates'), { recursive: true });
+  const { jsonSchema } = await import(pathToFileURL(join(dist, 'cli', 'config', 'shape.js')).href);
+  writeFileSync(join(dist, 'troupe.schema.json'), `${JSON.stringify(jsonSchema(), null, 2)}\n`);
   stamp('library', hash);
 }
 

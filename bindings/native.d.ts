@@ -34,12 +34,14 @@ export interface LogEntry {
   message: string
 }
 
-/** A live node of the zone. */
+/** A live member of the zone. */
 export interface MemberEntry {
   /** Its name. */
   name: string
   /** Identifier of its identity, in hexadecimal. */
   id: string
+  /** What it is: 0 a node, 1 an observer, 2 the supervisor. */
+  role: number
 }
 
 /** How a node is opened; `lib/options.ts` has checked it. */
@@ -52,6 +54,8 @@ export interface OpenNode {
   listen: string
   /** Whether members may start code here that this node does not have. */
   acceptCode: boolean
+  /** What it is in the zone: 0 a node, 1 an observer, 2 the supervisor. */
+  role: number
 }
 
 /** One worker of a listing. */
@@ -111,7 +115,7 @@ export declare function listWorkers(node: number, prefix: string, limit: number)
 /** Slot of a worker of this isolate, its generation in word 4; -1: none of that name. */
 export declare function lookUp(node: number, name: string): number;
 
-/** The live members of the node's zone but itself, looked up now, sorted by name. */
+/** The live members of the node's zone but itself, in whatever role, looked up now, sorted by name. */
 export declare function members(node: number): Array<MemberEntry>;
 
 /** Identifier of the node's identity, in hexadecimal; empty until it is open. */

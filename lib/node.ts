@@ -23,6 +23,7 @@ import {
   type NodeOptions,
   type NodeSettings,
   type RequestOptions,
+  type Role,
   type SendOptions,
   type StartOptions,
   type StartWorkerSettings,
@@ -115,6 +116,11 @@ export class Node implements NodeHandle {
     return Node.#open(nodeSettings(options));
   }
 
+  /** @internal The same, of checked options. */
+  static openAs(settings: NodeSettings): Promise<Node> {
+    return Node.#open(settings);
+  }
+
   static async #open(settings: NodeSettings): Promise<Node> {
     const { name, zone } = settings;
     const host = isIP(settings.host) !== 0 ? settings.host : (await lookup(settings.host)).address;
@@ -125,7 +131,9 @@ export class Node implements NodeHandle {
     try {
       await order<unknown>(name, NO_LIMIT, (id, generation) => {
         const acceptCode = settings.acceptCode ?? true;
-        number = native.openNode({ name, ...(zone === false ? {} : { zone }), listen, acceptCode }, id, generation);
+        const { role } = settings;
+        const inZone = zone === false ? {} : { zone };
+        number = native.openNode({ name, ...inZone, listen, acceptCode, role }, id, generation);
         opening.set(number, []);
       });
       const node = new Node(settings, number, alive);
@@ -148,6 +156,11 @@ export class Node implements NodeHandle {
   /** @internal */
   get zone(): string | false {
     return this.#settings.zone;
+  }
+
+  /** @internal */
+  get role(): Role {
+    return this.#settings.role;
   }
 
   /** @internal */

@@ -2,6 +2,7 @@
  * Options as users write them, checked and turned into the plain numbers that cross the bridge. Every default of the package stands
  * here. A key that no one knows or a value that does not do is INVALID_ARGUMENT, with what was expected.
  */
+import { randomBytes } from 'node:crypto';
 import { checkName, defaultNodeName, nodeName } from './address.ts';
 import { milliseconds, type Duration } from './duration.ts';
 import { invalidArgument, invalidRange, invalidType } from './errors.ts';
@@ -90,7 +91,15 @@ export interface NodeSettings {
   /** Undefined: by where the other member is. */
   acceptCode: boolean | undefined;
   workers: Map<string, WorkerClass>;
+  role: Role;
 }
+
+/** What a member is in its zone: a node, an observer, the supervisor. The numbers of `crates/node/src/discovery/mod.rs`. */
+export type Role = 0 | 1 | 2;
+/** A member that runs workers. */
+export const NODE = 0;
+/** A member that looks on. */
+export const OBSERVER = 1;
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_DRAIN_MS = 5_000;
@@ -160,6 +169,16 @@ export function nodeSettings(options: NodeOptions | undefined, start = false): N
       : listenAddress(listen, 'listen')),
     acceptCode,
     workers: workerClasses(workers),
+    role: NODE,
+  };
+}
+
+/** How to make an observer of a zone. It runs no workers and takes no code. */
+export function observerSettings(zone: string | undefined): NodeSettings {
+  const name = `observer-${process.pid}-${randomBytes(2).toString('hex')}`;
+  return {
+    ...nodeSettings({ name, listen: '127.0.0.1:0', acceptCode: false, ...(zone === undefined ? {} : { zone }) }),
+    role: OBSERVER,
   };
 }
 

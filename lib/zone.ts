@@ -5,7 +5,7 @@ import { native } from './native.ts';
 import { Node } from './node.ts';
 import type { NodeHandle } from './node-handle.ts';
 import { checkName } from './address.ts';
-import { zoneSettings } from './options.ts';
+import { NODE, zoneSettings } from './options.ts';
 import type { Duration } from './duration.ts';
 import { RemoteNode } from './remote-node.ts';
 
@@ -33,8 +33,10 @@ function checkNode(node: unknown): asserts node is Node {
 
 function look(node: Node, filter: string): NodeHandle[] {
   if (node.signal.aborted) throw fromCode('NODE_STOPPED', { node: node.name });
-  const found: NodeHandle[] = native.members(node.number).map(({ name, id }) => handleOf(node, name, id));
-  found.push(node);
+  // Only nodes run workers: observers and the supervisor are members and no nodes of the zone.
+  const members = native.members(node.number).filter(({ role }) => role === NODE);
+  const found: NodeHandle[] = members.map(({ name, id }) => handleOf(node, name, id));
+  if (node.role === NODE) found.push(node);
   return found
     .filter(({ name }) => name.startsWith(filter))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

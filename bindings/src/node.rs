@@ -3,6 +3,7 @@
 use crate::isolate::{Isolate, with};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
+use troupe_node::discovery::Role;
 use troupe_node::node::{NodeOptions, Opened};
 use troupe_node::port::{Body, BodyRef, Failure, Handle, Outcome};
 use troupe_node::zone::ZoneOptions;
@@ -27,6 +28,8 @@ pub struct OpenNode {
     pub listen: String,
     /// Whether members may start code here that this node does not have.
     pub accept_code: bool,
+    /// What it is in the zone: 0 a node, 1 an observer, 2 the supervisor.
+    pub role: u32,
 }
 
 /// Opens a node and returns its number; the order is answered when it has joined its zone. Its failure has as its cause a
@@ -37,6 +40,9 @@ pub fn open_node(options: OpenNode, request: u32, generation: u32) -> Result<u32
         None => None,
         Some(zone) => {
             let home = crate::zone::home()?;
+            let role = u8::try_from(options.role).ok().and_then(Role::from_number);
+            let role =
+                role.ok_or_else(|| Error::from_reason(format!("{} is no role of a member", options.role)))?;
             let listen = options.listen.parse().map_err(|_| {
                 Error::from_reason(format!(
                     "{:?} is no address to listen on: an IP address and a port",
@@ -49,6 +55,7 @@ pub fn open_node(options: OpenNode, request: u32, generation: u32) -> Result<u32
                 node_name: options.name.clone(),
                 listen,
                 accept_code: options.accept_code,
+                role,
             })
         }
     };

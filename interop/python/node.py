@@ -40,7 +40,7 @@ class Node:
         self._directory.announce(own.identity.id, own.name, own.incarnation, port)
 
     def members(self) -> list[Member]:
-        """The live nodes but this one."""
+        """The live members but this one."""
         return [member for member in self._directory.members() if member.id != self._membership.identity.id]
 
     async def session(self, name: str) -> Session:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from identity import Identity, is_name
 
-RECORD = struct.Struct("<8s32sQQI16sQB16sIHB")
+RECORD = struct.Struct("<8s32sQQI16sQB16sIHBB")
+# The role of a member that runs workers.
+NODE = 0
 FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -26,6 +28,7 @@ class Member:
     incarnation: int
     host: str
     port: int
+    role: int
 
 
 def machine() -> tuple[bytes, int]:
@@ -69,7 +72,7 @@ class Directory:
         return content[8:]
 
     def members(self) -> list[Member]:
-        """The live nodes."""
+        """The live members, in whatever role."""
         found = []
         for entry in self.nodes.iterdir():
             try:
@@ -88,20 +91,20 @@ class Directory:
     def _read(self, content: bytes) -> Member | None:
         if len(content) < RECORD.size:
             return None
-        magic, id, incarnation, _, _, boot, network, family, ip, _, port, length = RECORD.unpack_from(content)
+        magic, id, incarnation, _, _, boot, network, family, ip, _, port, role, length = RECORD.unpack_from(content)
         name = content[RECORD.size:]
-        if magic != b"troupeN\x01" or family not in (4, 6) or len(name) != length or not is_name(name):
+        if magic != b"troupeN\x02" or family not in (4, 6) or role > 2 or len(name) != length or not is_name(name):
             return None
         elsewhere = any(one and other and one != other for one, other in
                         [(int.from_bytes(boot, "big"), int.from_bytes(self._boot, "big")), (network, self._network)])
         address = ipaddress.IPv4Address(ip[:4]) if family == 4 else ipaddress.IPv6Address(ip)
-        return None if elsewhere else Member(id, name.decode(), incarnation, str(address), port)
+        return None if elsewhere else Member(id, name.decode(), incarnation, str(address), port, role)
 
     def announce(self, id: bytes, name: str, incarnation: int, port: int) -> None:
         """Puts the record of a node that listens on this port of 127.0.0.1 in place, and holds its lock."""
         ip = ipaddress.IPv4Address("127.0.0.1").packed.ljust(16, b"\0")
-        record = RECORD.pack(b"troupeN\x01", id, incarnation, time.time_ns() // 1_000_000, os.getpid(), self._boot,
-                             self._network, 4, ip, 0, port, len(name)) + name.encode()
+        record = RECORD.pack(b"troupeN\x02", id, incarnation, time.time_ns() // 1_000_000, os.getpid(), self._boot,
+                             self._network, 4, ip, 0, port, NODE, len(name)) + name.encode()
         path = self.nodes / f"{name}.node"
         while True:
             draft = self.folder / "drafts" / os.urandom(8).hex()

@@ -9,7 +9,7 @@ use std::{
 
 use troupe_proto::noise::NodeId;
 
-use super::{Member, records};
+use super::{Member, Role, records};
 
 /// What a node says of itself. Its identity and incarnation are made anew at every start and live in its memory only.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Announce {
     pub address: SocketAddr,
     /// A random number, not zero.
     pub incarnation: u64,
+    /// What it is in the zone.
+    pub role: Role,
 }
 
 /// Keeps a node's record in the zone. Dropping it, or the death of the process, takes the node out of the zone.

@@ -85,13 +85,13 @@ impl Directory {
     /// Puts a node's record in place: from now on it is a member, until the announcement is dropped or the process dies.
     /// The record of a dead node of that name makes room; a live one is [`AnnounceError::NameTaken`].
     pub fn announce(&self, announce: Announce) -> Result<Announcement, AnnounceError> {
-        let Announce { id, name, address, incarnation } = announce;
+        let Announce { id, name, address, incarnation, role } = announce;
         if let Err(reason) = check_name(&name) {
             return Err(AnnounceError::BadName { name, reason });
         }
         let since_unix_ms =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let member = Member { id, name, address, incarnation, since_unix_ms };
+        let member = Member { id, name, address, incarnation, since_unix_ms, role };
         let record = Record { member, process: process::id(), machine: self.records.machine };
         let (path, held) = self.records.claim(&record, &self.zone)?;
         Ok(Announcement::new(record.member, path, held))

@@ -37,7 +37,49 @@ pub mod fuzzing {
     }
 }
 
-/// A live node of the zone, as it announced itself.
+/// What a member is in its zone. Only nodes run workers: whoever looks for a worker, or for the nodes of the zone, passes
+/// the others over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// It runs workers.
+    #[default]
+    Node,
+    /// It looks on, as the command line and the page do.
+    Observer,
+    /// It starts the zone's nodes and keeps them up.
+    Supervisor,
+}
+
+impl Role {
+    /// The role with this number; `None` for a number without a meaning.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Node),
+            1 => Some(Self::Observer),
+            2 => Some(Self::Supervisor),
+            _ => None,
+        }
+    }
+
+    /// Its number, as records carry it.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Its name: `node`, `observer` or `supervisor`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Observer => "observer",
+            Self::Supervisor => "supervisor",
+        }
+    }
+}
+
+/// A live member of the zone, as it announced itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Identifier of its identity. A dial expects this one and no other to answer.
@@ -50,6 +92,8 @@ pub struct Member {
     pub incarnation: u64,
     /// When it announced itself: milliseconds since 1970 by its own clock. For people, not for ordering.
     pub since_unix_ms: u64,
+    /// What it is in the zone.
+    pub role: Role,
 }
 
 /// Where a node learns who else is in its zone.

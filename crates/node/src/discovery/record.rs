@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 8 | `troupeN` and the version, 1 |
+//! | 8 | `troupeN` and the version, 2 |
 //! | 32 | identifier |
 //! | 8 | incarnation |
 //! | 8 | milliseconds since 1970 at which it announced itself |
@@ -10,6 +10,7 @@
 //! | 16 | boot identifier of the machine, zero when unknown |
 //! | 8 | inode of the network namespace, zero when unknown |
 //! | 1, 16, 4, 2 | 4 or 6, IP address (filled up with zeros), IPv6 scope, port |
+//! | 1 | role: 0 node, 1 observer, 2 supervisor |
 //! | 1, n | length of the name, name |
 //!
 //! Integers are little-endian. Nothing follows the name.
@@ -22,10 +23,10 @@ use std::{
 
 use troupe_proto::{address::check_name, noise::NodeId};
 
-use super::Member;
+use super::{Member, Role};
 
 const MAGIC: &[u8; 7] = b"troupeN";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// More than the longest record: what is longer is none.
 pub(super) const READ_AT_MOST: u64 = 512;
@@ -110,6 +111,7 @@ impl Record {
         out.extend_from_slice(&ip);
         out.extend_from_slice(&u32::to_le_bytes(scope));
         out.extend_from_slice(&member.address.port().to_le_bytes());
+        out.push(member.role.number());
         out.push(member.name.len() as u8);
         out.extend_from_slice(member.name.as_bytes());
         out
@@ -134,12 +136,14 @@ impl Record {
         let ip: [u8; 16] = take(&mut rest)?;
         let scope = u32::from_le_bytes(take(&mut rest)?);
         let port = u16::from_le_bytes(take(&mut rest)?);
+        let [role] = take(&mut rest)?;
         let [length] = take(&mut rest)?;
         let address = match (family, ip) {
             (4, [a, b, c, d, ..]) => SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port),
             (6, ip) => SocketAddrV6::new(Ipv6Addr::from(ip), port, 0, scope).into(),
             _ => return Err("has an address of an unknown kind"),
         };
+        let role = Role::from_number(role).ok_or("has a role that this version does not know")?;
         let name = std::str::from_utf8(rest).unwrap_or_default();
         if rest.len() != usize::from(length) {
             return Err(CUT);
@@ -147,7 +151,7 @@ impl Record {
         if check_name(name).is_err() {
             return Err("holds no valid name");
         }
-        let member = Member { id, name: name.to_owned(), address, incarnation, since_unix_ms };
+        let member = Member { id, name: name.to_owned(), address, incarnation, since_unix_ms, role };
         Ok(Self { member, process, machine: Machine { boot, network } })
     }
 }
@@ -172,6 +176,7 @@ mod tests {
                 address,
                 incarnation: 0x0102_0304_0506_0708,
                 since_unix_ms: 1_800_000_000_000,
+                role: Role::Observer,
             },
             process: 4711,
             machine: Machine { boot: [9; 16], network: 4_026_531_840 },
@@ -202,7 +207,7 @@ mod tests {
     #[test]
     fn a_record_of_another_version_says_so() {
         let mut bytes = record(local()).encode();
-        bytes[7] = 2;
+        bytes[7] = 1;
         assert_eq!(Record::decode(&bytes), Err("was written by another version"));
     }
 
@@ -223,6 +228,22 @@ mod tests {
         for family in [0, 1, 5, 7, 255] {
             bytes[at] = family;
             assert_eq!(Record::decode(&bytes), Err("has an address of an unknown kind"));
+        }
+    }
+
+    #[test]
+    fn a_record_tells_the_role_and_one_of_an_unknown_role_is_refused() {
+        for role in [Role::Node, Role::Observer, Role::Supervisor] {
+            let mut written = record(local());
+            written.member.role = role;
+            assert_eq!(Record::decode(&written.encode()).map(|record| record.member.role), Ok(role));
+        }
+        let at = 7 + 1 + 32 + 8 + 8 + 4 + 16 + 8 + 1 + 16 + 4 + 2;
+        let mut bytes = record(local()).encode();
+        assert_eq!(bytes[at], 1);
+        for role in [3, 255] {
+            bytes[at] = role;
+            assert_eq!(Record::decode(&bytes), Err("has a role that this version does not know"));
         }
     }
 

@@ -1,13 +1,11 @@
 //! What links and the zone tell the node: passed on to the isolate's inbox, or answered here, on the I/O thread.
 
-use super::Shared;
-use crate::code;
+use super::{Refusal, Shared, services};
 use crate::link::{ClosedReason, Expired, Leftover, Link, LinkEvents};
 use crate::port::{Failure, From, Handle, Post, link_key};
 use std::sync::Arc;
-use troupe_proto::codec::{Body, CloseReason, CreditKind, Fail, Frame, Message, Target, cost_of};
+use troupe_proto::codec::{Body, CloseReason, CreditKind, Frame, Message, Target, cost_of};
 use troupe_proto::noise::{Capabilities, NodeId};
-use troupe_proto::text::Text;
 
 /// What the receiver of [`LinkEvents`] is: the node, counted.
 pub(super) struct Events(pub(super) Arc<Shared>);
@@ -23,7 +21,7 @@ impl Shared {
         let _ = self.inbox.put(post);
     }
 
-    fn message(&self, link: &Arc<Link>, message: &Message<'_>) {
+    fn message(self: &Arc<Self>, link: &Arc<Link>, message: &Message<'_>) {
         let request = message.request.map(|at| Handle { slot: at.slot, generation: at.generation });
         let target = match message.target {
             Target::Control => return self.control(link, message, request),
@@ -41,7 +39,7 @@ impl Shared {
     }
 
     /// A control request: what the credential does not allow is answered here, and the isolate never sees it.
-    fn control(&self, link: &Arc<Link>, message: &Message<'_>, request: Option<Handle>) {
+    fn control(self: &Arc<Self>, link: &Arc<Link>, message: &Message<'_>, request: Option<Handle>) {
         let (Some(request), Body::Bytes(bytes)) = (request, message.body) else {
             return misbehaves(link, "it sent a control request without a number, or as text");
         };
@@ -50,21 +48,11 @@ impl Shared {
         }
         if let Some(needed) = needs(bytes).filter(|needed| !link.peer().capabilities.contains(*needed)) {
             log::warn!(target: "node", "node {} asked for what its credential does not allow ({needed})", link.peer().name);
-            if let Some(mut batch) = link.batch() {
-                let correlation =
-                    troupe_proto::codec::Correlation { slot: request.slot, generation: request.generation };
-                let detail =
-                    format!("{{\"message\":\"the credential of node {} lacks {needed}\"}}", link.peer().name);
-                let body = Body::Text(Text::from_utf8(&detail));
-                // Short by construction: it fits any peer.
-                let _ = batch.push(&Frame::Fail(Fail {
-                    correlation,
-                    code: code::NOT_PERMITTED,
-                    maybe_executed: false,
-                    body,
-                }));
-            }
-            return link.flush();
+            let lacks = format!("the credential of node {} lacks {needed}", link.peer().name);
+            return services::refuse(link, request, &Refusal::not_permitted(lacks));
+        }
+        if self.serves_peer(link, request, bytes, message.remaining_ms) {
+            return;
         }
         self.put(Post::Control {
             link: self.key(link),
@@ -82,12 +70,14 @@ fn needs(request: &[u8]) -> Option<Capabilities> {
         Some(b'S') => Some(Capabilities::WORKER_START),
         Some(b'C') => Some(Capabilities::CODE_SHIP),
         Some(b'X') => Some(Capabilities::WORKER_STOP),
+        Some(b'O') => Some(Capabilities::OBSERVE),
+        Some(b'V') => Some(Capabilities::WORKER_START | Capabilities::WORKER_STOP),
         _ => None,
     }
 }
 
 /// Closes the link of a peer whose frames are well formed and make no sense.
-fn misbehaves(link: &Link, what: &str) {
+pub(super) fn misbehaves(link: &Link, what: &str) {
     log::warn!(target: "channel", "node {} broke the protocol: {what}; its link is closed", link.peer().name);
     link.close(CloseReason::Violation);
 }
@@ -108,6 +98,9 @@ impl LinkEvents for Events {
             Frame::Reply(reply) => {
                 let at = reply.correlation;
                 let request = Handle { slot: at.slot, generation: at.generation };
+                if services::is_own(request) {
+                    return node.service_answered(link, request, &reply.body);
+                }
                 match reply.body {
                     Body::Text(text) => {
                         node.inbox.put_text(text, |body| Post::Reply { link: key, request, body });
@@ -123,13 +116,16 @@ impl LinkEvents for Events {
                 let Body::Text(text) = fail.body else {
                     return misbehaves(link, "it failed a request with bytes");
                 };
+                if services::is_own(request) {
+                    return node.service_refused(link, request, failure, text);
+                }
                 node.inbox.put_text(text, |cause| Post::Fail { request, failure, cause, link: key });
             }
             Frame::Cancel { correlation: at, .. } => {
-                node.put(Post::Cancel {
-                    link: key,
-                    request: Handle { slot: at.slot, generation: at.generation },
-                });
+                let request = Handle { slot: at.slot, generation: at.generation };
+                if !node.service_given_up(link, request) {
+                    node.put(Post::Cancel { link: key, request });
+                }
             }
             Frame::Stage { correlation: at, stage } => {
                 let request = Handle { slot: at.slot, generation: at.generation };
@@ -187,6 +183,7 @@ impl LinkEvents for Events {
         if leftover.partial > 0 {
             log::debug!(target: "channel", "{} messages of node {name} had come only in part", leftover.partial);
         }
+        node.services_lost(link, leftover);
         let leftover = (!leftover.is_empty()).then(|| Box::new(leftover.clone()));
         node.put(Post::Closed { link: node.key(link), leftover });
         node.inbox.wake();

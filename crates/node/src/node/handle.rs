@@ -1,6 +1,6 @@
 //! A node in a program of Rust: its own thread with its workers, and the way to those of the zone.
 
-use super::{NodeOptions, OpenError, Shared};
+use super::{Asked, NodeOptions, OpenError, Refusal, Shared};
 use crate::context::Context;
 use crate::discovery::Member;
 use crate::error::Error;
@@ -87,7 +87,9 @@ impl Node {
         Self { shared, inbox, owner: None }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    /// What the threads of the node share.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -203,7 +205,7 @@ impl Node {
         Ok(Mailbox::at(self, name, at))
     }
 
-    /// The live nodes of the zone but this one, looked up now, sorted by name. Empty without a zone.
+    /// The live members of the zone but this one, in whatever role, looked up now, sorted by name. Empty without a zone.
     ///
     /// Errors: [`Error::Zone`] when the zone's directory can't be read.
     pub async fn members(&self) -> Result<Vec<Member>, Error> {
@@ -211,6 +213,25 @@ impl Node {
             local.node().shared().members().map_err(|reason| Error::Zone { reason })
         };
         isolate::inside(&self.inbox, members).await
+    }
+
+    /// Offers a service to the members of the zone; see [`Shared::serve`].
+    pub fn serve<F>(&self, kind: u8, answer: impl Fn(Asked) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<Vec<u8>, Refusal>> + Send + 'static,
+    {
+        self.shared.serve(kind, answer);
+    }
+
+    /// Asks a member for a service; see [`Shared::ask`].
+    pub async fn ask(
+        &self,
+        member: &str,
+        kind: u8,
+        body: &[u8],
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Error> {
+        self.shared.ask(member, kind, body, timeout).await
     }
 
     /// Drains and stops every worker within `timeout`, leaves the zone, closes the channels, ends the threads. Resolves

@@ -3,7 +3,7 @@
 use super::events::Events;
 use super::{Joined, Shared};
 use crate::code;
-use crate::discovery::{self, AnnounceError, DiscoveryError, Member};
+use crate::discovery::{self, AnnounceError, DiscoveryError, Member, Role};
 use crate::link::Link;
 use crate::port::{Inbox, Resolution};
 use crate::zone::{JoinError, Zone, ZoneOptions};
@@ -42,8 +42,18 @@ impl NodeOptions {
             node_name: name.to_owned(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             accept_code: false,
+            role: Role::Node,
         };
         Self { name: name.to_owned(), zone: Some(zone) }
+    }
+
+    /// The same member of its zone in another role. Without a zone: nothing.
+    #[must_use]
+    pub fn with_role(mut self, role: Role) -> Self {
+        if let Some(zone) = &mut self.zone {
+            zone.role = role;
+        }
+        self
     }
 }
 
@@ -221,12 +231,13 @@ impl Shared {
 
     /// Lets go of the zone that was left, and with it of what its runtime keeps open.
     fn forget_zone(&self) {
+        self.end_services();
         let left = super::lock(&self.zone).take();
         // Outside of the lock: it may be the last one, and dropping a zone leaves it.
         drop(left);
     }
 
-    /// The live members but this node, looked up now. Blocks for some file operations. Empty without a zone.
+    /// The live members but this one, in whatever role, looked up now. Blocks for some file operations. Empty without a zone.
     pub fn members(&self) -> Result<Vec<Member>, String> {
         self.zone().map_or_else(|| Ok(Vec::new()), |zone| zone.members().map_err(|error| error.to_string()))
     }

@@ -6,15 +6,18 @@ mod events;
 mod handle;
 mod io;
 mod search;
+mod services;
 
 pub(crate) use handle::DEFAULT_TIMEOUT;
 pub use handle::Node;
 pub use io::{NodeOptions, OpenError, Opened, verify_code};
+pub use services::{Asked, Asker, Refusal, SUPERVISE};
 
 use crate::link::Link;
 use crate::port::{Handle, Inbox};
 use crate::zone::Zone;
 use search::Searches;
+use services::Services;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -32,6 +35,7 @@ pub struct Shared {
     /// While it is in one. Taken out in the end: zone and node know each other, and neither would ever be dropped.
     zone: Mutex<Option<Arc<Joined>>>,
     searches: Mutex<Searches>,
+    services: Services,
 }
 
 impl std::fmt::Debug for Shared {
@@ -72,6 +76,7 @@ impl Shared {
             told: Mutex::default(),
             zone: Mutex::default(),
             searches: Mutex::default(),
+            services: Services::default(),
         })
     }
 

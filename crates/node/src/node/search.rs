@@ -3,6 +3,7 @@
 
 use super::{Shared, lock};
 use crate::code;
+use crate::discovery::Role;
 use crate::link::Link;
 use crate::port::{Failure, Handle, Post, Resolution};
 use std::collections::HashMap;
@@ -108,6 +109,8 @@ impl Shared {
                 return unreachable;
             }
         };
+        // The others run no workers.
+        members.retain(|member| member.role == Role::Node);
         if let Some(node) = node {
             members.retain(|member| member.name == node);
             if members.is_empty() {
@@ -119,7 +122,7 @@ impl Shared {
             let (shared, sender, id, name) =
                 (self.clone(), sender.clone(), member.id, Box::<str>::from(name));
             tokio::spawn(async move {
-                let answer = tokio::time::timeout(SILENT, shared.ask(id, name)).await;
+                let answer = tokio::time::timeout(SILENT, shared.ask_where(id, name)).await;
                 // The search may have ended without this answer.
                 let _ = sender.send(answer.unwrap_or(Answer::Silent)).await;
             });
@@ -158,7 +161,7 @@ impl Shared {
         }
     }
 
-    async fn ask(self: &Arc<Self>, id: NodeId, name: Box<str>) -> Answer {
+    async fn ask_where(self: &Arc<Self>, id: NodeId, name: Box<str>) -> Answer {
         let Some(link) = self.connect(id).await else {
             // A member that is gone by now has no workers.
             return if self.is_live(&id) { Answer::Silent } else { Answer::NotHere };

@@ -36,7 +36,7 @@ pub use credentials::EnrolError;
 use crate::{
     channel::Channel,
     discovery::{
-        Announce, AnnounceError, Announcement, Directory, Discovery, DiscoveryError, Member, OpenError,
+        Announce, AnnounceError, Announcement, Directory, Discovery, DiscoveryError, Member, OpenError, Role,
     },
     link::{self, ClosedReason, Link, LinkEvents},
     transport::{Tcp, Transport},
@@ -65,6 +65,8 @@ pub struct ZoneOptions {
     pub listen: SocketAddr,
     /// Whether members may start code here that this node does not have. They are told when a link opens.
     pub accept_code: bool,
+    /// What this member is in the zone.
+    pub role: Role,
 }
 
 /// Why a node could not join. Nothing is left behind.
@@ -138,7 +140,7 @@ impl Zone {
         events: Arc<dyn LinkEvents>,
         runtime: &Handle,
     ) -> Result<Self, JoinError> {
-        let ZoneOptions { home, zone, node_name, listen, accept_code } = options;
+        let ZoneOptions { home, zone, node_name, listen, accept_code, role } = options;
         let directory = Directory::open(&home, &zone)?;
         let identity = Arc::new(Identity::generate()?);
         let id = identity.id();
@@ -152,7 +154,8 @@ impl Zone {
             transport.listen(listen).map_err(|source| JoinError::Listen { address: listen, source })?;
         let address = listener.address();
         // The last step: from here on the others may dial.
-        let announcement = directory.announce(Announce { id, name: node_name, address, incarnation })?;
+        let announcement =
+            directory.announce(Announce { id, name: node_name, address, incarnation, role })?;
         let shared = Arc::new(Shared {
             id,
             incarnation,

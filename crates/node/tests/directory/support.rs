@@ -12,7 +12,7 @@ use std::{
 };
 
 use tokio::{sync::watch::Receiver, time::timeout};
-use troupe_node::discovery::{Announce, Announcement, Directory, Discovery, Member};
+use troupe_node::discovery::{Announce, Announcement, Directory, Discovery, Member, Role};
 use troupe_proto::noise::NodeId;
 
 pub(crate) const ZONE: &str = "default";
@@ -65,7 +65,7 @@ pub(crate) fn announce_of(name: &str) -> Announce {
     let mut id = [0; 32];
     getrandom::fill(&mut id).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 4242));
-    Announce { id: NodeId(id), name: name.to_owned(), address, incarnation: 7 }
+    Announce { id: NodeId(id), name: name.to_owned(), address, incarnation: 7, role: Role::Node }
 }
 
 pub(crate) fn announce(directory: &Directory, name: &str) -> Announcement {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, oneshot};
 use troupe_node::{
     code,
-    discovery::{Directory, Discovery},
+    discovery::{Directory, Discovery, Role},
     node::{NodeOptions, Opened},
     port::{
         BatchText, BodyRef, Handle as Worker, MAX_OPEN_OF_PEER, Port, Sink, WorkerOptions,
@@ -63,6 +63,7 @@ impl Node {
             node_name: "node".into(),
             listen: ([127, 0, 0, 1], 0).into(),
             accept_code: true,
+            role: Role::Node,
         };
         let options = NodeOptions { name: "node".into(), zone: Some(zone) };
         let opened = Opened::open(options, port.inbox().clone(), |result| drop(told.send(result)));
@@ -152,6 +153,18 @@ async fn refusal(peer: &mut RawPeer) -> Result<u8, CloseReason> {
     heard.await.unwrap()
 }
 
+/// The code and the words with which the request fails.
+async fn fail(peer: &mut RawPeer) -> (u8, String) {
+    let heard = peer.hear(|frame| match frame {
+        Frame::Fail(fail) if fail.correlation == CORRELATION => {
+            let Body::Text(text) = fail.body else { return None };
+            Some((fail.code, text.to_string_lossy()))
+        }
+        _ => None,
+    });
+    heard.await.unwrap()
+}
+
 #[tokio::test]
 async fn a_control_request_beyond_the_credential_is_answered_with_no_and_never_reaches_the_isolate() {
     let mut node = Node::new().await;
@@ -173,6 +186,27 @@ async fn a_control_request_beyond_the_credential_is_answered_with_no_and_never_r
         peer.say(&bytes_of(&[control(Some(CORRELATION), kind)])).await;
         node.until(incoming::CONTROL).await;
     }
+}
+
+#[tokio::test]
+async fn a_service_is_refused_to_whose_credential_lacks_any_of_what_it_takes_and_never_reaches_the_isolate() {
+    let mut node = Node::new().await;
+    let supervise = Capabilities::WORKER_START | Capabilities::WORKER_STOP;
+    let lacking = [Capabilities::NONE, Capabilities::WORKER_START, Capabilities::WORKER_STOP];
+    for capabilities in lacking {
+        let mut peer = node.member(capabilities).await;
+        peer.say(&bytes_of(&[control(Some(CORRELATION), b"V{}")])).await;
+        let (refused, records) = node.while_serving(fail(&mut peer)).await;
+        assert_eq!(refused.0, code::NOT_PERMITTED);
+        assert!(refused.1.contains("lacks worker:start worker:stop"), "{}", refused.1);
+        assert!(!records.contains(&incoming::CONTROL));
+    }
+    let mut peer = node.member(supervise).await;
+    peer.say(&bytes_of(&[control(Some(CORRELATION), b"V{}")])).await;
+    let (refused, records) = node.while_serving(fail(&mut peer)).await;
+    assert_eq!(refused.0, code::NOT_PERMITTED);
+    assert!(refused.1.contains("node node is not the supervisor"), "{}", refused.1);
+    assert!(!records.contains(&incoming::CONTROL));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{runtime::Handle as Runtime, time};
 use troupe_node::{
     channel::OPENING_LIMIT,
+    discovery::Role,
     transport::{MemoryNetwork, Socket, Transport},
     zone::{Zone, ZoneOptions},
 };
@@ -30,6 +31,7 @@ impl Listening {
             node_name: "node".into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             accept_code: false,
+            role: Role::Node,
         };
         let transport = Arc::new(network.clone());
         let zone =

@@ -10,7 +10,7 @@ use std::{
 
 use troupe_node::{
     channel::{self, Channel, Greeting},
-    discovery::{Announce, Announcement, Directory, zone_folder},
+    discovery::{Announce, Announcement, Directory, Role, zone_folder},
     transport::{MemoryNetwork, Transport},
 };
 use troupe_proto::{
@@ -33,7 +33,8 @@ impl ByHand {
         let directory = Directory::open(&home.0, "test").unwrap();
         let identity = Arc::new(Identity::generate().unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], 9));
-        let announce = Announce { id: identity.id(), name: "by-hand".into(), address, incarnation: 1 };
+        let announce =
+            Announce { id: identity.id(), name: "by-hand".into(), address, incarnation: 1, role: Role::Node };
         let announcement = directory.announce(announce).unwrap();
         Self { directory, identity, announcement }
     }

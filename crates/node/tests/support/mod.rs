@@ -13,6 +13,7 @@ use std::{
 
 use tokio::runtime::Handle;
 use troupe_node::{
+    discovery::Role,
     link::Link,
     transport::Transport,
     zone::{Zone, ZoneOptions},
@@ -52,6 +53,7 @@ pub(crate) fn options(home: &Path, name: &str) -> ZoneOptions {
         node_name: name.into(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         accept_code: true,
+        role: Role::Node,
     }
 }
 

@@ -1,0 +1,13 @@
+/** What the built package has for those who look on at a zone, in the types of its public API. */
+import type { Node } from 'troupe';
+import type * as Observer from '../../lib/observer.ts';
+
+const file = new URL('../../dist/observer.js', import.meta.url).href;
+
+interface Observing extends Pick<typeof Observer, 'OBSERVE' | 'SUPERVISE'> {
+  openObserver(zone?: string): Promise<Node>;
+  members(observer: Node): Observer.Member[];
+  ask(observer: Node, member: string, kind: 'O' | 'V', json: unknown, timeout?: number): Promise<unknown>;
+}
+
+export const { ask, members, openObserver, OBSERVE, SUPERVISE } = (await import(file)) as Observing;

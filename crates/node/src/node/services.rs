@@ -1,0 +1,443 @@
+//! Services between members: requests that the I/O thread answers by itself, so that they are answered while the isolate is
+//! busy, and the way to ask another member for one.
+//!
+//! On the wire they are control requests, whose first byte is the kind. What has no service here is the isolate's.
+
+use super::{Shared, lock};
+use crate::cause::Cause;
+use crate::code;
+use crate::error::{Error, Reported};
+use crate::link::{Leftover, Link};
+use crate::port::{Failure, Handle};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use troupe_proto::codec::{
+    Body, Correlation, Extensions, Fail, Flow, Frame, Message, Reply, Target, cost_of,
+};
+use troupe_proto::noise::{Capabilities, NodeId};
+use troupe_proto::text::Text;
+
+/// The service of a zone's supervisor: what it starts, keeps up and stops. Only the supervisor has it. It takes the
+/// capabilities `worker:start` and `worker:stop`.
+pub const SUPERVISE: u8 = b'V';
+
+/// Requests of one peer that may be under way. One that waits for news takes its place as well.
+const UNDER_WAY: usize = 64;
+/// Bytes of an answer, inclusive: what any node takes in.
+const MAX_ANSWER: usize = crate::error::MAX_MESSAGE;
+/// Marks the numbers of requests made here: the port's own are below a million, those it gives to others' have the top bit.
+const OWN: u32 = 0x4000_0000;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// Its name.
+    pub name: String,
+    /// Identifier of its identity.
+    pub id: NodeId,
+    /// What its credential allows.
+    pub capabilities: Capabilities,
+}
+
+/// A request for a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who asks. Whether it may ask for this kind of service has been checked.
+    pub by: Asker,
+    /// What it says, behind the byte of the kind.
+    pub body: Vec<u8>,
+}
+
+/// Why a request for a service is not done. The asker gets both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its code; see [`crate::code`].
+    pub code: u8,
+    /// What is wrong and what to do, for the one who asked.
+    pub message: String,
+}
+
+impl Refusal {
+    /// The request is not allowed, or is none that this node understands.
+    pub fn not_permitted(message: impl Into<String>) -> Self {
+        Self { code: code::NOT_PERMITTED, message: message.into() }
+    }
+
+    /// The service failed at it.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { code: code::WORKER_FAILED, message: message.into() }
+    }
+}
+
+/// What a member answered.
+type Given = Result<Vec<u8>, Reported>;
+type Answer = Result<Vec<u8>, Refusal>;
+type Handler = Arc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
+
+/// The services of a node, and what it has asked of those of others.
+#[derive(Default)]
+pub(super) struct Services {
+    handlers: Mutex<Handlers>,
+    /// What peers have asked and waits for its answer, by link.
+    under_way: Mutex<HashMap<u32, HashMap<Handle, AbortHandle>>>,
+    asked: Mutex<AskedElsewhere>,
+}
+
+#[derive(Default)]
+struct Handlers {
+    by_kind: HashMap<u8, Handler>,
+    has_ended: bool,
+}
+
+/// What this node has asked of others.
+#[derive(Default)]
+struct AskedElsewhere {
+    next: u32,
+    /// By number: the link it went over, and who waits.
+    open: HashMap<u32, (u32, oneshot::Sender<Given>)>,
+}
+
+/// Whether an answer is to a request that was made here and not by the port.
+pub(super) fn is_own(request: Handle) -> bool {
+    request.slot & (OWN | crate::port::record::INBOUND) == OWN
+}
+
+fn wire(request: Handle) -> Correlation {
+    Correlation { slot: request.slot, generation: request.generation }
+}
+
+impl Shared {
+    /// Offers a service to the members of the zone: `answer` gets the requests of this kind and runs on the node's I/O
+    /// thread, which it must not block. A second service of a kind takes the place of the first.
+    ///
+    /// At most 64 requests of one member are under way, what is beyond fails with `MAILBOX_FULL`; an answer has at most
+    /// 16 MiB. A request that its asker gives up, or whose time is over, is dropped where it stands. What `answer` holds
+    /// is dropped when the node ends. Nobody asks a node without a zone.
+    pub fn serve<F>(&self, kind: u8, answer: impl Fn(Asked) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<Vec<u8>, Refusal>> + Send + 'static,
+    {
+        let handler: Handler = Arc::new(move |asked| Box::pin(answer(asked)));
+        let mut handlers = lock(&self.services.handlers);
+        if !handlers.has_ended {
+            handlers.by_kind.insert(kind, handler);
+        }
+    }
+
+    /// Asks a member for a service, dialling it when there is no link. From any thread and any executor. Asked of this
+    /// node itself, its own service answers. Dropped before it has ended, it is given up there as well.
+    ///
+    /// Errors: [`Error::NodeUnreachable`]; [`Error::Timeout`]; [`Error::NotPermitted`] when the credential of this node does
+    /// not allow it, or the member knows no such service; [`Error::MailboxFull`] when it has too much to answer;
+    /// [`Error::NodeStopped`]; whatever else the service refuses with.
+    pub async fn ask(
+        self: &Arc<Self>,
+        member: &str,
+        kind: u8,
+        body: &[u8],
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Error> {
+        let Some(zone) = self.zone() else { return Err(Error::NodeStopped) };
+        let (node, name, body) = (self.clone(), member.to_owned(), body.to_vec());
+        let run = zone.io.spawn(async move {
+            let asking = async {
+                if name == node.name() {
+                    node.ask_itself(kind, body).await
+                } else {
+                    node.ask_peer(&name, kind, &body, timeout).await
+                }
+            };
+            let late = Err(Reported {
+                stage: crate::port::record::stage::IN_TRANSIT,
+                ..Reported::new(code::TIMEOUT)
+            });
+            let answer = tokio::time::timeout(timeout, asking).await.unwrap_or(late);
+            answer.map_err(|reported| reported.into_error(&name))
+        });
+        drop(zone);
+        let mut run = GivesUp(run);
+        // It ends unanswered only with the I/O thread.
+        (&mut run.0).await.unwrap_or(Err(Error::NodeStopped))
+    }
+
+    async fn ask_itself(&self, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {
+        let id = self.zone().map_or(NodeId([0; 32]), |zone| zone.id());
+        let by = Asker { name: self.name.clone(), id, capabilities: Capabilities::ALL };
+        let handler = lock(&self.services.handlers).by_kind.get(&kind).cloned();
+        let answer = match handler {
+            Some(handler) => handler(Asked { by, body }).await,
+            None => Err(self.unknown(kind)),
+        };
+        answer.map_err(|Refusal { code, message }| Reported {
+            cause: Some(Cause::new(message).encode()),
+            ..Reported::new(code)
+        })
+    }
+
+    fn unknown(&self, kind: u8) -> Refusal {
+        let name = &self.name;
+        if kind == SUPERVISE {
+            return Refusal::not_permitted(format!(
+                "node {name} is not the supervisor of its zone: ask that"
+            ));
+        }
+        Refusal::not_permitted(format!("node {name} has no service {:?}", char::from(kind)))
+    }
+
+    async fn ask_peer(
+        self: &Arc<Self>,
+        name: &str,
+        kind: u8,
+        body: &[u8],
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Reported> {
+        let unreachable = || Reported::new(code::NODE_UNREACHABLE);
+        let zone = self.zone().ok_or_else(|| Reported::new(code::NODE_STOPPED))?;
+        let members = zone.members().map_err(|_| unreachable())?;
+        drop(zone);
+        let id = members.into_iter().find(|member| member.name == name).ok_or_else(unreachable)?.id;
+        let link = self.connect(id).await.ok_or_else(unreachable)?;
+        let (sender, answer) = oneshot::channel();
+        let waiting = Waiting { node: self, number: self.note_asked(&link, sender), link: &link };
+        let message = [&[kind], body].concat();
+        let pushed = {
+            let Some(mut batch) = link.batch() else { return Err(unreachable()) };
+            batch.push(&Frame::Message(Message {
+                request: Some(waiting.correlation()),
+                control: true,
+                remaining_ms: u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX - 1),
+                sender: None,
+                target: Target::Control,
+                extensions: Extensions::default(),
+                body: Body::Bytes(&message),
+            }))
+        };
+        if pushed.is_err() {
+            return Err(Reported::new(code::MESSAGE_TOO_LARGE));
+        }
+        link.flush();
+        answer.await.unwrap_or_else(|_| Err(Reported { maybe_executed: true, ..unreachable() }))
+    }
+
+    fn note_asked(&self, link: &Link, sender: oneshot::Sender<Given>) -> u32 {
+        let mut asked = lock(&self.services.asked);
+        loop {
+            // Comes round after 2^30: one that is still open keeps its number.
+            asked.next = (asked.next + 1) % OWN;
+            let number = asked.next | OWN;
+            if let Entry::Vacant(entry) = asked.open.entry(number) {
+                entry.insert((link.index(), sender));
+                return number;
+            }
+        }
+    }
+
+    /// Ends what was asked over this very link under that number: no other peer answers it.
+    fn take_asked(&self, link: &Link, request: Handle) -> Option<oneshot::Sender<Given>> {
+        let mut asked = lock(&self.services.asked);
+        let is_it = request.generation == GENERATION
+            && asked.open.get(&request.slot).is_some_and(|(index, _)| *index == link.index());
+        if is_it { asked.open.remove(&request.slot).map(|(_, sender)| sender) } else { None }
+    }
+
+    /// A peer answers a request that was made here.
+    pub(super) fn service_answered(&self, link: &Link, request: Handle, body: &Body<'_>) {
+        let bytes = match body {
+            Body::Bytes(bytes) => bytes.to_vec(),
+            // A text is no answer to a control request; whoever waits hears at the end of the link.
+            Body::Text(_) => {
+                return super::events::misbehaves(link, "it answered a control request with text");
+            }
+        };
+        link.consumed(Flow::Replies, u64::from(cost_of(bytes.len())));
+        if let Some(sender) = self.take_asked(link, request) {
+            // Who asked may have stopped waiting.
+            let _ = sender.send(Ok(bytes));
+        }
+    }
+
+    /// A peer refuses a request that was made here.
+    pub(super) fn service_refused(&self, link: &Link, request: Handle, failure: Failure, cause: Text<'_>) {
+        link.consumed(Flow::Replies, u64::from(cost_of(cause.wtf8_len())));
+        if let Some(sender) = self.take_asked(link, request) {
+            let cause = cause.to_string_lossy();
+            let reported = Reported {
+                maybe_executed: failure.maybe_executed,
+                cause: (!cause.is_empty()).then_some(cause),
+                ..Reported::new(failure.code)
+            };
+            let _ = sender.send(Err(reported));
+        }
+    }
+
+    /// A peer asks for a service. `false`: there is none of that kind here.
+    pub(super) fn serves_peer(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        request: Handle,
+        bytes: &[u8],
+        remaining_ms: u32,
+    ) -> bool {
+        let Some((kind, body)) = bytes.split_first() else { return false };
+        let Some(handler) = lock(&self.services.handlers).by_kind.get(kind).cloned() else {
+            // What has never been a service is the isolate's to answer.
+            let is_service = *kind == SUPERVISE;
+            if is_service {
+                refuse(link, request, &self.unknown(*kind));
+            }
+            return is_service;
+        };
+        let Some(zone) = self.zone() else { return false };
+        let peer = link.peer();
+        let by = Asker { name: peer.name.clone(), id: peer.id, capabilities: peer.capabilities };
+        let mut under_way = lock(&self.services.under_way);
+        let of_peer = under_way.entry(link.index()).or_default();
+        if of_peer.len() >= UNDER_WAY || of_peer.contains_key(&request) {
+            let message = format!(
+                "node {} answers {UNDER_WAY} requests of node {} already; wait for some of them",
+                self.name, peer.name
+            );
+            drop(under_way);
+            refuse(link, request, &Refusal { code: code::MAILBOX_FULL, message });
+            return true;
+        }
+        let (node, to, body) = (Arc::downgrade(self), link.clone(), body.to_vec());
+        let limit = Duration::from_millis(remaining_ms.into());
+        let task = zone.io.spawn(async move {
+            let answer = tokio::time::timeout(limit, handler(Asked { by, body })).await;
+            if let Some(node) = node.upgrade() {
+                node.forget_request(&to, request);
+            }
+            match answer {
+                Ok(Ok(bytes)) => answer_with(&to, request, &bytes),
+                Ok(Err(refusal)) => refuse(&to, request, &refusal),
+                // Nobody waits for it any longer.
+                Err(_) => {}
+            }
+        });
+        of_peer.insert(request, task.abort_handle());
+        true
+    }
+
+    fn forget_request(&self, link: &Link, request: Handle) {
+        let mut under_way = lock(&self.services.under_way);
+        if let Some(of_peer) = under_way.get_mut(&link.index()) {
+            of_peer.remove(&request);
+            if of_peer.is_empty() {
+                under_way.remove(&link.index());
+            }
+        }
+    }
+
+    /// A peer gave a request up. `false`: it is none of a service.
+    pub(super) fn service_given_up(&self, link: &Link, request: Handle) -> bool {
+        let task = lock(&self.services.under_way).get_mut(&link.index()).and_then(|all| all.remove(&request));
+        task.map(|task| task.abort()).is_some()
+    }
+
+    /// A link is gone: nobody waits for the answers to what its peer has asked, and what was asked of it has failed.
+    pub(super) fn services_lost(&self, link: &Link, leftover: &Leftover) {
+        let tasks = lock(&self.services.under_way).remove(&link.index()).unwrap_or_default();
+        for task in tasks.into_values() {
+            task.abort();
+        }
+        let unsent: HashSet<u32> = leftover.unsent.iter().map(|at| at.slot).collect();
+        let lost: Vec<_> = lock(&self.services.asked)
+            .open
+            .extract_if(|_, (index, _)| *index == link.index())
+            .map(|(number, (_, sender))| (number, sender))
+            .collect();
+        for (number, sender) in lost {
+            let maybe_executed = !unsent.contains(&number);
+            let _ = sender.send(Err(Reported { maybe_executed, ..Reported::new(code::NODE_UNREACHABLE) }));
+        }
+    }
+
+    /// The node has left its zone: what its services hold goes.
+    pub(super) fn end_services(&self) {
+        let ended = {
+            let mut handlers = lock(&self.services.handlers);
+            handlers.has_ended = true;
+            std::mem::take(&mut handlers.by_kind)
+        };
+        // Outside of the lock: a handler may hold anything.
+        drop(ended);
+        let tasks = std::mem::take(&mut *lock(&self.services.under_way));
+        for task in tasks.into_values().flat_map(HashMap::into_values) {
+            task.abort();
+        }
+        lock(&self.services.asked).open.clear();
+    }
+}
+
+/// All numbers are used once in a very long time: one generation does.
+const GENERATION: u32 = 1;
+
+/// One request that waits for its answer; dropped before, it is given up at the peer.
+struct Waiting<'a> {
+    node: &'a Shared,
+    link: &'a Link,
+    number: u32,
+}
+
+impl Waiting<'_> {
+    fn correlation(&self) -> Correlation {
+        Correlation { slot: self.number, generation: GENERATION }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let was_open = lock(&self.node.services.asked).open.remove(&self.number).is_some();
+        if was_open && let Some(mut batch) = self.link.batch() {
+            // It has no body, so that it fits any peer.
+            let _ = batch.push(&Frame::Cancel { correlation: self.correlation(), deadline: false });
+            drop(batch);
+            self.link.flush();
+        }
+    }
+}
+
+/// Ends a task with whoever waits for it.
+struct GivesUp<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for GivesUp<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn answer_with(link: &Link, request: Handle, bytes: &[u8]) {
+    let limit = MAX_ANSWER.min(link.max_message());
+    if bytes.len() > limit {
+        let message =
+            format!("the answer has {} bytes, and at most {limit} travel; ask for less", bytes.len());
+        return refuse(link, request, &Refusal { code: code::MESSAGE_TOO_LARGE, message });
+    }
+    if let Some(mut batch) = link.batch() {
+        // Its length was checked.
+        let _ = batch.push(&Frame::Reply(Reply { correlation: wire(request), body: Body::Bytes(bytes) }));
+    }
+    link.flush();
+}
+
+/// Fails a control request, with words for the one who asked.
+pub(super) fn refuse(link: &Link, request: Handle, Refusal { code, message }: &Refusal) {
+    let cause = Cause::new(message.as_str()).encode();
+    if let Some(mut batch) = link.batch() {
+        // Short by construction: it fits any peer.
+        let _ = batch.push(&Frame::Fail(Fail {
+            correlation: wire(request),
+            code: *code,
+            maybe_executed: false,
+            body: Body::Text(Text::from_utf8(&cause)),
+        }));
+    }
+    link.flush();
+}

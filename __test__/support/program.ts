@@ -91,8 +91,8 @@ export class Program {
   readonly #title: string;
   readonly #isBehindTsx: boolean;
 
-  /** Starts it; `t` ends it at the latest. */
-  constructor(t: ExecutionContext, args: string[], env: Record<string, string>, node = process.execPath) {
+  /** Starts it, in `cwd` where that is given; `t` ends it at the latest. */
+  constructor(t: ExecutionContext, args: string[], env: Record<string, string>, node = process.execPath, cwd?: string) {
     this.#title = args.at(-1) ?? '';
     this.#isBehindTsx = args[0] === tsx;
     // Of ours only what a program needs: a variable of the developer's machine must not change what is printed.
@@ -104,6 +104,7 @@ export class Program {
     // A process group of its own: `tsx` runs the program as a child, and killing must reach both.
     this.#process = spawn(node, args, {
       env: { ...inherited, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });

@@ -28,7 +28,7 @@ const floors = [
 
 /** Inside cli, lowest first, by the same rule. It reaches lib by `#lib/` only, and nothing of lib knows it. */
 const cliFloors = [
-  { name: 'plain words and the terminal', match: /^(failure|table|terminal|version)\.ts$/ },
+  { name: 'plain words and the terminal', match: /^(failure|process|table|terminal|version)\.ts$/ },
   { name: 'what a plan is made of', match: /^plan\/(environment|image|names)\.ts$/ },
   { name: 'troupe.yaml', match: /^config\// },
   { name: 'the plan', match: /^plan\// },

@@ -6,8 +6,13 @@ import { dirname, join, relative } from 'node:path';
 import { filesUnder } from './freshness.mjs';
 import { Failure, isMain, main, root } from './shell.mjs';
 
-/** The crates, lowest first; each may stand on lower ones only. */
-const crates = { 'crates/proto': 'troupe-proto', 'crates/node': 'troupe-node', bindings: 'troupe-bindings' };
+/** The crates, lowest first; each may stand on lower ones only. The two that are programs by themselves know nothing of each other. */
+const crates = {
+  'crates/proto': 'troupe-proto',
+  'crates/node': 'troupe-node',
+  'crates/supervisor': 'troupe-supervisor',
+  bindings: 'troupe-bindings',
+};
 /** What the pure crate must not reach for: the time now, a socket, a file, a thread, a runtime. An instant may be passed in. */
 const impure = /\b(tokio|std::(net|fs|thread|process|env)|(Instant|SystemTime)::now)\b/;
 
@@ -58,6 +63,8 @@ function crateProblems() {
     for (const [dependency, built] of dependenciesIn(join(root, folder, 'Cargo.toml'))) {
       if (built && names.indexOf(dependency) > names.indexOf(name))
         problems.push(`${folder} depends on ${dependency}, which stands above it`);
+      if (built && folder === 'bindings' && dependency === 'troupe-supervisor')
+        problems.push('bindings depends on troupe-supervisor, a program of its own');
       if (built && dependency === 'troupe-testkit') problems.push(`${folder} depends on the testkit outside its tests`);
       if (built && folder === 'crates/proto' && dependency === 'tokio')
         problems.push('crates/proto depends on tokio: it is pure');

@@ -215,6 +215,13 @@ impl Node {
         isolate::inside(&self.inbox, members).await
     }
 
+    /// A counter that moves when members may have joined or left, once for several; look at [`Node::members`] then.
+    /// `None` without a zone.
+    #[must_use]
+    pub fn member_changes(&self) -> Option<watch::Receiver<u64>> {
+        self.shared.member_changes()
+    }
+
     /// Offers a service to the members of the zone; see [`Shared::serve`].
     pub fn serve<F>(&self, kind: u8, answer: impl Fn(Asked) -> F + Send + Sync + 'static)
     where

@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use troupe_proto::address::NameError;
 use troupe_proto::noise::{Identity, RandomError, verify};
 
@@ -240,6 +240,10 @@ impl Shared {
     /// The live members but this one, in whatever role, looked up now. Blocks for some file operations. Empty without a zone.
     pub fn members(&self) -> Result<Vec<Member>, String> {
         self.zone().map_or_else(|| Ok(Vec::new()), |zone| zone.members().map_err(|error| error.to_string()))
+    }
+
+    pub(super) fn member_changes(&self) -> Option<watch::Receiver<u64>> {
+        self.zone().map(|zone| zone.changes())
     }
 
     /// Signs a bundle of code, by its hash, as this node. `None` without a zone.

@@ -209,6 +209,12 @@ impl Zone {
         self.shared.others()
     }
 
+    /// A counter that moves when members may have joined or left; see [`Discovery::changes`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.discovery.changes()
+    }
+
     /// The open link to a node.
     #[must_use]
     pub fn link(&self, id: &NodeId) -> Option<Arc<Link>> {

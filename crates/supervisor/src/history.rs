@@ -1,0 +1,168 @@
+//! What the zone has said: in memory for those who ask, and in files for the next supervisor. Whoever adds lines waits
+//! until the files have room for them, so that the memory between is bounded.
+
+use crate::files::Files;
+use crate::line::{Level, Line};
+use crate::ring::{MOST_BYTES, Page, Ring};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Batches on their way to the files. One is what a stream had at one read, so this is a few megabytes at most.
+const ON_THE_WAY: usize = 8;
+
+/// A batch is no longer than what one line may take.
+const BATCH: usize = 256 * 1024;
+
+/// The history of a zone. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct History {
+    ring: Arc<Kept>,
+    to_files: mpsc::Sender<Order>,
+}
+
+/// What the thread that writes is told.
+#[derive(Debug)]
+enum Order {
+    /// Append this text of so many lines.
+    Append(Vec<u8>, u64),
+    /// Say when all before it is done.
+    Flush(oneshot::Sender<()>),
+}
+
+/// What is in memory, and who waits for more.
+#[derive(Debug)]
+struct Kept {
+    ring: Mutex<Ring>,
+    newest: watch::Sender<u64>,
+    /// The name of the supervisor's node.
+    own: String,
+}
+
+impl Kept {
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        // A panic elsewhere leaves it whole: each change is one call.
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, lines: impl IntoIterator<Item = Line>) {
+        let newest = {
+            let mut ring = self.lock();
+            lines.into_iter().for_each(|line| ring.push(line));
+            ring.newest()
+        };
+        self.newest.send_replace(newest);
+    }
+
+    /// Says something of the files themselves: there it can't be written.
+    fn say(&self, level: Level, message: String) {
+        self.push([Line::now(&self.own, level, "supervisor", message)]);
+    }
+}
+
+impl History {
+    /// With its files in `folder`, and the newest of their lines in memory. What is said about the files has `own` as its
+    /// node. One thread of its own writes.
+    pub fn open(folder: &Path, own: &str) -> io::Result<Self> {
+        let files = Files::open(folder)?;
+        let ring =
+            Arc::new(Kept { ring: Mutex::default(), newest: watch::Sender::new(0), own: own.to_owned() });
+        match files.tail(MOST_BYTES as u64) {
+            Ok(lines) => ring.push(lines),
+            Err(error) => ring.say(Level::Warn, format!("the history on disk can't be read: {error}")),
+        }
+        let (to_files, orders) = mpsc::channel(ON_THE_WAY);
+        let kept = Arc::clone(&ring);
+        // It ends when nobody has the history any more.
+        std::thread::Builder::new()
+            .name("troupe-history".to_owned())
+            .spawn(move || write(files, orders, &kept))?;
+        Ok(Self { ring, to_files })
+    }
+
+    /// Adds lines. They can be read at once; the call returns when the files have taken them over.
+    pub async fn add(&self, lines: Vec<Line>) {
+        let (mut text, mut count) = (Vec::new(), 0);
+        let mut batches = Vec::new();
+        for line in &lines {
+            // Plain data of strings and numbers: it has a JSON form.
+            if serde_json::to_writer(&mut text, line).is_ok() {
+                text.push(b'\n');
+                count += 1;
+            }
+            if text.len() > BATCH {
+                batches.push(Order::Append(std::mem::take(&mut text), std::mem::take(&mut count)));
+            }
+        }
+        self.ring.push(lines);
+        if count > 0 {
+            batches.push(Order::Append(text, count));
+        }
+        for batch in batches {
+            // The thread ends with the history, and not before.
+            let _ = self.to_files.send(batch).await;
+        }
+    }
+
+    /// Adds something that the supervisor has to say about a node.
+    pub async fn say(&self, node: &str, level: Level, message: String) {
+        self.add(vec![Line::now(node, level, "supervisor", message)]).await;
+    }
+
+    /// The lines behind a number; see [`Ring::read`].
+    #[must_use]
+    pub fn read(&self, after: u64, limit: usize, bytes: usize) -> Page {
+        self.ring.lock().read(after, limit, bytes)
+    }
+
+    /// Number of the newest line, and its changes.
+    #[must_use]
+    pub fn newest(&self) -> watch::Receiver<u64> {
+        self.ring.newest.subscribe()
+    }
+
+    /// Resolves when everything that was added before is in the files, as far as they can be written.
+    pub async fn flush(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.to_files.send(Order::Flush(done)).await.is_ok() {
+            let _ = is_done.await;
+        }
+    }
+}
+
+/// Writes batches until nobody can add more. A disk that is full ends nothing: it is said once, and once more when it
+/// has room again.
+fn write(mut files: Files, mut orders: mpsc::Receiver<Order>, kept: &Kept) {
+    let mut missing = 0;
+    while let Some(order) = orders.blocking_recv() {
+        let (text, lines) = match order {
+            Order::Append(text, lines) => (text, lines),
+            Order::Flush(done) => {
+                // Whoever asked may no longer wait.
+                let _ = done.send(());
+                continue;
+            }
+        };
+        match files.append(&text) {
+            Ok(()) if missing > 0 => {
+                let message =
+                    format!("the history is written to disk again; {missing} lines are missing there");
+                missing = 0;
+                kept.say(Level::Warn, message);
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if missing == 0 {
+                    let message = format!(
+                        "the history can't be written to {}: {error}; from here on it is kept in memory only, \
+                         until there is room again",
+                        files.folder().display()
+                    );
+                    kept.say(Level::Error, message);
+                }
+                missing += lines;
+            }
+        }
+    }
+}

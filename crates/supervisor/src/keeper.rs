@@ -1,0 +1,299 @@
+//! Keeps one container alive: starts it, watches it, starts it again when it dies, drains it when it is to stop. A task
+//! of its own for each; it tells its state, and hears of nothing but the wish to stop.
+
+use crate::capture::{Stream, capture};
+use crate::container::{Exit, Running, Span};
+use crate::history::History;
+use crate::line::{Level, unix_ms};
+use crate::plan::Container;
+use crate::restart::{Next, Policy, Restarts};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncRead;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// Where a container is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Its process runs, its node is not in the zone yet.
+    Starting,
+    /// Its node is in the zone; or, as not every program opens one, its process has lived for [`SETTLED`].
+    Up,
+    /// It has died and is started again after a pause.
+    BackingOff,
+    /// It died too often and is left alone until the next deployment.
+    GivenUp,
+    /// It was asked to end.
+    Draining,
+    /// It has ended: by itself with status 0, or because it was to.
+    Ended,
+}
+
+/// What is told of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Where it is in its life.
+    pub state: State,
+    /// Number of its process, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// When the state began: milliseconds since 1970.
+    pub since: u64,
+    /// How many times it was started again.
+    pub restarts: u64,
+    /// How its last life ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+    /// When it is started again: milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<u64>,
+}
+
+/// The nodes in the zone, and when each joined: milliseconds since 1970.
+pub type Present = Arc<HashMap<String, u64>>;
+
+/// What all containers of a supervisor have in common.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Where what they print goes.
+    pub history: History,
+    /// Who is in the zone.
+    pub present: watch::Receiver<Present>,
+    /// How patient the supervisor is.
+    pub policy: Policy,
+}
+
+/// A program that has lived so long without a node in the zone has none.
+pub const SETTLED: Duration = Duration::from_secs(10);
+
+/// The pipes of a process that has ended hold little; longer than this only somebody else keeps one open, and is read on
+/// in the background.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A container that is being kept. Dropped, it drains and ends all the same.
+#[derive(Debug)]
+pub struct Keeper {
+    container: Container,
+    status: watch::Receiver<Status>,
+    /// The drain time, once it is to stop.
+    stop: watch::Sender<Option<Duration>>,
+}
+
+impl Keeper {
+    /// Starts a container, and keeps it alive from here on.
+    #[must_use]
+    pub fn start(container: Container, drain: Duration, around: Surroundings) -> Self {
+        let begin = Status {
+            state: State::Starting,
+            pid: None,
+            since: unix_ms(),
+            restarts: 0,
+            last_exit: None,
+            next_try: None,
+        };
+        let (status, told) = watch::channel(begin);
+        let (stop, stopping) = watch::channel(None);
+        let task = Task { container: container.clone(), drain, around, status, stopping };
+        tokio::spawn(task.run());
+        Self { container, status: told, stop }
+    }
+
+    /// The container, as it was started.
+    #[must_use]
+    pub fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Lets it drain and end, within this time; what it does then is [`Keeper::stopped`]'s. Again: the same.
+    pub fn stop(&self, drain: Duration) {
+        self.stop.send_if_modified(|stop| {
+            stop.is_none() && {
+                *stop = Some(drain);
+                true
+            }
+        });
+    }
+
+    /// Resolves when it has stopped for good: its process has ended, and nothing of its group is left.
+    pub fn stopped(&self) -> impl Future<Output = ()> + use<> {
+        let mut status = self.status.clone();
+        async move { while status.changed().await.is_ok() {} }
+    }
+
+    /// Resolves when it is up, has died, or has ended: when there is something to say of its start.
+    pub fn settled(&self) -> impl Future<Output = State> + use<> {
+        let mut status = self.status.clone();
+        async move {
+            let settled = status.wait_for(|status| status.state != State::Starting).await;
+            settled.map_or(State::Ended, |status| status.state)
+        }
+    }
+}
+
+struct Task {
+    container: Container,
+    drain: Duration,
+    around: Surroundings,
+    status: watch::Sender<Status>,
+    stopping: watch::Receiver<Option<Duration>>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut restarts = Restarts::new(self.around.policy);
+        loop {
+            restarts.started(Instant::now());
+            let exit = self.live().await;
+            let words = exit.to_string();
+            self.status.send_modify(|status| status.last_exit = Some(words.clone()));
+            if self.is_stopping() {
+                self.say(Level::Info, format!("it was to stop, and {words}")).await;
+                return self.set(State::Ended, None, None);
+            }
+            if exit.is_success() {
+                self.set(State::Ended, None, None);
+                self.say(Level::Info, format!("it {words}: it is done, and not started again")).await;
+                return self.until_stopped().await;
+            }
+            match restarts.ended(Instant::now(), chance()) {
+                Next::GiveUp { starts, within } => {
+                    self.set(State::GivenUp, None, None);
+                    let within = Span(within);
+                    let said = format!(
+                        "it {words}; it was started {starts} times within {within} and is given up, until it is deployed again"
+                    );
+                    self.say(Level::Error, said).await;
+                    return self.until_stopped().await;
+                }
+                Next::After(pause) => {
+                    let next_try = unix_ms() + pause.as_millis() as u64;
+                    self.set(State::BackingOff, None, Some(next_try));
+                    self.say(Level::Warn, format!("it {words}; it is started again in {}", Span(pause)))
+                        .await;
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        _ = stop_of(&mut self.stopping) => {}
+                    }
+                    if self.is_stopping() {
+                        return self.set(State::Ended, None, None);
+                    }
+                    self.status.send_modify(|status| status.restarts += 1);
+                }
+            }
+        }
+    }
+
+    /// One life, to its end.
+    async fn live(&mut self) -> Exit {
+        self.set(State::Starting, None, None);
+        let started = unix_ms();
+        let mut running = match Running::start(&self.container, self.drain) {
+            Ok(running) => running,
+            Err(error) => return Exit::NotStarted(error),
+        };
+        let pid = Some(running.pid());
+        self.set(State::Starting, pid, None);
+        self.say(Level::Debug, format!("it was started, as process {}", running.pid())).await;
+        let (stdout, stderr) = running.outputs();
+        let captured = [self.capture(stdout, Stream::Stdout), self.capture(stderr, Stream::Stderr)];
+        let mut present = self.around.present.clone();
+        let joined = async {
+            let node = &self.container.node;
+            let is_there = |present: &Present| present.get(node).is_some_and(|since| *since >= started);
+            // Without a zone to look at, time alone tells.
+            let _ = timeout(SETTLED, present.wait_for(is_there)).await;
+        };
+        let exit = tokio::select! {
+            exit = running.ended() => Some(exit),
+            () = joined => None,
+            _ = stop_of(&mut self.stopping) => None,
+        };
+        let exit = if let Some(exit) = exit {
+            exit
+        } else {
+            if !self.is_stopping() {
+                self.set(State::Up, pid, None);
+            }
+            self.run_on(&mut running, pid).await
+        };
+        let _ = timeout(LAST_WORDS, async {
+            for stream in captured.into_iter().flatten() {
+                // A panic there was reported when it happened.
+                let _ = stream.await;
+            }
+        })
+        .await;
+        exit
+    }
+
+    /// Until the process ends, by itself or because it is to.
+    async fn run_on(&mut self, running: &mut Running, pid: Option<u32>) -> Exit {
+        let drain = tokio::select! {
+            exit = running.ended() => return exit,
+            drain = stop_of(&mut self.stopping) => drain,
+        };
+        self.set(State::Draining, pid, None);
+        running.terminate();
+        if let Ok(exit) = timeout(drain, running.ended()).await {
+            return exit;
+        }
+        let said = format!("it has not ended {} after SIGTERM and is ended by SIGKILL", Span(drain));
+        running.kill();
+        self.say(Level::Warn, said).await;
+        running.ended().await
+    }
+
+    fn capture(
+        &self,
+        stream: Option<impl AsyncRead + Unpin + Send + 'static>,
+        which: Stream,
+    ) -> Option<JoinHandle<()>> {
+        let (node, history) = (self.container.node.clone(), self.around.history.clone());
+        stream.map(|stream| tokio::spawn(async move { capture(stream, &node, which, &history).await }))
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.borrow().is_some() || self.stopping.has_changed().is_err()
+    }
+
+    async fn until_stopped(&mut self) {
+        stop_of(&mut self.stopping).await;
+    }
+
+    fn set(&self, state: State, pid: Option<u32>, next_try: Option<u64>) {
+        self.status.send_modify(|status| {
+            if status.state != state {
+                status.since = unix_ms();
+            }
+            status.state = state;
+            status.pid = pid;
+            status.next_try = next_try;
+        });
+    }
+
+    async fn say(&self, level: Level, message: String) {
+        self.around.history.say(&self.container.node, level, message).await;
+    }
+}
+
+/// Resolves with the drain time when the container is to stop; with none when nobody keeps it any more.
+async fn stop_of(stopping: &mut watch::Receiver<Option<Duration>>) -> Duration {
+    stopping.wait_for(Option::is_some).await.ok().and_then(|stop| *stop).unwrap_or_default()
+}
+
+/// A number from 0 to 1. Without chance, which no machine is, pauses would be as long as each other.
+fn chance() -> f64 {
+    getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
+}

@@ -1,0 +1,47 @@
+//! `troupe-supervisor --zone NAME`: see the library. It says on standard error why it could not begin, and nothing else.
+//!
+//! Status 0: it has ended as it was asked to, or the zone has a supervisor already. 1: it could not begin. 2: its
+//! arguments make no sense.
+
+use std::io::Write;
+use std::process::ExitCode;
+use troupe_node::discovery::default_home;
+use troupe_supervisor::member::{self, BeginError};
+
+const USAGE: &str = "usage: troupe-supervisor --zone NAME\n\
+     Keeps the containers of a zone alive; started by `troupe zone deploy`, which gives it its plan.\n\
+     TROUPE_HOME: the folder of the zones' files.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let zone = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--zone", zone] => zone,
+        ["--version"] => return tell(&format!("troupe-supervisor {}", env!("CARGO_PKG_VERSION")), 0),
+        ["--help"] => return tell(USAGE, 0),
+        _ => return tell(USAGE, 2),
+    };
+    let home = match default_home().map(std::path::absolute) {
+        Ok(Ok(home)) => home,
+        Ok(Err(error)) => return tell(&format!("can't tell where the zones' files are: {error}"), 1),
+        Err(error) => return tell(&error.to_string(), 1),
+    };
+    // It lives long, and must not keep the folder that it was started in from being moved or unmounted.
+    let _ = std::env::set_current_dir("/");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ran = match runtime {
+        Ok(runtime) => runtime.block_on(member::run(&home, zone)),
+        Err(error) => return tell(&format!("the system gives no runtime: {error}"), 1),
+    };
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(there @ BeginError::IsThere { .. }) => tell(&there.to_string(), 0),
+        Err(error) => tell(&error.to_string(), 1),
+    }
+}
+
+/// A line on standard error, if anybody still reads it, and a status.
+fn tell(line: &str, status: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{line}");
+    ExitCode::from(status)
+}

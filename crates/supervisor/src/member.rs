@@ -1,0 +1,214 @@
+//! The supervisor as a member of its zone: who is there, what it is asked, and its end.
+
+use crate::history::History;
+use crate::keeper::{Present, Surroundings};
+use crate::line::Level;
+use crate::pull::{OBSERVE, Pulls};
+use crate::restart::Policy;
+use crate::service::{LinesAsked, lines, supervise};
+use crate::supervisor::Supervisor;
+use serde::Deserialize;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use troupe_node::discovery::Role;
+use troupe_node::node::{Asked, OpenError, Refusal, SUPERVISE};
+use troupe_node::{Node, NodeOptions, code};
+
+/// The name of every supervisor's node: a zone has one.
+pub const NAME: &str = "troupe-supervisor";
+
+/// A supervisor that nobody has given a plan for so long was started by somebody who has gone.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// The answer to the last request is on its way by then. Nothing says when: whoever asked may be gone.
+const LAST_ANSWER: Duration = Duration::from_millis(250);
+
+/// Why a supervisor could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// The zone has one.
+    #[error("zone {zone} has its supervisor already: {reason}")]
+    IsThere {
+        /// The zone.
+        zone: String,
+        /// Who has the name.
+        reason: OpenError,
+    },
+    /// It can't be a member of its zone.
+    #[error("can't join zone {zone}: {reason}")]
+    Join {
+        /// The zone.
+        zone: String,
+        /// What happened.
+        reason: OpenError,
+    },
+    /// Its history can't be opened.
+    #[error("can't keep the history of zone {zone} in {folder}: {source}")]
+    History {
+        /// The zone.
+        zone: String,
+        /// Where it was to be.
+        folder: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system has no signals to wait for, or no random numbers.
+    #[error("the system gives the supervisor of zone {zone} no {what}: {reason}")]
+    System {
+        /// The zone.
+        zone: String,
+        /// What it does not give.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Is the supervisor of a zone, until everything is deleted, it is asked to end by a signal, or nobody wants it. `home`:
+/// the folder of all zones. Resolves when everything has stopped.
+pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
+    let system = |what, reason: String| BeginError::System { zone: zone.to_owned(), what, reason };
+    let mut signals = Signals::expect().map_err(|error| system("signals", error.to_string()))?;
+    let incarnation = getrandom::u64().map_err(|error| system("random numbers", error.to_string()))?;
+    let options = NodeOptions::in_zone(NAME, zone, home.to_owned()).with_role(Role::Supervisor);
+    let node = Node::create(options).await.map_err(|reason| match reason.code() {
+        code::NAME_TAKEN => BeginError::IsThere { zone: zone.to_owned(), reason },
+        _ => BeginError::Join { zone: zone.to_owned(), reason },
+    })?;
+    let folder = home.join("supervisor").join(zone);
+    let history = History::open(&folder, NAME).map_err(|source| BeginError::History {
+        zone: zone.to_owned(),
+        folder: folder.display().to_string(),
+        source,
+    })?;
+    let (told, present) = watch::channel(Present::default());
+    let around = Surroundings { history: history.clone(), present, policy: Policy::default() };
+    let supervisor = Supervisor::new(zone, around);
+    let follows = tokio::spawn(follow(node.clone(), supervisor.clone(), history.clone(), told));
+    serve(&node, &supervisor, &history, &format!("{incarnation:016x}"));
+    history
+        .say(
+            NAME,
+            Level::Info,
+            format!("the supervisor of zone {zone} is up, as process {}", std::process::id()),
+        )
+        .await;
+
+    let why = until_the_end(&supervisor, &mut signals).await;
+    history.say(NAME, Level::Info, format!("the supervisor of zone {zone} ends: {why}")).await;
+    supervisor.end().await;
+    sleep(LAST_ANSWER).await;
+    follows.abort();
+    history.flush().await;
+    node.stop(Duration::ZERO).await;
+    Ok(())
+}
+
+/// Resolves with the reason.
+async fn until_the_end(supervisor: &Supervisor, signals: &mut Signals) -> String {
+    let (mut applied, mut ending) = (supervisor.applied(), supervisor.ending());
+    let idle = async {
+        if timeout(IDLE, applied.wait_for(|count| *count > 0)).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        _ = ending.wait_for(|ending| *ending) => "everything in it was deleted".to_owned(),
+        name = signals.end() => format!("it got {name}"),
+        () = idle => format!("it was given no plan within {} s", IDLE.as_secs()),
+    }
+}
+
+/// The signals that a supervisor knows.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From here on they are expected, and no longer end the process.
+    fn expect() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Resolves with the one that asks to end. The end of a terminal is none: the supervisor outlives it.
+    async fn end(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {}
+            }
+        }
+    }
+}
+
+/// Follows who is in the zone, and takes the records of those that are kept here.
+async fn follow(node: Node, supervisor: Supervisor, history: History, told: watch::Sender<Present>) {
+    let Some(mut changes) = node.member_changes() else { return };
+    let mut applied = supervisor.applied();
+    let mut pulls = Pulls::default();
+    loop {
+        changes.borrow_and_update();
+        match node.members().await {
+            Ok(members) => {
+                let nodes = members.iter().filter(|member| member.role == Role::Node);
+                let present = nodes.map(|member| (member.name.clone(), member.since_unix_ms)).collect();
+                told.send_replace(Arc::new(present));
+                pulls.follow(&members, &node, &supervisor, &history);
+            }
+            Err(error) => {
+                history.say(NAME, Level::Warn, format!("can't tell who is in the zone: {error}")).await;
+            }
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            _ = applied.changed() => {}
+        }
+    }
+}
+
+/// A request of kind `O`.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Observed {
+    Lines(LinesAsked),
+}
+
+/// Answers what it is asked. The node answers on its own thread; the work is done on this one, also when the asker gives
+/// up.
+fn serve(node: &Node, supervisor: &Supervisor, history: &History, incarnation: &str) {
+    let (own, runtime) = (supervisor.clone(), Handle::current());
+    node.serve(SUPERVISE, move |Asked { body, .. }| {
+        let own = own.clone();
+        let work = runtime.spawn(async move { supervise(&own, &body).await });
+        async move {
+            let answer = work.await.map_err(|_| Refusal::failed("the supervisor is ending"))?;
+            let answer = answer.map_err(|error| Refusal::failed(error.to_string()))?;
+            Ok(answer.to_string().into_bytes())
+        }
+    });
+    let (own, history, incarnation) = (supervisor.clone(), history.clone(), incarnation.to_owned());
+    node.serve(OBSERVE, move |Asked { body, .. }| {
+        let (own, history, incarnation) = (own.clone(), history.clone(), incarnation.clone());
+        async move {
+            let unknown = |error: serde_json::Error| {
+                Refusal::not_permitted(format!("the supervisor does not know the request: {error}"))
+            };
+            let Observed::Lines(asked) = serde_json::from_slice(&body).map_err(unknown)?;
+            let told = lines(&own, &history, &incarnation, asked).await;
+            serde_json::to_vec(&told).map_err(|error| Refusal::failed(error.to_string()))
+        }
+    });
+}

@@ -1,0 +1,113 @@
+//! Takes the records of the nodes that are kept here into the history, as they join: those send them nowhere else. A
+//! node is asked again when it has answered, so that it sends no faster than the history takes.
+
+use crate::history::History;
+use crate::line::{Level, Line, unix_ms};
+use crate::lines::LONGEST_LINE;
+use crate::supervisor::Supervisor;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use troupe_node::discovery::{Member, Role};
+use troupe_node::{Error, Node};
+
+/// The service that is asked.
+pub const OBSERVE: u8 = b'O';
+
+/// Lines asked for at once, and how long a node may wait until it has some, in milliseconds: what it grants at most.
+const PAGE: &str = "\"limit\":2000,\"wait\":25000";
+
+/// An answer that waited, and its way.
+const ANSWER: Duration = Duration::from_secs(35);
+
+/// A node that did not answer is asked again so much later, while it is in the zone; then after twice as long …
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// … but no longer than this.
+const LONGEST: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+struct Answer {
+    next: u64,
+    #[serde(default)]
+    dropped: u64,
+    lines: Vec<Line>,
+}
+
+/// Those that are being asked, by the identifiers of their nodes: a node that starts anew has another.
+#[derive(Debug, Default)]
+pub struct Pulls(HashMap<String, JoinHandle<()>>);
+
+impl Pulls {
+    /// Follows who is in the zone: begins with those that have come, and ends with those that have gone.
+    pub fn follow(&mut self, members: &[Member], node: &Node, supervisor: &Supervisor, history: &History) {
+        self.0.retain(|id, task| {
+            let stays = members.iter().any(|member| member.id.to_string() == *id);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        let kept = |member: &&Member| member.role == Role::Node && supervisor.keeps(&member.name);
+        for member in members.iter().filter(kept) {
+            let id = member.id.to_string();
+            let pull = || tokio::spawn(pull(node.clone(), member.name.clone(), history.clone()));
+            self.0.entry(id).or_insert_with(pull);
+        }
+    }
+}
+
+/// Until the task is ended.
+async fn pull(node: Node, from: String, history: History) {
+    let (mut after, mut pause, mut has_said) = (0, AGAIN, false);
+    loop {
+        let request = format!("{{\"lines\":{{\"after\":{after},{PAGE}}}}}");
+        let failed = match node.ask(&from, OBSERVE, request.as_bytes(), ANSWER).await {
+            Ok(bytes) => match serde_json::from_slice::<Answer>(&bytes) {
+                Ok(answer) => {
+                    after = answer.next;
+                    take(&from, answer, &history).await;
+                    (pause, has_said) = (AGAIN, false);
+                    continue;
+                }
+                Err(error) => format!("its records can't be read: {error}"),
+            },
+            // It leaves the zone, or comes back to it: no loss until it says so.
+            Err(error @ (Error::NodeUnreachable { .. } | Error::NodeStopped)) => {
+                log::debug!(target: "supervisor", "node {from} gives no records now: {error}");
+                String::new()
+            }
+            Err(error) => format!("it gives no records: {error}"),
+        };
+        if !failed.is_empty() && !has_said {
+            has_said = true;
+            history.say(&from, Level::Warn, failed).await;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST);
+    }
+}
+
+async fn take(from: &str, answer: Answer, history: &History) {
+    let mut lines = Vec::with_capacity(answer.lines.len() + 1);
+    if answer.dropped > 0 {
+        let said = format!(
+            "{} of its records were dropped here: they came faster than they were taken",
+            answer.dropped
+        );
+        lines.push(Line::now(from, Level::Warn, "supervisor", said));
+    }
+    let now = unix_ms();
+    for mut line in answer.lines {
+        // Whatever it says, it speaks for itself only, and no line is longer than one that was printed.
+        from.clone_into(&mut line.node);
+        line.time = line.time.min(now);
+        line.bound(LONGEST_LINE);
+        lines.push(line);
+    }
+    if !lines.is_empty() {
+        history.add(lines).await;
+    }
+}

@@ -1,0 +1,122 @@
+//! A zone follows its plan: what changes is replaced, drained first, what does not is left alone, and in the end
+//! everything stops.
+
+use crate::support::{Zone, lives, short};
+use serde_json::json;
+
+/// Says that it is there, and ends well when it is asked to.
+const POLITE: &str = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done";
+
+#[tokio::test]
+async fn one_pod_is_replaced_by_another_and_unchanged_ones_keep_their_process() {
+    let zone = Zone::new();
+    zone.join(&["api", "db", "web"]);
+    let (api, db) = (zone.container("api", POLITE), zone.container("db", POLITE));
+    assert_eq!(zone.apply(60_000, &[api.clone(), db]).await, ["start api", "start db"]);
+    zone.until_line("db", |line| line.message == "hello").await;
+    let (api_pid, db_pid) = (zone.pid("api").await, zone.pid("db").await);
+    let plan = [api, zone.container("web", POLITE)];
+    let dry = zone.ask(json!({ "plan": Zone::plan(60_000, &plan) })).await;
+    assert_eq!(short(&dry), ["keep api", "stop db", "start web"]);
+    assert!(lives(db_pid), "to ask changes nothing");
+    assert_eq!(zone.apply(60_000, &plan).await, ["keep api", "stop db", "start web"]);
+    assert_eq!(zone.pid("api").await, api_pid);
+    assert!(!lives(db_pid) && lives(zone.pid("web").await));
+    assert!(zone.lines("db").contains(&"stdout bye".to_owned()), "it was drained");
+    zone.ask(json!({"delete": {}})).await;
+}
+
+#[tokio::test]
+async fn a_changed_pod_has_ended_before_it_is_started_anew() {
+    let zone = Zone::new();
+    zone.join(&["api"]);
+    let script = format!("mkdir only-one || exit 9; {}", POLITE.replace("echo bye", "rmdir only-one"));
+    zone.apply(60_000, &[zone.container("api", &script)]).await;
+    zone.until_line("api", |line| line.message == "hello").await;
+    let before = zone.pid("api").await;
+    let mut changed = zone.container("api", &script);
+    changed["hash"] = json!("another");
+    assert_eq!(zone.apply(60_000, &[changed]).await, ["replace api"]);
+    let status = zone.status("api").await;
+    assert!(status["pid"] != before && status["restarts"] == 0, "{status}");
+    zone.ask(json!({"delete": {}})).await;
+}
+
+#[tokio::test]
+async fn while_a_plan_is_applied_a_second_caller_is_told_for_whom_it_waits() {
+    let zone = Zone::new();
+    zone.join(&["api"]);
+    // Its end is the test's to give.
+    let script = "trap 'while [ ! -e go ]; do sleep 0.01; done; exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done";
+    zone.apply(60_000, &[zone.container("api", script)]).await;
+    zone.until_line("api", |line| line.message == "hello").await;
+    let second = async {
+        zone.until_state("api", "draining").await;
+        let mut plan = Zone::plan(0, &[]);
+        plan["by"]["pid"] = json!(99);
+        let busy = zone.ask(json!({ "apply": plan })).await;
+        assert_eq!(busy["busy"]["pid"], 77, "{busy}");
+        assert!(busy["busy"]["since"].is_u64());
+        assert_eq!(zone.ask(json!({"delete": {}})).await["busy"]["pid"], 77);
+        std::fs::write(zone.folder.join("go"), "").unwrap();
+    };
+    let (first, ()) = tokio::join!(zone.apply(60_000, &[]), second);
+    assert_eq!(first, ["stop api"]);
+    assert!(zone.apply(0, &[]).await.is_empty(), "now it is free");
+}
+
+#[tokio::test]
+async fn a_container_that_ignores_sigterm_is_killed_after_the_drain_time() {
+    let zone = Zone::new();
+    zone.join(&["stubborn"]);
+    let script = "trap '' TERM; echo ready; while :; do sleep 1000; done";
+    zone.apply(20, &[zone.container("stubborn", script)]).await;
+    zone.until_line("stubborn", |line| line.message == "ready").await;
+    let pid = zone.pid("stubborn").await;
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+    assert!(!lives(pid));
+    let said = zone.lines("stubborn");
+    assert!(
+        said.contains(&"supervisor it has not ended 20 ms after SIGTERM and is ended by SIGKILL".to_owned()),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().any(|line| line.starts_with("supervisor it was to stop, and was ended by SIGKILL, ")),
+        "{said:?}"
+    );
+}
+
+#[tokio::test]
+async fn delete_stops_everything_and_nothing_is_started_any_more() {
+    let zone = Zone::new();
+    zone.join(&["api", "db"]);
+    let plan = [zone.container("api", POLITE), zone.container("db", POLITE)];
+    zone.apply(60_000, &plan).await;
+    for node in ["api", "db"] {
+        zone.until_line(node, |line| line.message == "hello").await;
+    }
+    let pids = [zone.pid("api").await, zone.pid("db").await];
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 2}));
+    assert!(!pids.into_iter().any(lives));
+    assert_eq!(zone.ask(json!({"status": {}})).await["containers"], json!([]));
+    let request = json!({ "apply": Zone::plan(0, &plan) }).to_string();
+    let refused =
+        troupe_supervisor::service::supervise(&zone.supervisor, request.as_bytes()).await.unwrap_err();
+    assert!(refused.to_string().contains("is ending"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_container_gets_its_own_environment_and_no_other() {
+    let zone = Zone::new();
+    let mut container = zone.container("env", "env");
+    container["env"] = json!({"PATH": std::env::var("PATH").unwrap(), "GREETING": "two\nlines"});
+    container["program"] = json!("/usr/bin/env");
+    container["args"] = json!([]);
+    zone.apply(4321, &[container]).await;
+    zone.until_state("env", "ended").await;
+    let mut names: Vec<_> =
+        zone.lines("env").into_iter().filter(|line| line.starts_with("stdout ")).collect();
+    names.retain(|line| !line.starts_with("stdout PATH="));
+    names.sort();
+    assert_eq!(names, ["stdout GREETING=two", "stdout TROUPE_DRAIN_MS=4321", "stdout lines"]);
+}

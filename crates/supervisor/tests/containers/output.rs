@@ -1,0 +1,96 @@
+//! Every line that a container prints is in the history, or its loss is said, however much and whatever it prints.
+
+use crate::support::Zone;
+use std::io::BufRead;
+use std::path::Path;
+use troupe_supervisor::files::{FULL, Files, MOST_FILES};
+use troupe_supervisor::lines::LONGEST_LINE;
+use troupe_supervisor::restart::Policy;
+
+#[tokio::test]
+async fn both_streams_are_taken_line_by_line_to_the_last_one() {
+    let zone = Zone::new();
+    let script = "printf 'one\\n\\ntwo'; printf 'first\\nlast without an end' >&2";
+    zone.apply(0, &[zone.container("api", script)]).await;
+    zone.until_state("api", "ended").await;
+    let lines = zone.lines("api");
+    let of = |stream: &str| -> Vec<_> { lines.iter().filter_map(|line| line.strip_prefix(stream)).collect() };
+    assert_eq!(of("stdout "), ["one", "", "two"]);
+    assert_eq!(of("stderr "), ["first", "last without an end"]);
+    let end = lines.iter().position(|line| line.contains("exited with status 0")).unwrap();
+    assert_eq!(end, lines.len() - 1, "its end comes after its last words: {lines:?}");
+}
+
+#[tokio::test]
+async fn a_line_of_a_megabyte_and_bytes_that_are_no_text_are_taken() {
+    let zone = Zone::new();
+    let script = "head -c 1000000 /dev/zero | tr '\\0' x; echo; printf 'a\\377b\\n'; echo after";
+    zone.apply(0, &[zone.container("api", script)]).await;
+    zone.until_state("api", "ended").await;
+    let lines = zone.lines("api");
+    let long = lines.iter().find(|line| line.starts_with("stdout xxx")).unwrap();
+    assert!(long.len() <= LONGEST_LINE + "stdout ".len() && long.ends_with(" more bytes)"));
+    assert!(lines.contains(&"stdout a\u{fffd}b".to_owned()));
+    assert!(lines.contains(&"stdout after".to_owned()));
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_at_once_cost_bounded_memory_and_every_lost_line_is_counted() {
+    const LINES: u64 = 100_000;
+    let zone = Zone::new();
+    let begun = peak_memory();
+    // A line of 1 KiB, numbered.
+    let script = format!("seq -f '%01023.0f' {LINES}");
+    zone.apply(0, &[zone.container("loud", &script), zone.container("quiet", "echo still here")]).await;
+    zone.until_state("loud", "ended").await;
+    zone.until_state("quiet", "ended").await;
+    let grown = peak_memory() - begun;
+    assert!(grown < 64 * 1024, "it took {grown} KiB more");
+    assert!(zone.lines("quiet").contains(&"stdout still here".to_owned()), "it pushed nobody out");
+    // In the files is everything that was let through, and the count of the rest.
+    let folder = zone.folder.join("history");
+    zone.close().await;
+    let (mut printed, mut dropped) = (0, 0);
+    for line in Files::open(&folder).unwrap().tail(MOST_FILES * FULL).unwrap() {
+        if line.name == "stdout" && line.node == "loud" {
+            printed += 1;
+        } else if let Some(words) = line.message.strip_prefix("stdout: ") {
+            let count = words.split(' ').next().and_then(|count| count.parse::<u64>().ok());
+            dropped += count.unwrap_or_else(|| panic!("{words}"));
+        }
+    }
+    assert_eq!(printed + dropped, LINES);
+    assert!(dropped > LINES / 2, "a hundred megabytes are more than a burst: {dropped}");
+}
+
+#[tokio::test]
+async fn a_container_prints_no_faster_than_the_history_is_written() {
+    // In place of the file a pipe, which takes 64 KiB until somebody reads them.
+    let zone = Zone::prepared(Policy::default(), |folder| {
+        let history = folder.join("history");
+        std::fs::create_dir(&history).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(history.join("history-000001.jsonl")).status();
+        assert!(made.unwrap().success());
+    });
+    let pipe = zone.folder.join("history/history-000001.jsonl");
+    zone.join(&["api"]);
+    // Three megabytes: less than a burst, more than lies on the way.
+    zone.apply(0, &[zone.container("api", "seq -f '%01023.0f' 3000; touch all")]).await;
+    zone.until_line("api", |line| line.message.ends_with("0000100")).await;
+    let all = zone.folder.join("all");
+    assert!(!all.exists(), "nobody reads, and it has printed everything");
+    let reader = tokio::task::spawn_blocking(move || {
+        let lines = std::io::BufReader::new(std::fs::File::open(pipe).unwrap()).lines().map(Result::unwrap);
+        lines.filter(|line| line.contains("\"stdout\"")).take(3000).count()
+    });
+    assert_eq!(reader.await.unwrap(), 3000, "every line, once it is read");
+    zone.until_state("api", "ended").await;
+    assert!(all.exists());
+}
+
+/// The most memory that this process ever had, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string(Path::new("/proc/self/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

@@ -1,0 +1,83 @@
+//! What dies is started again, later each time, and not for ever; what is done is left alone.
+
+use crate::support::{Zone, lives};
+use serde_json::json;
+use std::time::Duration;
+use troupe_supervisor::restart::Policy;
+
+#[tokio::test]
+async fn a_container_that_dies_is_started_again_and_the_reason_is_shown() {
+    let zone = Zone::new();
+    // It dies in its first life and stays in its second.
+    let script = "if [ -e been ]; then echo back; exec sleep 1000; fi; touch been; exit 3";
+    zone.apply(0, &[zone.container("runner", script)]).await;
+    zone.until_line("runner", |line| line.message == "back").await;
+    zone.join(&["runner"]);
+    let status = zone.until_state("runner", "up").await;
+    assert_eq!(status["restarts"], 1);
+    assert!(status["lastExit"].as_str().unwrap().starts_with("exited with status 3, "), "{status}");
+    let said = zone.lines("runner");
+    assert!(said.iter().any(|line| line.starts_with("supervisor it exited with status 3, ")), "{said:?}");
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+}
+
+#[tokio::test]
+async fn a_container_that_dies_at_once_for_ever_is_given_up_and_tried_again_by_the_next_deployment() {
+    let zone = Zone::new();
+    let plan = [zone.container("runner", "echo here >> starts; exit 1")];
+    zone.apply(0, &plan).await;
+    let status = zone.until_state("runner", "given-up").await;
+    assert_eq!(status["restarts"], 9);
+    let starts = || std::fs::read_to_string(zone.folder.join("starts")).unwrap().lines().count();
+    assert_eq!(starts(), 10);
+    let said = zone.until_line("runner", |line| line.message.contains("is given up")).await;
+    assert!(said.message.contains("it was started 10 times within"), "{}", said.message);
+    assert_eq!(zone.apply(0, &plan).await, ["replace runner"]);
+    zone.until("another start", async || (starts() > 10).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_given_up_with_its_name() {
+    let zone = Zone::new();
+    let mut container = zone.container("runner", "");
+    container["program"] = json!("/nowhere/node");
+    zone.apply(0, &[container]).await;
+    let status = zone.until_state("runner", "given-up").await;
+    let said = status["lastExit"].as_str().unwrap();
+    assert!(said.starts_with("could not be started: /nowhere/node: No such file"), "{said}");
+    let mut container = zone.container("other", "");
+    container["cwd"] = json!("/nowhere");
+    zone.apply(0, &[container]).await;
+    let status = zone.until_state("other", "given-up").await;
+    assert_eq!(status["lastExit"], "could not be started: its working folder /nowhere is not there");
+}
+
+#[tokio::test]
+async fn a_program_that_is_done_is_not_started_again() {
+    let zone = Zone::new();
+    zone.apply(0, &[zone.container("client", "echo done")]).await;
+    let status = zone.until_state("client", "ended").await;
+    assert_eq!(status["restarts"], 0);
+    assert!(zone.lines("client").contains(&"stdout done".to_owned()));
+    assert_eq!(zone.apply(0, &[zone.container("client", "echo done")]).await, ["keep client"]);
+}
+
+#[tokio::test]
+async fn a_container_that_waits_for_its_restart_stops_at_once() {
+    let long = Duration::from_secs(3600);
+    let zone = Zone::with(Policy { first: long, longest: long, ..Policy::default() });
+    zone.apply(0, &[zone.container("runner", "exit 1")]).await;
+    let status = zone.until_state("runner", "backing-off").await;
+    assert!(status["nextTry"].as_u64().unwrap() > status["since"].as_u64().unwrap() + 2_000_000, "{status}");
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+}
+
+#[tokio::test]
+async fn what_a_container_leaves_in_its_group_ends_with_it() {
+    let zone = Zone::new();
+    zone.apply(0, &[zone.container("runner", "sleep 1000 & echo $!")]).await;
+    let line = zone.until_line("runner", |line| line.name == "stdout").await;
+    zone.until_state("runner", "ended").await;
+    let left = line.message.parse().unwrap();
+    zone.until("its child to end", async || (!lives(left)).then_some(())).await;
+}

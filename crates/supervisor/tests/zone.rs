@@ -1,0 +1,249 @@
+//! The program as a member of a zone: one for each, asked by others, gone when it is to be, and leaving nothing behind.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+use troupe_node::discovery::Role;
+use troupe_node::node::SUPERVISE;
+use troupe_node::{Node, NodeOptions};
+use troupe_supervisor::member::NAME;
+use troupe_supervisor::pull::OBSERVE;
+
+/// Longer than anything takes on a busy machine: only a test that fails waits so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder of the test's own, and an observer of the zone in it.
+struct Zone {
+    home: PathBuf,
+    observer: Node,
+}
+
+impl Drop for Zone {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.home);
+    }
+}
+
+/// A running supervisor; killed with its test, and its containers with it.
+struct Supervisor(Child);
+
+impl Supervisor {
+    fn signal(&self, signal: Signal) {
+        let pid = self.0.id().and_then(|pid| Pid::from_raw(pid.cast_signed())).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.0.wait()).await.unwrap().unwrap()
+    }
+}
+
+impl Zone {
+    async fn new() -> Self {
+        let home = std::env::temp_dir().join(format!("troupe-zone-{:016x}", getrandom::u64().unwrap()));
+        let options = NodeOptions::in_zone("observer", "demo", home.clone()).with_role(Role::Observer);
+        Self { observer: Node::create(options).await.unwrap(), home }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_troupe-supervisor"));
+        command.args(["--zone", "demo"]).env("TROUPE_HOME", &self.home).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+
+    /// Starts the supervisor; it is in the zone then.
+    async fn supervisor(&self) -> Supervisor {
+        let child = self.command().spawn().unwrap();
+        self.until("the supervisor to join", async || self.is_there().await.then_some(())).await;
+        Supervisor(child)
+    }
+
+    async fn is_there(&self) -> bool {
+        let members = self.observer.members().await.unwrap();
+        members.iter().any(|member| member.name == NAME && member.role == Role::Supervisor)
+    }
+
+    async fn ask(&self, kind: u8, request: Value) -> Value {
+        let answer = self.observer.ask(NAME, kind, request.to_string().as_bytes(), PATIENCE).await.unwrap();
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// A node, as a container's program would open it.
+    async fn node(&self, name: &str) -> Node {
+        Node::create(NodeOptions::in_zone(name, "demo", self.home.clone())).await.unwrap()
+    }
+
+    /// Starts a shell script as a container. Whether its node joins is another matter: the answer is not waited for.
+    fn apply(&self, node: &str, script: &str) {
+        let request = json!({"apply": {
+            "zone": "demo", "project": "/demo", "by": {"pid": 1}, "drainMs": 60_000,
+            "containers": [{
+                "node": node, "pod": node, "clone": 0, "container": "main", "image": "script", "program": "/bin/sh",
+                "args": ["-c", script], "env": {"PATH": std::env::var("PATH").unwrap()}, "cwd": self.home, "hash": script,
+            }],
+        }});
+        let observer = self.observer.clone();
+        tokio::spawn(
+            async move { observer.ask(NAME, SUPERVISE, request.to_string().as_bytes(), PATIENCE).await },
+        );
+    }
+
+    /// Waits for a line of the history, the way a reader does.
+    async fn until_line(&self, message: &str) -> Value {
+        self.until(message, async || {
+            let told = self.ask(OBSERVE, json!({"lines": {"after": 0, "limit": 2000, "wait": 10}})).await;
+            told["lines"].as_array().unwrap().iter().find(|line| line["message"] == message).cloned()
+        })
+        .await
+    }
+
+    async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+        let wait = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    }
+}
+
+#[tokio::test]
+async fn a_second_supervisor_of_a_zone_ends_at_once_and_says_who_has_it() {
+    let zone = Zone::new().await;
+    let first = zone.supervisor().await;
+    let second = timeout(PATIENCE, zone.command().stderr(Stdio::piped()).output()).await.unwrap().unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(second.status.success(), "{said}");
+    let process = first.0.id().unwrap();
+    assert!(said.starts_with("zone demo has its supervisor already: "), "{said}");
+    assert!(said.contains(&format!("taken in zone \"demo\" by process {process},")), "{said}");
+}
+
+#[tokio::test]
+async fn it_applies_a_plan_tells_what_its_containers_say_and_ends_when_all_is_deleted() {
+    let zone = Zone::new().await;
+    let mut supervisor = zone.supervisor().await;
+    zone.apply("api", "trap 'exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done");
+    let line = zone.until_line("hello").await;
+    assert_eq!(
+        (&line["node"], &line["name"], &line["level"]),
+        (&json!("api"), &json!("stdout"), &json!("info"))
+    );
+    let told = zone.ask(OBSERVE, json!({"lines": {"after": line["seq"], "limit": 1}})).await;
+    assert_eq!((&told["covers"], &told["dropped"]), (&json!(["api"]), &json!(0)));
+    let status = zone.ask(SUPERVISE, json!({"status": {}})).await;
+    assert_eq!(status["pid"].as_u64(), supervisor.0.id().map(u64::from));
+    assert_eq!(status["containers"][0]["state"], "starting", "its node is not in the zone");
+    let busy = zone.ask(SUPERVISE, json!({"delete": {}})).await;
+    assert_eq!(busy["busy"]["pid"], 1, "the first plan waits for it");
+    let node = zone.node("api").await;
+    zone.until("its node to be seen", async || {
+        let status = zone.ask(SUPERVISE, json!({"status": {}})).await;
+        (status["containers"][0]["state"] == "up").then_some(())
+    })
+    .await;
+    node.stop(Duration::ZERO).await;
+    zone.until("the end of the first plan", async || {
+        let answer = zone.ask(SUPERVISE, json!({"delete": {}})).await;
+        (answer == json!({"stopped": 1})).then_some(())
+    })
+    .await;
+    assert!(supervisor.ended().await.success());
+    assert!(!zone.is_there().await);
+}
+
+#[tokio::test]
+async fn sigterm_drains_everything_and_the_end_of_a_terminal_does_nothing() {
+    let zone = Zone::new().await;
+    let mut supervisor = zone.supervisor().await;
+    zone.apply("api", "trap 'touch drained; exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done");
+    zone.until_line("hello").await;
+    supervisor.signal(Signal::HUP);
+    zone.ask(SUPERVISE, json!({"status": {}})).await;
+    supervisor.signal(Signal::TERM);
+    assert!(supervisor.ended().await.success());
+    assert!(zone.home.join("drained").exists());
+}
+
+#[tokio::test]
+async fn when_it_is_killed_its_containers_notice_by_their_standard_input() {
+    let zone = Zone::new().await;
+    let mut supervisor = zone.supervisor().await;
+    zone.apply("api", "echo hello; read nothing; touch noticed");
+    zone.until_line("hello").await;
+    let noticed = zone.home.join("noticed");
+    assert!(!noticed.exists());
+    supervisor.signal(Signal::KILL);
+    supervisor.ended().await;
+    zone.until("the container to notice", async || noticed.exists().then_some(())).await;
+}
+
+#[tokio::test]
+async fn the_next_supervisor_has_the_history_of_the_one_before() {
+    let zone = Zone::new().await;
+    let mut supervisor = zone.supervisor().await;
+    zone.apply("api", "echo before the fall");
+    zone.until_line("before the fall").await;
+    supervisor.signal(Signal::TERM);
+    supervisor.ended().await;
+    let _next = zone.supervisor().await;
+    zone.until_line("before the fall").await;
+}
+
+#[tokio::test]
+async fn the_records_of_its_nodes_are_in_its_history_and_losses_are_said() {
+    let zone = Zone::new().await;
+    let _supervisor = zone.supervisor().await;
+    zone.apply("api", "exec sleep 1000");
+    zone.until("its container", async || {
+        let status = zone.ask(SUPERVISE, json!({"status": {}})).await;
+        status["containers"].get(0).map(|_| ())
+    })
+    .await;
+    let node = zone.node("api").await;
+    // What a node has to tell, page by page; then nothing, for as long as it is asked to wait.
+    node.serve(OBSERVE, |asked| async move {
+        let asked: Value = serde_json::from_slice(&asked.body).unwrap();
+        let line = |seq: u64, message: &str| {
+            json!({
+                "seq": seq, "time": 1000 + seq, "node": "another", "level": "debug", "name": "channel",
+                "worker": "greeter", "message": message, "fields": {"port": 7},
+            })
+        };
+        let (next, dropped, lines) = match asked["lines"]["after"].as_u64().unwrap() {
+            0 => (2, 0, vec![line(1, "first"), line(2, "second")]),
+            2 => (9, 6, vec![line(9, "last")]),
+            _ => return std::future::pending().await,
+        };
+        let told =
+            json!({"incarnation": "1", "next": next, "dropped": dropped, "covers": [], "lines": lines});
+        Ok(told.to_string().into_bytes())
+    });
+    let last = zone.until_line("last").await;
+    let line = json!({
+        "seq": last["seq"], "time": 1009, "node": "api", "level": "debug", "name": "channel",
+        "worker": "greeter", "message": "last", "fields": {"port": 7},
+    });
+    assert_eq!(last, line, "as it was, but for its number and the name of another node");
+    let told = zone.ask(OBSERVE, json!({"lines": {"after": 0, "limit": 2000}})).await;
+    let lines = told["lines"].as_array().unwrap();
+    let messages: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+    let from = messages.iter().position(|message| *message == "first").unwrap();
+    let expected = [
+        "first",
+        "second",
+        "6 of its records were dropped here: they came faster than they were taken",
+        "last",
+    ];
+    assert_eq!(messages[from..from + 4], expected);
+}

@@ -10,6 +10,16 @@ export function processText(pid: number): string {
   return command === undefined ? `process ${pid}` : `process ${pid} (${command})`;
 }
 
+/** Whether there is a process of that number, of whatever user. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /** The command line of a process, shortened; undefined where it can't be known. */
 function commandOf(pid: number): string | undefined {
   try {

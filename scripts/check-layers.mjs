@@ -25,7 +25,7 @@ const floors = [
     name: 'plain data, failures, checks and the log',
     match: /^(address|duration|errors|failures|log|log-text|nearest|options|worker)\.ts$/,
   },
-  { name: 'the add-on', match: /^native\.ts$/ },
+  { name: 'the add-on and the supervisor', match: /^(native|supervisor-program)\.ts$/ },
   { name: 'the port and shipping', match: /^(port|ship)\// },
   { name: 'the public classes', match: /^[\w-]+\.ts$/ },
   { name: 'the index', match: /^index\.ts$/ },

@@ -157,5 +157,11 @@ export declare function target(node: number, address: string): number;
 /** Whether a node with this public key signed a bundle of code. */
 export declare function verifyCode(publicKey: Uint8Array, hash: Uint8Array, signature: Uint8Array): boolean;
 
+/**
+ * Ends this process with the one that holds the other end of its standard input: SIGTERM, then SIGKILL when it still lives
+ * `drain` milliseconds and 5 s later. A thread of its own waits; once a process, before anything reads.
+ */
+export declare function watchOwner(drain: number): void;
+
 /** The folder of a zone's files. */
 export declare function zoneFolder(zone: string): string;

@@ -1,4 +1,4 @@
-// `npm run build`: the native add-on beside this package's root (Rust, release) and lib/ and cli/ to dist/ (TypeScript).
+// `npm run build`: the native add-on and the supervisor beside this package's root (Rust, release), lib/ and cli/ to dist/ (TypeScript).
 // With --native or --library only that one; --target (a Rust target, for the release workflow) builds for another platform.
 import {
   chmodSync,
@@ -16,12 +16,12 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeAddon, describingEnv, itemsFolder } from './describe-addon.mjs';
 import { hashOf, isFresh, stamp } from './freshness.mjs';
-import { addonFile, builtPlatforms, libraryFile, platformOf } from './platform.mjs';
+import { addonFile, builtPlatforms, libraryFile, platformOf, SUPERVISOR, supervisorFile } from './platform.mjs';
 import { attempt, Failure, isMain, main, root, run, say, toolEnv } from './shell.mjs';
 
 const nativeSources = [
   ...['Cargo.toml', 'Cargo.lock', 'bindings/Cargo.toml', 'bindings/build.rs', 'bindings/src'],
-  ...['proto', 'node'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
+  ...['proto', 'node', 'supervisor'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
 ];
 const librarySources = [
   'lib',
@@ -52,11 +52,13 @@ async function requireRust() {
   return /host: (\S+)/.exec(output)?.[1] ?? '';
 }
 
-/** Builds the add-on for this platform (or for `target`, in Rust's words), and the description of what it exports. */
+/** Builds the add-on and the supervisor for this platform (or for `target`, in Rust's words), and the description of what the add-on exports. */
 export async function buildNative(target) {
   const host = await requireRust();
   const platform = platformOf(target ?? host);
-  say(`building the native add-on for ${platform.name} (cargo, release; a minute or two the first time) …`);
+  say(
+    `building the native add-on and the supervisor for ${platform.name} (cargo, release; a minute or two the first time) …`,
+  );
   const hash = hashOf(...nativeSources);
   mkdirSync(itemsFolder, { recursive: true });
   // Whoever adds a dependency has the lock file follow; elsewhere it decides.
@@ -67,14 +69,21 @@ export async function buildNative(target) {
     ...locked,
     '--package',
     'troupe-bindings',
+    '--package',
+    SUPERVISOR,
     ...(target ? ['--target', target] : []),
   ];
   await run('cargo', args, { env: toolEnv(describingEnv()) });
   const outputs = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), ...(target ? [target] : []), 'release');
-  // A fresh file, never written over: a process that has the old one loaded keeps it.
-  const addon = join(root, addonFile(platform.name));
-  copyFileSync(join(outputs, libraryFile(platform)), `${addon}.new`);
-  renameSync(`${addon}.new`, addon);
+  // Fresh files, never written over: a process that has the old one loaded keeps it.
+  for (const [built, file] of [
+    [libraryFile(platform), addonFile(platform.name)],
+    [SUPERVISOR, supervisorFile(platform.name)],
+  ]) {
+    const beside = join(root, file);
+    copyFileSync(join(outputs, built), `${beside}.new`);
+    renameSync(`${beside}.new`, beside);
+  }
   describeAddon();
   stamp('native', hash);
 }
@@ -94,13 +103,16 @@ export async function buildLibrary() {
   stamp('library', hash);
 }
 
-/** Whether an add-on for the platform of this process is there. */
-const loadable = () => builtPlatforms().some((name) => name.startsWith(`${process.platform}-${process.arch}`));
+/** Whether an add-on and a supervisor for the platform of this process are there. */
+const usable = () =>
+  builtPlatforms().some(
+    (name) => name.startsWith(`${process.platform}-${process.arch}`) && existsSync(join(root, supervisorFile(name))),
+  );
 
 /** Builds what is missing or older than its sources. Resolves with the names of what was built. */
 export async function buildStale() {
   const built = [];
-  if (!loadable() || !isFresh('native', hashOf(...nativeSources))) {
+  if (!usable() || !isFresh('native', hashOf(...nativeSources))) {
     await buildNative();
     built.push('native');
   }
@@ -118,6 +130,8 @@ if (isMain(import.meta.url)) {
     });
     if (values.native || !values.library) await buildNative(values.target);
     if (values.library || !values.native) await buildLibrary();
-    say(`built: ${[...builtPlatforms().map(addonFile), 'dist/'].join(', ')}`);
+    say(
+      `built: ${[...builtPlatforms().flatMap((name) => [addonFile(name), supervisorFile(name)]), 'dist/'].join(', ')}`,
+    );
   });
 }

@@ -45,16 +45,17 @@ function makeCopy() {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     copyFileSync(join(root, file), join(copy, file));
   }
-  for (const shared of ['node_modules', 'dist', ...addOns()]) {
+  for (const shared of ['node_modules', 'dist', ...built()]) {
     if (existsSync(join(root, shared))) symlinkSync(join(root, shared), join(copy, shared));
   }
 }
 
-/** The built add-ons, which are ignored by git and loaded by the tests. */
-function addOns() {
-  const ignored = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--', '*.node'];
+/** The built add-ons and supervisors, which are ignored by git and used by the tests. */
+function built() {
+  const files = ['*.node', 'troupe-supervisor.*'];
+  const ignored = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--', ...files];
   const listed = execFileSync('git', ignored, { cwd: root }).toString().split('\0');
-  return listed.filter((file) => file.endsWith('.node') && !/^(target|node_modules|dist)/.test(file));
+  return listed.filter((file) => file !== '' && !/^(target|node_modules|dist)/.test(file));
 }
 
 /** The text of a file with the mutation in it. */

@@ -1,8 +1,8 @@
-// `npm run package`: the installable tarballs in dist-packages/: the main package, and one for each platform whose add-on lies beside
-// the package's root (on a developer's machine that is its own; the release workflow gathers all of them first).
-import { copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+// `npm run package`: the installable tarballs in dist-packages/: the main package, and one for each platform whose add-on and
+// supervisor lie beside the package's root (on a developer's machine that is its own; the release workflow gathers all of them first).
+import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addonFile, builtPlatforms, platformNamed } from './platform.mjs';
+import { addonFile, builtPlatforms, platformNamed, supervisorFile } from './platform.mjs';
 import { capture, Failure, isMain, main, readJson, root, say } from './shell.mjs';
 import { setUp } from './setup.mjs';
 
@@ -53,27 +53,31 @@ function stageMain(folder, platforms) {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.d.ts') });
 }
 
-/** A platform's package: its add-on and nothing else. */
+/** A platform's package: its add-on, its supervisor and nothing else. */
 function stagePlatform(folder, platform) {
   const { version, license, engines } = readJson('package.json');
   const { os, cpu, libc } = platformNamed(platform);
-  const file = addonFile(platform);
+  const files = filesOf(platform);
   writeManifest(folder, {
     name: `@troupe/${platform}`,
     version,
-    description: `The native add-on of troupe for ${platform}.`,
+    description: `The native add-on and the supervisor of troupe for ${platform}.`,
     license,
     engines,
     os: [os],
     cpu: [cpu],
     ...(libc ? { libc: [libc] } : {}),
-    main: file,
-    files: [file],
+    main: addonFile(platform),
+    files,
   });
-  copyFileSync(join(root, file), join(folder, file));
+  for (const file of files) copyFileSync(join(root, file), join(folder, file));
+  chmodSync(join(folder, supervisorFile(platform)), 0o755);
 }
 
-/** Packs a staged folder; resolves with the tarball's name and the names of the files in it. */
+/** What a platform's package carries. */
+const filesOf = (platform) => [addonFile(platform), supervisorFile(platform)];
+
+/** Packs a staged folder; resolves with the tarball's name and the files in it. */
 async function packFolder(folder, destination) {
   const printed = await capture(
     'npm',
@@ -81,7 +85,7 @@ async function packFolder(folder, destination) {
     { cwd: folder },
   );
   const [packed] = Object.values(JSON.parse(printed));
-  return { tarball: packed.filename, files: packed.files.map(({ path }) => path) };
+  return { tarball: packed.filename, files: packed.files };
 }
 
 /** Makes all tarballs; resolves with their names. */
@@ -98,9 +102,12 @@ export async function packAll(destination = join(root, 'dist-packages')) {
     if (name === 'main') stageMain(folder, platforms);
     else stagePlatform(folder, name);
     const { tarball, files } = await packFolder(folder, destination);
-    const fits = name === 'main' ? allowed : new RegExp(`^${addonFile(name).replaceAll('.', '\\.')}$`);
-    const strangers = files.filter((path) => path !== 'package.json' && !fits.test(path));
+    const fits = (path) => (name === 'main' ? allowed.test(path) : filesOf(name).includes(path));
+    const strangers = files.map(({ path }) => path).filter((path) => path !== 'package.json' && !fits(path));
     if (strangers.length > 0) throw new Failure(`${tarball} holds what no user needs: ${strangers.join(', ')}`);
+    const supervisor = files.find(({ path }) => name !== 'main' && path === supervisorFile(name));
+    if (name !== 'main' && !(supervisor?.mode & 0o100))
+      throw new Failure(`${tarball} holds no supervisor that can be run: ${supervisorFile(name)}`);
     tarballs.push(tarball);
   }
   return tarballs;

@@ -32,6 +32,12 @@ export const libraryFile = ({ os }) => `libtroupe_bindings.${os === 'darwin' ? '
 /** The add-on's file name on a platform, beside the package's root. */
 export const addonFile = (name) => `troupe.${name}.node`;
 
+/** The name of the program that cargo makes beside it. */
+export const SUPERVISOR = 'troupe-supervisor';
+
+/** The supervisor's file name on a platform, beside the package's root. */
+export const supervisorFile = (name) => `${SUPERVISOR}.${name}`;
+
 /** The platforms for which an add-on lies beside the package's root. */
 export function builtPlatforms() {
   return readdirSync(root)

@@ -49,7 +49,9 @@ export class Shell {
 
   /** Starts `troupe` with these arguments. */
   start(args: string[], env: Record<string, string> = {}): Program {
-    return new Program(this.#t, [MAIN, ...args], { TROUPE_HOME: this.home, ...env }, process.execPath, this.folder);
+    return new Program(this.#t, [MAIN, ...args], { TROUPE_HOME: this.home, ...env }, process.execPath, {
+      cwd: this.folder,
+    });
   }
 
   /** Runs it to its end. */

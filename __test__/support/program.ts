@@ -56,6 +56,9 @@ function statOf(file: string): { state: string | undefined; group: string | unde
   }
 }
 
+/** Whether a process lives. One that has ended and that nobody has waited for does not. Linux only. */
+export const lives = (pid: number): boolean => !['Z', undefined].includes(statOf(`/proc/${pid}/stat`)?.state);
+
 /** How a program ended. */
 export interface End {
   code: number | null;
@@ -91,8 +94,17 @@ export class Program {
   readonly #title: string;
   readonly #isBehindTsx: boolean;
 
-  /** Starts it, in `cwd` where that is given; `t` ends it at the latest. */
-  constructor(t: ExecutionContext, args: string[], env: Record<string, string>, node = process.execPath, cwd?: string) {
+  /**
+   * Starts it, in the folder `cwd` where that is given; `t` ends it at the latest. `input`: its standard input is a pipe that the test
+   * holds, until {@link closeInput}.
+   */
+  constructor(
+    t: ExecutionContext,
+    args: string[],
+    env: Record<string, string>,
+    node = process.execPath,
+    { input = false, cwd = undefined as string | undefined } = {},
+  ) {
     this.#title = args.at(-1) ?? '';
     this.#isBehindTsx = args[0] === tsx;
     // Of ours only what a program needs: a variable of the developer's machine must not change what is printed.
@@ -105,7 +117,7 @@ export class Program {
     this.#process = spawn(node, args, {
       env: { ...inherited, ...env },
       ...(cwd === undefined ? {} : { cwd }),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       detached: true,
     });
     running.add(this);
@@ -155,6 +167,11 @@ export class Program {
       // It has ended: that is what teardown wants.
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
+  }
+
+  /** Ends its standard input. */
+  closeInput(): void {
+    this.#process.stdin?.end();
   }
 
   /** Suspends it; resolves when every thread of it stands still, for a signal is not obeyed at once. Linux only. */

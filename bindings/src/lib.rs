@@ -11,5 +11,6 @@ mod isolate;
 mod log;
 mod node;
 mod port;
+mod supervised;
 mod worker;
 mod zone;

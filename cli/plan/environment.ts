@@ -8,8 +8,14 @@ import { resolve } from 'node:path';
  */
 export const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_OPTIONS', 'XDG_DATA_HOME'] as const;
 
-/** What the deploy sets, and no container may. */
-export const OWN_VARIABLES = ['TROUPE_ZONE', 'TROUPE_NODE', 'TROUPE_HOME', 'TROUPE_SUPERVISED'] as const;
+/** What the deploy and the supervisor set, and no container may. */
+export const OWN_VARIABLES = [
+  'TROUPE_ZONE',
+  'TROUPE_NODE',
+  'TROUPE_HOME',
+  'TROUPE_SUPERVISED',
+  'TROUPE_DRAIN_MS',
+] as const;
 
 /** The whole environment of a container. `own`: its `env` in troupe.yaml, which comes before what is inherited. */
 export function environmentOf(

@@ -160,7 +160,7 @@ mod tests {
 
     fn plan() -> Value {
         json!({
-            "zone": "demo", "project": "/home/ada/demo", "by": {"pid": 7}, "drainMs": 5000,
+            "zone": "demo", "project": "/demo", "by": {"pid": 7}, "drainMs": 5000,
             "containers": [container("runner-0"), container("runner-1")],
         })
     }

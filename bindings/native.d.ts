@@ -32,6 +32,22 @@ export interface LogEntry {
   name: string
   /** What happened. */
   message: string
+  /** Details, as the JSON text of an object. */
+  fields?: string
+}
+
+/** What is done with the core's records. */
+export interface LogSettings {
+  /** The least level that somebody wants: `debug`, `info`, `warn`, `error`, else none. */
+  level: string
+  /** From which level on they are kept for observers, as TROUPE_LOG has it. */
+  levels: string
+  /** Whether they are kept for observers. */
+  keeps: boolean
+  /** Whether JavaScript takes them. */
+  handsOver: boolean
+  /** In its end the process takes out what its supervisor has not pulled. */
+  isSupervised: boolean
 }
 
 /** A live member of the zone. */
@@ -88,8 +104,8 @@ export declare function closeNode(node: number, request: number, generation: num
 /** For the end of the process: closes channels and takes the record away, within 100 ms. */
 export declare function closeNodeNow(node: number): void;
 
-/** Starts to collect records of a level and those above it: `debug`, `info`, `warn`, `error`, else none. */
-export declare function collectLogs(level: string): void;
+/** Says what is done with the core's records from here on. */
+export declare function collectLogs(settings: LogSettings): void;
 
 /** Sends a control request to a member. */
 export declare function control(node: number, member: string, bytes: Uint8Array, timeout: number, request: number, generation: number): void;
@@ -105,6 +121,9 @@ export declare function drainNode(node: number, request: number, generation: num
 
 /** The table of error codes, by number, for the test that compares it with TypeScript's. */
 export declare function errorCodes(): Array<string>;
+
+/** Keeps a record of JavaScript for observers. `level`: 0 debug to 3 error; `fields`: the JSON text of an object. */
+export declare function keepLog(time: number, level: number, name: string, message: string, worker?: string | undefined | null, fields?: string | undefined | null): void;
 
 /** Name of the node at the other end of a link; null when it is not known. */
 export declare function linkPeer(link: number): string | null;
@@ -150,6 +169,9 @@ export declare function takeControl(request: number): ControlEntry | null;
 
 /** Takes the records that have come, oldest first. */
 export declare function takeLogs(): Array<LogEntry>;
+
+/** For the end of a process that is supervised: takes the records that the supervisor has not pulled, oldest first. */
+export declare function takeUnpulledLogs(): Array<LogEntry>;
 
 /** The number of an address, its generation in word 4. */
 export declare function target(node: number, address: string): number;

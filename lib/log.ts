@@ -61,12 +61,23 @@ export function setLogger(log: Logger | undefined): void {
   }
   logger = log;
   loggerFailed = false;
-  tellLevel(leastLevel());
+  tellCore();
 }
 
-/** Writes or hands on a record, if its level is wanted. For records that come from the Rust core as well. */
+/** Writes, keeps and hands on a record, if its level is wanted. */
 export function emit(record: LogRecord): void {
   if (!wanted(record.level, record.name)) return;
+  // What a supervised process prints its supervisor has as well: of two ways a record goes one.
+  if (!isSupervised || logger === undefined || inLogger) keepRecord(record);
+  handOn(record);
+}
+
+/** The same for a record of the Rust core, which has kept it for observers by itself. */
+export function emitOfCore(record: LogRecord): void {
+  if (wanted(record.level, record.name)) handOn(record);
+}
+
+function handOn(record: LogRecord): void {
   // A logger that logs through us would call itself for ever: what it says meanwhile goes to standard error.
   if (logger === undefined || inLogger) return write(record);
   inLogger = true;
@@ -75,6 +86,7 @@ export function emit(record: LogRecord): void {
     if (result instanceof Promise) result.catch(reportLogger);
   } catch (thrown) {
     reportLogger(thrown);
+    if (isSupervised) keepRecord(record);
     write(record);
   } finally {
     inLogger = false;
@@ -88,20 +100,78 @@ export function emitError(name: string, message: string, fields: object): void {
 
 /** Whether a record of that level from that part would go anywhere, for those who would have to work to make one. */
 export function wanted(level: LogLevel, name: string): boolean {
-  filter ??= parseFilter(process.env['TROUPE_LOG']);
-  if (logger !== undefined && !filter.explicit) return true;
+  if (logger !== undefined && !currentFilter().explicit) return true;
+  return passes(level, name);
+}
+
+/** What the Rust core is to do with its records. */
+export interface CoreSettings {
+  /** The least level that any part may log at. */
+  level: LogLevel | 'off';
+  /** From which level on records are kept for observers, as TROUPE_LOG has it. */
+  levels: string;
+  /** Whether they are kept for observers. */
+  keeps: boolean;
+  /** Whether they are handed over to this log. */
+  handsOver: boolean;
+  /** The process is supervised. */
+  isSupervised: boolean;
+}
+
+/** Keeps a record for observers. `worker`: the one it is about, where that is known. */
+export type Keep = (record: LogRecord, rank: number, worker: string | undefined) => void;
+
+/**
+ * Connects the log with the core: `tell` hears what the core is to do with its own records, now and whenever that changes, `keep` gets
+ * those of JavaScript that observers may want.
+ */
+export function connectCore(tell: (settings: CoreSettings) => void, keep: Keep): void {
+  keepInCore = keep;
+  isSupervised = process.env['TROUPE_SUPERVISED'] === '1';
+  tellCore = () => {
+    tell({
+      level: leastLevel(),
+      levels: levelsText(),
+      keeps: !isSupervised || logger === undefined,
+      handsOver: !isSupervised || logger !== undefined,
+      isSupervised,
+    });
+  };
+  tellCore();
+}
+
+/** For the end of a supervised process: writes records that its supervisor does not have. */
+export function writeOut(records: readonly LogRecord[]): void {
+  isSupervised = false;
+  for (const record of records) write(record);
+}
+
+/** Which worker's handler runs just now, until it first waits for something. */
+export const here: { worker: string | undefined } = { worker: undefined };
+
+function keepRecord(record: LogRecord): void {
+  if (keepInCore === undefined || !passes(record.level, record.name)) return;
+  const { fields } = record as { fields?: { worker?: unknown } };
+  // What the runtime says of a worker names it.
+  const about = record.name === 'worker' && typeof fields?.worker === 'string' ? fields.worker : here.worker;
+  keepInCore(record, RANKS[record.level], about);
+}
+
+function passes(level: LogLevel, name: string): boolean {
+  const filter = currentFilter();
   return RANKS[level] >= (filter.byName.get(name) ?? filter.byDefault);
 }
 
-/** Calls back with the least level that any part may log at, now and whenever that changes. */
-export function onLevel(hook: (level: LogLevel | 'off') => void): void {
-  tellLevel = hook;
-  hook(leastLevel());
+/** The filter as text, without what makes no sense. */
+function levelsText(): string {
+  const filter = currentFilter();
+  const word = (rank: number) => Object.keys(RANKS)[rank] as string;
+  return [word(filter.byDefault), ...[...filter.byName].map(([name, rank]) => `${name}=${word(rank)}`)].join(',');
 }
 
 function leastLevel(): LogLevel | 'off' {
-  filter ??= parseFilter(process.env['TROUPE_LOG']);
-  if (logger !== undefined && !filter.explicit) return 'debug';
+  if (logger !== undefined && !currentFilter().explicit) return 'debug';
+  const filter = currentFilter();
   const least = Math.min(filter.byDefault, ...filter.byName.values());
   return (Object.keys(RANKS) as (LogLevel | 'off')[])[least] as LogLevel | 'off';
 }
@@ -120,7 +190,10 @@ let pretty: boolean | undefined;
 let logger: Logger | undefined;
 let loggerFailed = false;
 let inLogger = false;
-let tellLevel: (level: LogLevel | 'off') => void = () => {};
+let tellCore: () => void = () => {};
+let keepInCore: Keep | undefined;
+/** Records go to observers only: what is printed, the supervisor has besides. */
+let isSupervised = false;
 
 function log(level: LogLevel, message: string, fields: object | undefined): void {
   if (!wanted(level, 'node')) return;
@@ -133,26 +206,44 @@ function log(level: LogLevel, message: string, fields: object | undefined): void
   );
 }
 
-/** `"info,channel=debug"` → what each part may say. A piece that makes no sense is reported and otherwise ignored. */
-function parseFilter(text: string | undefined): Filter {
-  const filter: Filter = { explicit: Boolean(text), byDefault: RANKS.info, byName: new Map() };
+function currentFilter(): Filter {
+  if (filter === undefined) {
+    const { parsed, wrong } = parseFilter(process.env['TROUPE_LOG']);
+    filter = parsed;
+    const levels = Object.keys(RANKS).join(', ');
+    for (const piece of wrong) {
+      say('warn', `TROUPE_LOG: ${JSON.stringify(piece)} is neither a level (${levels}) nor "name=level"`);
+    }
+  }
+  return filter;
+}
+
+/** `"info,channel=debug"` → what each part may say, and the pieces that make no sense and are otherwise ignored. */
+function parseFilter(text: string | undefined): { parsed: Filter; wrong: string[] } {
+  const parsed: Filter = { explicit: Boolean(text), byDefault: RANKS.info, byName: new Map() };
+  const wrong: string[] = [];
   for (const piece of (text ?? '').split(',').map((piece) => piece.trim())) {
     if (piece === '') continue;
     const [, name, level = ''] = /^(?:([^=]+)=)?(.*)$/.exec(piece) ?? [];
     const rank = (RANKS as Record<string, number | undefined>)[level.toLowerCase()];
-    if (rank === undefined) {
-      const levels = Object.keys(RANKS).join(', ');
-      write(own('warn', `TROUPE_LOG: ${JSON.stringify(piece)} is neither a level (${levels}) nor "name=level"`));
-    } else if (name === undefined) filter.byDefault = rank;
-    else filter.byName.set(name, rank);
+    if (rank === undefined) wrong.push(piece);
+    else if (name === undefined) parsed.byDefault = rank;
+    else parsed.byName.set(name, rank);
   }
-  return filter;
+  return { parsed, wrong };
 }
 
 function reportLogger(thrown: unknown): void {
   if (loggerFailed) return;
   loggerFailed = true;
-  write(own('error', `the logger given to setLogger failed; what it throws at is written here: ${jsonText(thrown)}`));
+  say('error', `the logger given to setLogger failed; what it throws at is written here: ${jsonText(thrown)}`);
+}
+
+/** Says something about the log itself, past whatever logger there is. */
+function say(level: LogLevel, message: string): void {
+  const record = own(level, message);
+  keepRecord(record);
+  write(record);
 }
 
 /** A record about the log itself. */
@@ -194,6 +285,7 @@ let lost = 0;
 let torn = false;
 
 function write(record: LogRecord): void {
+  if (isSupervised) return;
   const missing = lost > 0 ? `${line(own('warn', `${lost} records were lost: standard error was full`))}\n` : '';
   let bytes = Buffer.from(`${torn ? '\n' : ''}${missing}${line(record)}\n`);
   // Full once, one try a record is enough until it takes something again.

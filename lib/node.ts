@@ -31,7 +31,7 @@ import {
 } from './options.ts';
 import { type Behind, cells } from './port/cell.ts';
 import { initialize, openCell, openMailboxCell } from './port/life.ts';
-import { handOverLogs } from './port/logs.ts';
+import { writeOutLogs } from './port/logs.ts';
 import { order } from './port/requests.ts';
 import { AddressBook, request, send } from './port/send.ts';
 import { onNodeEvents, routeNow } from './port/turn.ts';
@@ -66,7 +66,7 @@ onNodeEvents({
 /** Channels and the zone's record are closed also when the process ends without `stop`. */
 process.on('exit', () => {
   for (const node of nodes) if (node !== undefined) native.closeNodeNow(node.number);
-  handOverLogs();
+  writeOutLogs();
 });
 
 /** One runtime with one identity: workers of this process, and the way to those of the zone. */

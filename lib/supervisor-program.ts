@@ -14,13 +14,13 @@ const require = createRequire(import.meta.url);
 export function supervisorProgram(): string {
   const tried: string[] = [];
   for (const platform of platforms) {
+    const file = `troupe-supervisor.${platform}`;
     try {
-      const folder = dirname(require.resolve(`@troupe/${platform}/package.json`));
-      tried.push(join(folder, 'troupe-supervisor'));
+      tried.push(join(dirname(require.resolve(`@troupe/${platform}/package.json`)), file));
     } catch {
       tried.push(`package @troupe/${platform}`);
     }
-    tried.push(fileURLToPath(new URL(`../troupe-supervisor.${platform}`, import.meta.url)));
+    tried.push(fileURLToPath(new URL(`../${file}`, import.meta.url)));
   }
   const found = tried.find((path) => existsSync(path));
   if (found !== undefined) return found;

@@ -10,17 +10,8 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
-use std::sync::LazyLock;
-use std::time::Instant;
-use troupe_node::port::Port;
 use troupe_node::port::record::STRIDE;
-
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// Milliseconds since the process loaded the add-on: the clock of every port.
-pub(crate) fn now() -> u64 {
-    EPOCH.elapsed().as_millis() as u64
-}
+use troupe_node::port::{Port, now_ms};
 
 /// What the bridge keeps of one isolate.
 pub(crate) struct Isolate {
@@ -72,7 +63,7 @@ thread_local!(static ISOLATE: Cell<*mut Isolate> = const { Cell::new(null_mut())
 /// Runs a cold call on the isolate of this thread; a timeout that it sets counts from now.
 pub(crate) fn with<T>(call: impl FnOnce(&mut Isolate) -> T) -> Result<T> {
     on_isolate(|isolate| {
-        isolate.port.set_now(now());
+        isolate.port.set_now(now_ms());
         call(isolate)
     })
 }
@@ -175,7 +166,7 @@ unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> 
             sys::napi_unref_threadsafe_function(env, wake);
         }
         let isolate = Isolate {
-            port: Port::new(now()),
+            port: Port::new(now_ms()),
             nodes: Vec::new(),
             outgoing,
             incoming,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
+use troupe_node::observe::{self, Level, Levels, Line};
 use troupe_node::port::Inbox;
 
 /// Records kept until JavaScript takes them; beyond it the oldest go, and are counted.
@@ -21,6 +22,23 @@ pub struct LogEntry {
     pub name: String,
     /// What happened.
     pub message: String,
+    /// Details, as the JSON text of an object.
+    pub fields: Option<String>,
+}
+
+/// What is done with the core's records.
+#[napi(object)]
+pub struct LogSettings {
+    /// The least level that somebody wants: `debug`, `info`, `warn`, `error`, else none.
+    pub level: String,
+    /// From which level on they are kept for observers, as TROUPE_LOG has it.
+    pub levels: String,
+    /// Whether they are kept for observers.
+    pub keeps: bool,
+    /// Whether JavaScript takes them.
+    pub hands_over: bool,
+    /// In its end the process takes out what its supervisor has not pulled.
+    pub is_supervised: bool,
 }
 
 #[derive(Default)]
@@ -31,6 +49,8 @@ struct Records {
 
 static RECORDS: Mutex<Option<Records>> = Mutex::new(None);
 
+static KEEPS: AtomicBool = AtomicBool::new(false);
+static HANDS_OVER: AtomicBool = AtomicBool::new(false);
 static HAS_RECORDS: AtomicBool = AtomicBool::new(false);
 static INBOX: Mutex<Weak<Inbox>> = Mutex::new(Weak::new());
 
@@ -52,6 +72,12 @@ impl log::Log for Collector {
     }
 
     fn log(&self, record: &log::Record<'_>) {
+        if KEEPS.load(Ordering::Relaxed) {
+            observe::record(record);
+        }
+        if !HANDS_OVER.load(Ordering::Relaxed) {
+            return;
+        }
         let level = match record.level() {
             log::Level::Error => "error",
             log::Level::Warn => "warn",
@@ -64,6 +90,7 @@ impl log::Log for Collector {
             level: level.to_owned(),
             name: record.target().to_owned(),
             message: record.args().to_string(),
+            fields: None,
         };
         {
             let mut records = RECORDS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,19 +111,60 @@ impl log::Log for Collector {
     fn flush(&self) {}
 }
 
-/// Starts to collect records of a level and those above it: `debug`, `info`, `warn`, `error`, else none.
+/// Says what is done with the core's records from here on.
 #[napi(catch_unwind)]
-pub fn collect_logs(level: String) {
-    let level = match level.as_str() {
+pub fn collect_logs(settings: LogSettings) {
+    let level = match settings.level.as_str() {
         "debug" => log::LevelFilter::Debug,
         "info" => log::LevelFilter::Info,
         "warn" => log::LevelFilter::Warn,
         "error" => log::LevelFilter::Error,
         _ => log::LevelFilter::Off,
     };
+    KEEPS.store(settings.keeps, Ordering::Relaxed);
+    HANDS_OVER.store(settings.hands_over, Ordering::Relaxed);
+    // `lib/log.ts` leaves out what makes no sense.
+    observe::set_levels(Levels::parse(&settings.levels).unwrap_or_default());
+    if settings.is_supervised {
+        observe::set_supervised();
+    }
     // Set by the first isolate; later ones share it.
     let _ = log::set_logger(&Collector);
     log::set_max_level(level);
+}
+
+/// Keeps a record of JavaScript for observers. `level`: 0 debug to 3 error; `fields`: the JSON text of an object.
+#[napi(catch_unwind)]
+pub fn keep_log(
+    time: f64,
+    level: u32,
+    name: String,
+    message: String,
+    worker: Option<String>,
+    fields: Option<String>,
+) {
+    observe::keep(Line {
+        time: time as u64,
+        node: None,
+        level: [Level::Debug, Level::Info, Level::Warn, Level::Error][level.min(3) as usize],
+        name: name.into(),
+        worker: worker.map(Into::into),
+        message: message.into(),
+        fields: fields.map(Into::into),
+    });
+}
+
+/// For the end of a process that is supervised: takes the records that the supervisor has not pulled, oldest first.
+#[napi(catch_unwind)]
+pub fn take_unpulled_logs() -> Vec<LogEntry> {
+    let entry = |line: Arc<Line>| LogEntry {
+        time: line.time as f64,
+        level: line.level.name().to_owned(),
+        name: line.name.to_string(),
+        message: line.message.to_string(),
+        fields: line.fields.as_ref().map(ToString::to_string),
+    };
+    observe::take_unpulled().into_iter().map(entry).collect()
 }
 
 /// Takes the records that have come, oldest first.
@@ -113,6 +181,7 @@ pub fn take_logs() -> Vec<LogEntry> {
             level: "warn".to_owned(),
             name: "log".to_owned(),
             message: format!("{lost} older records were dropped: they came faster than they were taken"),
+            fields: None,
         });
     }
     entries

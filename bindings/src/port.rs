@@ -1,11 +1,11 @@
 //! The hot half of the seam: one raw call hands records and text over and brings records and text back.
 
-use crate::isolate::{Isolate, Words, now, on_isolate};
+use crate::isolate::{Isolate, Words, on_isolate};
 use napi::sys;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
 use troupe_node::port::record::{KIND, NIL, REF, STRIDE, outgoing};
-use troupe_node::port::{BatchText, BodyRef, Sink};
+use troupe_node::port::{BatchText, BodyRef, Sink, now_ms};
 use troupe_proto::text::Text;
 
 /// Words before the first incoming record: how many records, how many texts, whether there is more, ms to the next
@@ -161,7 +161,7 @@ impl Isolate {
             units: 0,
             scratch: &mut scratch,
         };
-        let time = now();
+        let time = now_ms();
         let flushed = self.port.flush(records, text, &mut outbox, time, deliver);
         let count = outbox.count as u32;
         let next =

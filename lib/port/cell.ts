@@ -131,15 +131,18 @@ export class Cell {
 
   #handle(handling: Handling, message: string): void {
     let isPending: boolean;
+    log.here.worker = this.name;
     try {
       const result: unknown = (this.behaviour as Worker).handleMessage(handling as never, message);
       isPending = result !== undefined && typeof (result as PromiseLike<unknown> | null)?.then === 'function';
       if (isPending) this.#await(handling, result);
     } catch (thrown) {
+      log.here.worker = undefined;
       this.current = undefined;
       this.#fail(handling, thrown);
       return;
     }
+    log.here.worker = undefined;
     if (!isPending) this.acknowledge();
   }
 

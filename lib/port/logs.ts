@@ -1,13 +1,39 @@
-/** What the Rust core logs, on its way to the log of this process. */
-import { emit, onLevel, type LogLevel } from '../log.ts';
+/** The log of this process and the Rust core: its records on their way here, and what observers may want on its way there. */
+import { connectCore, emitOfCore, writeOut, type LogLevel, type LogRecord } from '../log.ts';
+import { jsonText } from '../log-text.ts';
 import { native } from '../native.ts';
 
 // The core makes no record that nobody wants.
-onLevel((level) => native.collectLogs(level));
+connectCore(
+  (settings) => native.collectLogs(settings),
+  (record, rank, worker) => {
+    const { name, message, fields } = record;
+    const time = record.time.getTime();
+    const details = fields === undefined ? undefined : jsonText(fields);
+    native.keepLog(Number.isNaN(time) ? Date.now() : time, rank, name, message, worker, details);
+  },
+);
+
+interface Entry {
+  time: number;
+  level: string;
+  name: string;
+  message: string;
+  fields?: string;
+}
+
+function recordOf({ time, level, name, message, fields }: Entry): LogRecord {
+  const record: LogRecord = { time: new Date(time), level: level as LogLevel, name, message };
+  return fields === undefined ? record : { ...record, fields: JSON.parse(fields) as object };
+}
 
 /** Hands over what the core has logged since the last time. */
 export function handOverLogs(): void {
-  for (const { time, level, name, message } of native.takeLogs()) {
-    emit({ time: new Date(time), level: level as LogLevel, name, message });
-  }
+  for (const entry of native.takeLogs()) emitOfCore(recordOf(entry));
+}
+
+/** For the end of the process: what its supervisor does not have of the log goes to standard error. */
+export function writeOutLogs(): void {
+  handOverLogs();
+  if (process.env['TROUPE_SUPERVISED'] === '1') writeOut(native.takeUnpulledLogs().map(recordOf));
 }

@@ -31,6 +31,7 @@ mod isolate;
 pub mod link;
 mod mailbox;
 pub mod node;
+pub mod observe;
 mod owner;
 pub mod port;
 pub mod transport;

@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::node::{Node, Opened};
 use crate::port::record::{NIL, NO_LIMIT, STRIDE};
-use crate::port::{BatchText, Flushed, Handle, Port};
+use crate::port::{BatchText, Flushed, Handle, Port, now_ms};
 use batch::Batch;
 use book::Book;
 use budget::Budget;
@@ -43,7 +43,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tasks::Tasks;
 use tokio::sync::{Notify, oneshot};
 use watches::Watches;
@@ -72,7 +72,6 @@ pub(crate) struct Local {
     hand: Shelf<Option<cells::Lent>>,
     /// Slot of `main`, the sender of what comes from outside of a worker.
     main: Shelf<Handle>,
-    epoch: Instant,
     next_deadline: Shelf<Option<u64>>,
     has_more: Shelf<bool>,
     is_stopping: Shelf<bool>,
@@ -96,7 +95,6 @@ impl Local {
             budget: Shelf::new(Budget::new()),
             hand: Shelf::new(None),
             main: Shelf::new(Handle { slot: NIL, generation: 0 }),
-            epoch: Instant::now(),
             next_deadline: Shelf::new(None),
             has_more: Shelf::new(false),
             is_stopping: Shelf::new(false),
@@ -113,9 +111,10 @@ impl Local {
         self.node.shared().number()
     }
 
-    /// Milliseconds since the isolate began: the clock of its port.
+    /// The clock of its port.
+    #[expect(clippy::unused_self, reason = "callers ask their isolate, not the process")]
     pub(crate) fn now(&self) -> u64 {
-        self.epoch.elapsed().as_millis() as u64
+        now_ms()
     }
 
     fn has_passed(&self, deadline: u64) -> bool {
@@ -180,7 +179,8 @@ impl Local {
     }
 
     fn log(&self, at: Handle, what: &str, cause: &Cause) {
-        log::error!(target: "worker", "worker {} {what}: {cause:?}", self.name_of(at));
+        let name = self.name_of(at);
+        log::error!(target: "worker", worker = name.as_str(); "worker {name} {what}: {cause:?}");
     }
 
     /// A worker is gone: its future is dropped, whatever it was at.

@@ -5,7 +5,7 @@ use super::requests::Receiving;
 use super::{Local, drop_guarded};
 use crate::error::Error;
 use crate::node::{Node, NodeOptions, OpenError, Opened};
-use crate::port::{Handle, Inbox, Port, State};
+use crate::port::{Handle, Inbox, Port, State, at_ms, now_ms};
 use crate::worker::{WorkerInfo, WorkerState};
 use std::cell::RefCell;
 use std::future::Future;
@@ -19,7 +19,7 @@ thread_local!(static HERE: RefCell<Option<Rc<Local>>> = const { RefCell::new(Non
 
 /// Runs an isolate on this thread until its node has stopped. `made` hears when it is open.
 pub(crate) async fn open(options: NodeOptions, made: oneshot::Sender<Result<Node, OpenError>>) {
-    let mut port = Port::new(0);
+    let mut port = Port::new(now_ms());
     let notify = Arc::new(Notify::new());
     let inbox = port.inbox().clone();
     let waker = notify.clone();
@@ -87,7 +87,7 @@ async fn run(local: &Rc<Local>, notify: &Notify) {
             && deadline < armed
         {
             armed = deadline;
-            sleep.as_mut().reset((local.epoch + Duration::from_millis(deadline)).into());
+            sleep.as_mut().reset(at_ms(deadline).into());
         }
         tokio::select! {
             biased;

@@ -128,7 +128,10 @@ impl Opened {
         let shared = Shared::new(&options.name, inbox);
         let Some(zone) = options.zone else {
             let made = Identity::generate().map_err(OpenError::from);
-            done(made.map(|identity| shared.set_id(identity.id().to_string())));
+            done(made.map(|identity| {
+                shared.set_id(identity.id().to_string());
+                crate::observe::open(shared.ring());
+            }));
             return Self { shared, thread: None };
         };
         let (stop, stopped) = oneshot::channel();
@@ -184,6 +187,7 @@ impl Opened {
 
     /// Leaves the zone, closes the links, ends the I/O thread; then calls `done`, from another thread.
     pub fn close(mut self, done: impl FnOnce() + Send + 'static) {
+        crate::observe::close(self.shared.ring());
         let Some((stop, thread)) = self.thread.take() else { return done() };
         // The thread may have ended by itself.
         let _ = stop.send(());
@@ -207,6 +211,7 @@ impl Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
+        crate::observe::close(self.shared.ring());
         if let Some((stop, _)) = self.thread.take() {
             // The thread ends on its own.
             let _ = stop.send(());
@@ -226,7 +231,9 @@ pub fn verify_code(public_key: &[u8], hash: &[u8], signature: &[u8]) -> bool {
 
 impl Shared {
     fn set_zone(&self, zone: Zone, io: tokio::runtime::Handle) {
+        let _ = self.incarnation.set(zone.incarnation());
         *super::lock(&self.zone) = Some(Arc::new(Joined { zone, io }));
+        crate::observe::open(&self.ring);
     }
 
     /// Lets go of the zone that was left, and with it of what its runtime keeps open.

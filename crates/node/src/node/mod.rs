@@ -14,6 +14,7 @@ pub use io::{NodeOptions, OpenError, Opened, verify_code};
 pub use services::{Asked, Asker, Refusal, SUPERVISE};
 
 use crate::link::Link;
+use crate::observe::Ring;
 use crate::port::{Handle, Inbox};
 use crate::zone::Zone;
 use search::Searches;
@@ -36,6 +37,9 @@ pub struct Shared {
     zone: Mutex<Option<Arc<Joined>>>,
     searches: Mutex<Searches>,
     services: Services,
+    incarnation: OnceLock<u64>,
+    /// The lines of its log.
+    ring: Arc<Ring>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -59,7 +63,7 @@ impl std::ops::Deref for Joined {
 }
 
 /// A panic elsewhere leaves these maps whole: each change is one call.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -77,6 +81,8 @@ impl Shared {
             zone: Mutex::default(),
             searches: Mutex::default(),
             services: Services::default(),
+            incarnation: OnceLock::new(),
+            ring: Arc::default(),
         })
     }
 
@@ -106,6 +112,18 @@ impl Shared {
 
     pub(crate) fn set_id(&self, id: String) {
         let _ = self.id.set(id);
+    }
+
+    /// Which life of the node this is: 16 hexadecimal digits; all zero without a zone.
+    #[must_use]
+    pub fn incarnation(&self) -> String {
+        format!("{:016x}", self.incarnation.get().copied().unwrap_or_default())
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn ring(&self) -> &Arc<Ring> {
+        &self.ring
     }
 
     fn zone(&self) -> Option<Arc<Joined>> {

@@ -8,6 +8,7 @@ use crate::cause::Cause;
 use crate::code;
 use crate::error::{Error, Reported};
 use crate::link::{Leftover, Link};
+use crate::observe;
 use crate::port::{Failure, Handle};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -166,11 +167,10 @@ impl Shared {
         (&mut run.0).await.unwrap_or(Err(Error::NodeStopped))
     }
 
-    async fn ask_itself(&self, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {
+    async fn ask_itself(self: &Arc<Self>, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {
         let id = self.zone().map_or(NodeId([0; 32]), |zone| zone.id());
         let by = Asker { name: self.name.clone(), id, capabilities: Capabilities::ALL };
-        let handler = lock(&self.services.handlers).by_kind.get(&kind).cloned();
-        let answer = match handler {
+        let answer = match self.handler(kind) {
             Some(handler) => handler(Asked { by, body }).await,
             None => Err(self.unknown(kind)),
         };
@@ -178,6 +178,16 @@ impl Shared {
             cause: Some(Cause::new(message).encode()),
             ..Reported::new(code)
         })
+    }
+
+    fn handler(self: &Arc<Self>, kind: u8) -> Option<Handler> {
+        let given = lock(&self.services.handlers).by_kind.get(&kind).cloned();
+        if given.is_some() || kind != observe::OBSERVE {
+            return given;
+        }
+        // Made when it is asked for: one that is kept would keep the node.
+        let node = self.clone();
+        Some(Arc::new(move |asked| Box::pin(observe::answer(node.clone(), asked))))
     }
 
     fn unknown(&self, kind: u8) -> Refusal {
@@ -285,7 +295,7 @@ impl Shared {
         remaining_ms: u32,
     ) -> bool {
         let Some((kind, body)) = bytes.split_first() else { return false };
-        let Some(handler) = lock(&self.services.handlers).by_kind.get(kind).cloned() else {
+        let Some(handler) = self.handler(*kind) else {
             // What has never been a service is the isolate's to answer.
             let is_service = *kind == SUPERVISE;
             if is_service {

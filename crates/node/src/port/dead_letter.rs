@@ -105,6 +105,6 @@ impl Port {
         }
         let name = self.slots.get(worker as usize).map_or("", |slot| &*slot.name);
         let name = if name.is_empty() { "unknown" } else { name };
-        log::log!(target: "dead-letter", level, "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
+        log::log!(target: "dead-letter", level, worker = name; "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
     }
 }

@@ -1,7 +1,7 @@
 //! The way into a port from other threads: a list under a lock, and one wake-up however much arrives.
 
 use crate::link::{Leftover, Link};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::body::{Body, BodyRef};
@@ -206,6 +206,7 @@ struct State {
 pub struct Inbox {
     state: Mutex<State>,
     has_mail: AtomicBool,
+    last_turn: AtomicU64,
 }
 
 impl std::fmt::Debug for Inbox {
@@ -265,6 +266,17 @@ impl Inbox {
         }
     }
 
+    /// When the isolate last had a turn in which it took in what had come, in ms by [`super::now_ms`]; 0 before the first. An
+    /// idle isolate has none, so this is old as well when nothing is wrong.
+    pub fn last_turn(&self) -> u64 {
+        self.last_turn.load(Ordering::Relaxed)
+    }
+
+    /// The isolate has a turn now.
+    pub(crate) fn turned(&self, now: u64) {
+        self.last_turn.store(now, Ordering::Relaxed);
+    }
+
     pub(crate) fn has_mail(&self) -> bool {
         self.has_mail.load(Ordering::Acquire)
     }
@@ -281,5 +293,24 @@ impl Inbox {
         state.closed = true;
         state.waker = None;
         std::mem::take(&mut state.mail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BatchText, Closed, Port, now_ms};
+
+    #[test]
+    fn an_inbox_tells_when_its_isolate_last_took_in_what_had_come() {
+        let mut port = Port::new(0);
+        let inbox = port.inbox().clone();
+        assert_eq!(inbox.last_turn(), 0);
+        let before = now_ms();
+        port.flush(&[], BatchText::Ascii(&[]), &mut Closed, now_ms(), true);
+        let turn = inbox.last_turn();
+        assert!((before..=now_ms()).contains(&turn));
+        // A full batch that is only routed, in the middle of a handler that may never end, is no turn.
+        port.flush(&[], BatchText::Ascii(&[]), &mut Closed, turn + 1000, false);
+        assert_eq!(inbox.last_turn(), turn);
     }
 }

@@ -159,7 +159,7 @@ impl Port {
             slot.state = State::Restarting;
             self.emit(incoming::RESTART, [handle.slot, handle.generation, 0, NIL, 0, 0, 0]);
         } else {
-            log::warn!(target: "worker", "worker {} is stopped: it failed too often for its limit of restarts", slot.name);
+            log::warn!(target: "worker", worker = &*slot.name; "worker {} is stopped: it failed too often for its limit of restarts", slot.name);
             self.stop_now(index);
         }
     }

@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod body;
+mod clock;
 mod dead_letter;
 mod inbox;
 mod life;
@@ -27,6 +28,7 @@ mod timer;
 mod whereabouts;
 
 pub use body::{Body, BodyRef};
+pub use clock::{at_ms, now_ms};
 pub use dead_letter::{Reason, counts as dead_letters};
 pub use inbox::{Callback, Failure, Handle, Inbox, Outcome};
 pub(crate) use inbox::{From, Post, Resolution};
@@ -220,7 +222,7 @@ impl Port {
         self.now = self.now.max(now);
     }
 
-    /// Takes in a batch of records and hands out what the isolate has to do.
+    /// Takes in a batch of records and hands out what the isolate has to do. `now`: by [`now_ms`], outside of tests.
     ///
     /// `deliver: false` only routes: nothing that runs a user's code is handed out, so that a full batch can be
     /// flushed from inside of a `send`. Records of unknown kinds and stale generations are ignored.
@@ -235,6 +237,7 @@ impl Port {
         self.set_now(now);
         let mut has_sends = false;
         if deliver {
+            self.inbox.turned(now);
             self.hand_out(sink);
             for record in records.as_chunks::<STRIDE>().0 {
                 self.route(record, &mut text, sink);

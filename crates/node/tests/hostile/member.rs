@@ -210,6 +210,49 @@ async fn a_service_is_refused_to_whose_credential_lacks_any_of_what_it_takes_and
 }
 
 #[tokio::test]
+async fn a_member_that_may_not_observe_is_refused_and_rubbish_of_one_that_may_is_answered_and_leaves_the_link()
+ {
+    let mut node = Node::new().await;
+    let others = Capabilities::from_bits(Capabilities::ALL.bits() & !Capabilities::OBSERVE.bits()).unwrap();
+    let mut peer = node.member(others).await;
+    peer.say(&bytes_of(&[control(Some(CORRELATION), b"O{\"lines\":{}}")])).await;
+    let (refused, _) = node.while_serving(fail(&mut peer)).await;
+    assert_eq!(refused.0, code::NOT_PERMITTED);
+    assert!(refused.1.contains("lacks observe"), "{}", refused.1);
+
+    let mut peer = node.member(Capabilities::OBSERVE).await;
+    let long = [b"O{\"lines\":{\"x\":\"", &[b'x'; 5000][..], b"\"}}"].concat();
+    let deep = [b"O", &[b'['; 4000][..]].concat();
+    let rubbish: [&[u8]; 12] = [
+        b"O",
+        b"O{",
+        b"O\xff\xfe",
+        b"O[]",
+        b"O7",
+        b"O{}",
+        b"O{\"lines\":7}",
+        b"O{\"lines\":{\"after\":-1}}",
+        b"O{\"lines\":{},\"state\":{}}",
+        b"O{\"secrets\":{}}",
+        &long,
+        &deep,
+    ];
+    for said in rubbish {
+        peer.say(&bytes_of(&[control(Some(CORRELATION), said)])).await;
+        let (refused, records) = node.while_serving(fail(&mut peer)).await;
+        assert_eq!(refused.0, code::NOT_PERMITTED, "{}", String::from_utf8_lossy(said));
+        assert!(refused.1.contains("node node was asked for what it does not know"), "{}", refused.1);
+        assert!(!records.contains(&incoming::CONTROL));
+    }
+    peer.say(&bytes_of(&[control(Some(CORRELATION), b"O{\"lines\":{}}")])).await;
+    let answered = peer.hear(|frame| match frame {
+        Frame::Reply(reply) if reply.correlation == CORRELATION => Some(matches!(reply.body, Body::Bytes(_))),
+        _ => None,
+    });
+    assert_eq!(node.while_serving(answered).await.0, Some(true));
+}
+
+#[tokio::test]
 async fn a_control_request_that_nobody_waits_for_ends_the_link() {
     let mut node = Node::new().await;
     let mut peer = node.member(Capabilities::ALL).await;

@@ -1,0 +1,120 @@
+// What a member that observes sees of a node in another process: its log, also while its JavaScript stands still.
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { Node } from 'troupe';
+import { ask, OBSERVE, openObserver } from './support/observer.ts';
+import { nodeBinaries, Program, zoneHome } from './support/program.ts';
+
+const runner = fileURLToPath(new URL('fixtures/observe/runner.ts', import.meta.url));
+
+interface Line {
+  seq: number;
+  node: string;
+  level: string;
+  name: string;
+  worker?: string;
+  message: string;
+  fields?: unknown;
+}
+
+interface Lines {
+  next: number;
+  dropped: number;
+  lines: Line[];
+}
+
+/** A program that runs a node called `runner`, and an observer of its zone. */
+async function observed(t: ExecutionContext, env: Record<string, string> = {}) {
+  const home = zoneHome(t);
+  process.env['TROUPE_HOME'] = home;
+  const [binary] = nodeBinaries();
+  const args = [...(binary?.args ?? []), runner];
+  const program = new Program(t, args, { TROUPE_HOME: home, TROUPE_NODE: 'runner', ...env });
+  await program.until(({ stdout }) => stdout.includes('up\n'));
+  const observer = await openObserver();
+  t.teardown(() => observer.stop({ timeout: 0 }));
+  return { program, observer, tell: (message: string) => observer.sendAndReceive('runner', message) };
+}
+
+const pull = async (observer: Node, after: number, wait = 0) =>
+  (await ask(observer, 'runner', OBSERVE, { lines: { after, wait } })) as Lines;
+
+/** The log from its beginning until a line satisfies the condition. */
+async function linesUntil(observer: Node, isLast: (line: Line) => boolean): Promise<Line[]> {
+  const lines: Line[] = [];
+  for (;;) {
+    const answer = await pull(observer, lines.at(-1)?.seq ?? 0, 25_000);
+    lines.push(...answer.lines);
+    if (lines.some(isLast)) return lines;
+  }
+}
+
+test.serial(
+  'an observer reads the log of a node, whose lines name the worker that is known to have spoken',
+  async (t) => {
+    const { program, observer, tell } = await observed(t, { TROUPE_LOG_FORMAT: 'json' });
+    await tell('say hello');
+    await t.throwsAsync(tell('fail on purpose'));
+    const lines = await linesUntil(observer, ({ level }) => level === 'error');
+    const own = lines.filter(({ name }) => name === 'node' || name === 'worker');
+    t.deepEqual(
+      own.map(({ node, level, name, worker, message }) => [node, level, name, worker, message]),
+      [
+        ['runner', 'info', 'node', undefined, 'before'],
+        ['runner', 'info', 'node', 'runner', 'hello'],
+        ['runner', 'error', 'worker', 'runner', 'worker runner failed to handle a message'],
+      ],
+    );
+    t.deepEqual(own[1]?.fields, { n: 1 });
+    await program.until(({ stderr }) => stderr.includes('hello') && stderr.includes('failed to handle'));
+  },
+);
+
+test.serial('the log of a node is read while its JavaScript is blocked', async (t) => {
+  const { observer } = await observed(t);
+  // It never answers: the test does not wait for it.
+  observer.sendAndReceive('runner', 'block').catch(() => {});
+  await linesUntil(observer, ({ message }) => message === 'blocks now');
+  const again = await pull(observer, 0);
+  t.is(again.lines.at(-1)?.message, 'blocks now');
+});
+
+test.serial(
+  'a supervised node prints nothing of its log but what its supervisor has not pulled in the end',
+  async (t) => {
+    const { program, observer, tell } = await observed(t, { TROUPE_SUPERVISED: '1', TROUPE_LOG_FORMAT: 'json' });
+    const supervisor = await Node.create({ name: 'troupe-supervisor' });
+    t.teardown(() => supervisor.stop({ timeout: 0 }));
+    await tell('say one');
+    await linesUntil(supervisor, ({ message }) => message === 'one');
+    await tell('say two');
+    // An observer keeps nothing.
+    await linesUntil(observer, ({ message }) => message === 'two');
+    t.is(program.stderr, '');
+    tell('exit three').catch(() => {});
+    t.deepEqual(await program.ended, { code: 0, signal: null });
+    const printed = program.stderr.split('\n').slice(0, -1);
+    t.deepEqual(
+      printed.map((line) => {
+        const { level, name, message, fields } = JSON.parse(line) as Line;
+        return [level, name, message, fields];
+      }),
+      [
+        ['info', 'node', 'two', { n: 1 }],
+        ['error', 'node', 'three', undefined],
+      ],
+    );
+  },
+);
+
+test.serial('with a logger of its own the log of a supervised node goes there and nowhere else', async (t) => {
+  const { program, observer, tell } = await observed(t, { TROUPE_SUPERVISED: '1' });
+  await tell('logger');
+  await tell('say to the logger');
+  await program.until(({ stdout }) => stdout.includes('logger: to the logger\n'));
+  const { lines } = await pull(observer, 0);
+  t.deepEqual(
+    lines.map(({ message }) => message),
+    ['before'],
+  );
+});

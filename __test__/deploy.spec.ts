@@ -9,12 +9,13 @@ import { pathToFileURL } from 'node:url';
 import type { Change, ContainerStatus, Line, NodeState, WorkerState } from '../cli/zone/reports.ts';
 import { readConfig } from '../cli/config/read.ts';
 import { planOf } from '../cli/plan/plan.ts';
+import type * as observers from '../lib/observer.ts';
 import { Shell } from './support/cli.ts';
 import { until } from './support/node.ts';
 
 const { openObserver, ask, SUPERVISE } = (await import(
   new URL('../dist/observer.js', import.meta.url).href
-)) as typeof import('../lib/observer.ts');
+)) as typeof observers;
 
 /** A project of these pods, whose images are programs of one file, in a folder of its own. */
 function project(shell: Shell, pods: string, images: Record<string, string>): void {

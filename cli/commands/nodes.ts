@@ -15,9 +15,9 @@ interface Options extends ZoneOption {
 const MOST_WORKERS = 1_000;
 
 /** A row of `zone nodes`. */
-type NodeRow = { node: string; id: string; state: string } & Partial<
-  Omit<NodeState, 'node' | 'id' | 'state' | 'workers'>
->;
+type NodeRow = Pick<NodeState, 'node' | 'id'> & { state: string; workers?: undefined } & Partial<
+    Omit<NodeState, 'node' | 'id' | 'state' | 'workers'>
+  >;
 
 const EMPTY = ({ zone, from }: WhichZone, of: string): string =>
   `zone "${zone}" (${from}) has no ${of}. \`troupe zone deploy\` brings a zone up; \`troupe zone list\` shows which there are.`;
@@ -33,8 +33,7 @@ export async function nodes(options: Options): Promise<void> {
           unheard(member.name, state);
           return { node: member.name, id: member.id, state: 'no answer' };
         }
-        const { workers: _, ...row } = state;
-        return row;
+        return { ...state, workers: undefined };
       }),
     ),
   );

@@ -18,6 +18,42 @@ const PATIENCE = 5_000;
 /** A member that did not answer is asked again after so long. Milliseconds. */
 const AGAIN = 1_000;
 
+/**
+ * As many lines as a node keeps: one whose supervisor could not read it for a while is at most so far behind the others in the
+ * supervisor's history, which is in the order in which lines came there.
+ */
+const WINDOW = 10_000;
+
+/** Puts lines into the order of their times; those of one node stay in their order, whatever its clock did. Holds twice {@link WINDOW}. */
+export class Sorter {
+  readonly #emit: (line: Line) => void;
+  readonly #newest = new Map<string, number>();
+  #held: { time: number; line: Line }[] = [];
+
+  constructor(emit: (line: Line) => void) {
+    this.#emit = emit;
+  }
+
+  /** Takes a line, and gives others away when it holds too many. */
+  push(line: Line): void {
+    const time = Math.max(line.time, this.#newest.get(line.node) ?? 0);
+    this.#newest.set(line.node, time);
+    this.#held.push({ time, line });
+    if (this.#held.length >= 2 * WINDOW) this.#give(WINDOW);
+  }
+
+  /** Gives away all that it holds. */
+  flush(): void {
+    this.#give(this.#held.length);
+  }
+
+  #give(count: number): void {
+    // Equal ones stay as they are: the sort is stable.
+    this.#held.sort((a, b) => a.time - b.time);
+    for (const { line } of this.#held.splice(0, count)) this.#emit(line);
+  }
+}
+
 /** What a reader of lines gets. */
 export interface Reader {
   /** A line; called in order. */
@@ -80,16 +116,18 @@ export async function history(observer: Node, reader: Reader): Promise<Source[]>
     .map(({ name }) => new Open(new Source(name)));
   await Promise.all(others.map((open) => open.refill(observer, reader)));
   const open = [...supervisors, ...others];
+  const sorter = new Sorter((line) => reader.line(line));
   for (;;) {
     let first: Open | undefined;
     for (const each of open) {
       if (each.head !== undefined && (first?.head === undefined || each.head.time < first.head.time)) first = each;
     }
     if (first?.head === undefined) break;
-    reader.line(first.head);
+    sorter.push(first.head);
     first.at += 1;
     if (first.head === undefined) await first.refill(observer, reader);
   }
+  sorter.flush();
   return open.filter(({ isLost }) => !isLost).map(({ source }) => source);
 }
 

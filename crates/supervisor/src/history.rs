@@ -3,11 +3,11 @@
 
 use crate::files::Files;
 use crate::line::{Level, Line};
-use crate::ring::{MOST_BYTES, Page, Ring};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{mpsc, oneshot, watch};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use troupe_node::observe::Ring;
 
 /// Batches on their way to the files. One is what a stream had at one read, so this is a few megabytes at most.
 const ON_THE_WAY: usize = 8;
@@ -15,10 +15,13 @@ const ON_THE_WAY: usize = 8;
 /// A batch is no longer than what one line may take.
 const BATCH: usize = 256 * 1024;
 
+/// What is read of the files at the beginning: as many bytes as a ring keeps.
+const TAIL: u64 = 8 * 1024 * 1024;
+
 /// The history of a zone. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct History {
-    ring: Arc<Kept>,
+    kept: Kept,
     to_files: mpsc::Sender<Order>,
 }
 
@@ -31,28 +34,17 @@ enum Order {
     Flush(oneshot::Sender<()>),
 }
 
-/// What is in memory, and who waits for more.
-#[derive(Debug)]
+/// What is in memory.
+#[derive(Clone, Debug)]
 struct Kept {
-    ring: Mutex<Ring>,
-    newest: watch::Sender<u64>,
+    ring: Arc<Ring>,
     /// The name of the supervisor's node.
-    own: String,
+    own: Arc<str>,
 }
 
 impl Kept {
-    fn lock(&self) -> MutexGuard<'_, Ring> {
-        // A panic elsewhere leaves it whole: each change is one call.
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn push(&self, lines: impl IntoIterator<Item = Line>) {
-        let newest = {
-            let mut ring = self.lock();
-            lines.into_iter().for_each(|line| ring.push(line));
-            ring.newest()
-        };
-        self.newest.send_replace(newest);
+        lines.into_iter().for_each(|line| self.ring.push(line.into()));
     }
 
     /// Says something of the files themselves: there it can't be written.
@@ -62,23 +54,22 @@ impl Kept {
 }
 
 impl History {
-    /// With its files in `folder`, and the newest of their lines in memory. What is said about the files has `own` as its
-    /// node. One thread of its own writes.
-    pub fn open(folder: &Path, own: &str) -> io::Result<Self> {
+    /// With its files in `folder`, and the newest of their lines in memory, in the ring of node `own`, which hands them
+    /// out. One thread of its own writes.
+    pub fn open(folder: &Path, ring: Arc<Ring>, own: &str) -> io::Result<Self> {
         let files = Files::open(folder)?;
-        let ring =
-            Arc::new(Kept { ring: Mutex::default(), newest: watch::Sender::new(0), own: own.to_owned() });
-        match files.tail(MOST_BYTES as u64) {
-            Ok(lines) => ring.push(lines),
-            Err(error) => ring.say(Level::Warn, format!("the history on disk can't be read: {error}")),
+        let kept = Kept { ring, own: own.into() };
+        match files.tail(TAIL) {
+            Ok(lines) => kept.push(lines),
+            Err(error) => kept.say(Level::Warn, format!("the history on disk can't be read: {error}")),
         }
         let (to_files, orders) = mpsc::channel(ON_THE_WAY);
-        let kept = Arc::clone(&ring);
+        let writes = kept.clone();
         // It ends when nobody has the history any more.
         std::thread::Builder::new()
             .name("troupe-history".to_owned())
-            .spawn(move || write(files, orders, &kept))?;
-        Ok(Self { ring, to_files })
+            .spawn(move || write(files, orders, &writes))?;
+        Ok(Self { kept, to_files })
     }
 
     /// Adds lines. They can be read at once; the call returns when the files have taken them over.
@@ -95,7 +86,7 @@ impl History {
                 batches.push(Order::Append(std::mem::take(&mut text), std::mem::take(&mut count)));
             }
         }
-        self.ring.push(lines);
+        self.kept.push(lines);
         if count > 0 {
             batches.push(Order::Append(text, count));
         }
@@ -108,18 +99,6 @@ impl History {
     /// Adds something that the supervisor has to say about a node.
     pub async fn say(&self, node: &str, level: Level, message: String) {
         self.add(vec![Line::now(node, level, "supervisor", message)]).await;
-    }
-
-    /// The lines behind a number; see [`Ring::read`].
-    #[must_use]
-    pub fn read(&self, after: u64, limit: usize, bytes: usize) -> Page {
-        self.ring.lock().read(after, limit, bytes)
-    }
-
-    /// Number of the newest line, and its changes.
-    #[must_use]
-    pub fn newest(&self) -> watch::Receiver<u64> {
-        self.ring.newest.subscribe()
     }
 
     /// Resolves when everything that was added before is in the files, as far as they can be written.

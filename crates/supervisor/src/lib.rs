@@ -16,7 +16,6 @@ pub mod member;
 pub mod plan;
 pub mod pull;
 pub mod restart;
-pub mod ring;
 pub mod service;
 pub mod steps;
 pub mod supervisor;

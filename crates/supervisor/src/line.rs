@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
+use troupe_node::observe;
 
 /// How much a line matters, as a node's log says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +19,18 @@ pub enum Level {
     Error,
 }
 
-/// A line as it is kept and handed on. Its number in the ring is not part of it: every ring counts for itself.
+impl From<Level> for observe::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
+        }
+    }
+}
+
+/// A line as it is in the files, and as nodes send it. Its number in a ring is not part of it: every ring counts for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// Milliseconds since 1970, by the clock of who made it.
@@ -41,6 +53,21 @@ pub struct Line {
 
 /// What a line costs beside its texts: the bookkeeping of a ring, and the keys of its JSON.
 const OVERHEAD: usize = 160;
+
+impl From<Line> for observe::Line {
+    fn from(line: Line) -> Self {
+        let fields = line.fields.map(|fields| serde_json::Value::Object(fields).to_string().into());
+        Self {
+            time: line.time,
+            node: Some(line.node.into()),
+            level: line.level.into(),
+            name: line.name.into(),
+            worker: line.worker.map(Into::into),
+            message: line.message.into(),
+            fields,
+        }
+    }
+}
 
 impl Line {
     /// A line of now.

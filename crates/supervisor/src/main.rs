@@ -6,11 +6,27 @@
 use std::io::Write;
 use std::process::ExitCode;
 use troupe_node::discovery::default_home;
+use troupe_node::observe;
 use troupe_supervisor::member::{self, BeginError};
 
 const USAGE: &str = "usage: troupe-supervisor --zone NAME\n\
      Keeps the containers of a zone alive; started by `troupe zone deploy`, which gives it its plan.\n\
      TROUPE_HOME: the folder of the zones' files.";
+
+/// What the node has to say of its zone and its channels: for those who observe it.
+struct Records;
+
+impl log::Log for Records {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        observe::record(record);
+    }
+
+    fn flush(&self) {}
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> =
@@ -26,6 +42,9 @@ fn main() -> ExitCode {
         Ok(Err(error)) => return tell(&format!("can't tell where the zones' files are: {error}"), 1),
         Err(error) => return tell(&error.to_string(), 1),
     };
+    // There is no other logger here.
+    let _ = log::set_logger(&Records);
+    log::set_max_level(log::LevelFilter::Info);
     // It lives long, and must not keep the folder that it was started in from being moved or unmounted.
     let _ = std::env::set_current_dir("/");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -3,11 +3,10 @@
 use crate::history::History;
 use crate::keeper::{Present, Surroundings};
 use crate::line::Level;
-use crate::pull::{OBSERVE, Pulls};
+use crate::pull::Pulls;
 use crate::restart::Policy;
-use crate::service::{LinesAsked, lines, supervise};
+use crate::service::supervise;
 use crate::supervisor::Supervisor;
-use serde::Deserialize;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use troupe_node::node::{Asked, OpenError, Refusal, SUPERVISE};
 use troupe_node::{Node, NodeOptions, code};
 
 /// The name of every supervisor's node: a zone has one.
-pub const NAME: &str = "troupe-supervisor";
+pub const NAME: &str = troupe_node::observe::SUPERVISOR;
 
 /// A supervisor that nobody has given a plan for so long was started by somebody who has gone.
 const IDLE: Duration = Duration::from_secs(60);
@@ -58,40 +57,35 @@ pub enum BeginError {
         /// What the system said.
         source: io::Error,
     },
-    /// The system has no signals to wait for, or no random numbers.
-    #[error("the system gives the supervisor of zone {zone} no {what}: {reason}")]
-    System {
+    /// The system has no signals to wait for.
+    #[error("the system gives the supervisor of zone {zone} no signals: {source}")]
+    Signals {
         /// The zone.
         zone: String,
-        /// What it does not give.
-        what: &'static str,
-        /// What it said.
-        reason: String,
+        /// What the system said.
+        source: io::Error,
     },
 }
 
 /// Is the supervisor of a zone, until everything is deleted, it is asked to end by a signal, or nobody wants it. `home`:
 /// the folder of all zones. Resolves when everything has stopped.
 pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
-    let system = |what, reason: String| BeginError::System { zone: zone.to_owned(), what, reason };
-    let mut signals = Signals::expect().map_err(|error| system("signals", error.to_string()))?;
-    let incarnation = getrandom::u64().map_err(|error| system("random numbers", error.to_string()))?;
+    let mut signals =
+        Signals::expect().map_err(|source| BeginError::Signals { zone: zone.to_owned(), source })?;
     let options = NodeOptions::in_zone(NAME, zone, home.to_owned()).with_role(Role::Supervisor);
     let node = Node::create(options).await.map_err(|reason| match reason.code() {
         code::NAME_TAKEN => BeginError::IsThere { zone: zone.to_owned(), reason },
         _ => BeginError::Join { zone: zone.to_owned(), reason },
     })?;
     let folder = home.join("supervisor").join(zone);
-    let history = History::open(&folder, NAME).map_err(|source| BeginError::History {
-        zone: zone.to_owned(),
-        folder: folder.display().to_string(),
-        source,
+    let history = History::open(&folder, node.shared().ring().clone(), NAME).map_err(|source| {
+        BeginError::History { zone: zone.to_owned(), folder: folder.display().to_string(), source }
     })?;
     let (told, present) = watch::channel(Present::default());
     let around = Surroundings { history: history.clone(), present, policy: Policy::default() };
     let supervisor = Supervisor::new(zone, around);
     let follows = tokio::spawn(follow(node.clone(), supervisor.clone(), history.clone(), told));
-    serve(&node, &supervisor, &history, &format!("{incarnation:016x}"));
+    serve(&node, &supervisor);
     history
         .say(
             NAME,
@@ -157,16 +151,18 @@ impl Signals {
 /// Follows who is in the zone, and takes the records of those that are kept here.
 async fn follow(node: Node, supervisor: Supervisor, history: History, told: watch::Sender<Present>) {
     let Some(mut changes) = node.member_changes() else { return };
-    let mut applied = supervisor.applied();
+    let mut nodes = supervisor.nodes();
     let mut pulls = Pulls::default();
     loop {
         changes.borrow_and_update();
+        let kept = nodes.borrow_and_update().clone();
+        node.shared().cover(kept.clone());
         match node.members().await {
             Ok(members) => {
                 let nodes = members.iter().filter(|member| member.role == Role::Node);
                 let present = nodes.map(|member| (member.name.clone(), member.since_unix_ms)).collect();
                 told.send_replace(Arc::new(present));
-                pulls.follow(&members, &node, &supervisor, &history);
+                pulls.follow(&members, &kept, &node, &history);
             }
             Err(error) => {
                 history.say(NAME, Level::Warn, format!("can't tell who is in the zone: {error}")).await;
@@ -174,21 +170,14 @@ async fn follow(node: Node, supervisor: Supervisor, history: History, told: watc
         }
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
-            _ = applied.changed() => {}
+            changed = nodes.changed() => if changed.is_err() { return },
         }
     }
 }
 
-/// A request of kind `O`.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Observed {
-    Lines(LinesAsked),
-}
-
 /// Answers what it is asked. The node answers on its own thread; the work is done on this one, also when the asker gives
 /// up.
-fn serve(node: &Node, supervisor: &Supervisor, history: &History, incarnation: &str) {
+fn serve(node: &Node, supervisor: &Supervisor) {
     let (own, runtime) = (supervisor.clone(), Handle::current());
     node.serve(SUPERVISE, move |Asked { body, .. }| {
         let own = own.clone();
@@ -197,18 +186,6 @@ fn serve(node: &Node, supervisor: &Supervisor, history: &History, incarnation: &
             let answer = work.await.map_err(|_| Refusal::failed("the supervisor is ending"))?;
             let answer = answer.map_err(|error| Refusal::failed(error.to_string()))?;
             Ok(answer.to_string().into_bytes())
-        }
-    });
-    let (own, history, incarnation) = (supervisor.clone(), history.clone(), incarnation.to_owned());
-    node.serve(OBSERVE, move |Asked { body, .. }| {
-        let (own, history, incarnation) = (own.clone(), history.clone(), incarnation.clone());
-        async move {
-            let unknown = |error: serde_json::Error| {
-                Refusal::not_permitted(format!("the supervisor does not know the request: {error}"))
-            };
-            let Observed::Lines(asked) = serde_json::from_slice(&body).map_err(unknown)?;
-            let told = lines(&own, &history, &incarnation, asked).await;
-            serde_json::to_vec(&told).map_err(|error| Refusal::failed(error.to_string()))
         }
     });
 }

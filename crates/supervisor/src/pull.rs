@@ -4,17 +4,14 @@
 use crate::history::History;
 use crate::line::{Level, Line, unix_ms};
 use crate::lines::LONGEST_LINE;
-use crate::supervisor::Supervisor;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use troupe_node::discovery::{Member, Role};
+use troupe_node::observe::OBSERVE;
 use troupe_node::{Error, Node};
-
-/// The service that is asked.
-pub const OBSERVE: u8 = b'O';
 
 /// Lines asked for at once, and how long a node may wait until it has some, in milliseconds: what it grants at most.
 const PAGE: &str = "\"limit\":2000,\"wait\":25000";
@@ -41,8 +38,8 @@ struct Answer {
 pub struct Pulls(HashMap<String, JoinHandle<()>>);
 
 impl Pulls {
-    /// Follows who is in the zone: begins with those that have come, and ends with those that have gone.
-    pub fn follow(&mut self, members: &[Member], node: &Node, supervisor: &Supervisor, history: &History) {
+    /// Follows who is in the zone: begins with those of `kept` that have come, and ends with those that have gone.
+    pub fn follow(&mut self, members: &[Member], kept: &[String], node: &Node, history: &History) {
         self.0.retain(|id, task| {
             let stays = members.iter().any(|member| member.id.to_string() == *id);
             if !stays {
@@ -50,8 +47,8 @@ impl Pulls {
             }
             stays
         });
-        let kept = |member: &&Member| member.role == Role::Node && supervisor.keeps(&member.name);
-        for member in members.iter().filter(kept) {
+        let is_kept = |member: &&Member| member.role == Role::Node && kept.contains(&member.name);
+        for member in members.iter().filter(is_kept) {
             let id = member.id.to_string();
             let pull = || tokio::spawn(pull(node.clone(), member.name.clone(), history.clone()));
             self.0.entry(id).or_insert_with(pull);

@@ -26,6 +26,8 @@ struct Inner {
     ending: watch::Sender<bool>,
     /// Counts plans that were applied.
     applied: watch::Sender<u64>,
+    /// The names of the nodes that are kept.
+    nodes: watch::Sender<Vec<String>>,
 }
 
 /// What is kept now.
@@ -101,6 +103,7 @@ impl Supervisor {
             state: Mutex::default(),
             ending: watch::Sender::new(false),
             applied: watch::Sender::new(0),
+            nodes: watch::Sender::default(),
         }))
     }
 
@@ -203,6 +206,7 @@ impl Supervisor {
         for node in nodes {
             kept.keepers.remove(node);
         }
+        self.tell(&kept);
     }
 
     /// Starts some containers at the same time, and waits until there is something to say of each.
@@ -219,6 +223,7 @@ impl Supervisor {
                 settled.push(keeper.settled());
                 kept.keepers.insert(node, keeper);
             }
+            self.tell(&kept);
         }
         let _ = timeout(SETTLED, async {
             for settled in settled {
@@ -274,16 +279,14 @@ impl Supervisor {
         nodes.len()
     }
 
-    /// Whether a node is one of its containers.
+    /// The names of its nodes, in order, and the changes of that.
     #[must_use]
-    pub fn keeps(&self, node: &str) -> bool {
-        self.lock().keepers.contains_key(node)
+    pub fn nodes(&self) -> watch::Receiver<Vec<String>> {
+        self.0.nodes.subscribe()
     }
 
-    /// The names of its nodes, in order.
-    #[must_use]
-    pub fn nodes(&self) -> Vec<String> {
-        self.lock().keepers.keys().cloned().collect()
+    fn tell(&self, kept: &Kept) {
+        self.0.nodes.send_replace(kept.keepers.keys().cloned().collect());
     }
 
     fn is_ending(&self) -> bool {

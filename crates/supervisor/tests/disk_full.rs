@@ -1,6 +1,8 @@
 //! A disk that is full ends nothing. Alone in its program: the limit that stands for it is one of the process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::Arc;
+use troupe_node::observe::Ring;
 use troupe_supervisor::files::Files;
 use troupe_supervisor::history::History;
 use troupe_supervisor::line::{Level, Line};
@@ -17,7 +19,8 @@ async fn a_history_that_can_not_be_written_goes_on_in_memory_and_says_so_once() 
     let number = rustix::process::Signal::XFSZ.as_raw();
     let _expected = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(number)).unwrap();
     let folder = std::env::temp_dir().join(format!("troupe-disk-full-{:016x}", getrandom::u64().unwrap()));
-    let history = History::open(&folder, "troupe-supervisor").unwrap();
+    let ring = Arc::<Ring>::default();
+    let history = History::open(&folder, ring.clone(), "troupe-supervisor").unwrap();
     let say = async |text: &str| {
         history.add(vec![Line::now("api", Level::Info, "stdout", text.to_owned())]).await;
         history.flush().await;
@@ -30,14 +33,15 @@ async fn a_history_that_can_not_be_written_goes_on_in_memory_and_says_so_once() 
     }
     limit_files(None).unwrap();
     say("after").await;
-    let kept = history.read(0, usize::MAX, usize::MAX).lines;
-    let messages: Vec<_> = kept.iter().map(|(_, line)| line.message.as_str()).collect();
+    let kept = ring.pull(0, usize::MAX, "troupe-supervisor").lines;
+    let kept: Vec<Line> = kept.into_iter().map(|line| serde_json::from_value(line).unwrap()).collect();
+    let messages: Vec<_> = kept.iter().map(|line| line.message.as_str()).collect();
     let full: Vec<_> = messages.iter().filter(|message| message.starts_with("while it is full")).collect();
     assert_eq!(full.len(), 5, "they are in memory");
-    let said: Vec<_> = kept.iter().filter(|(_, line)| line.name == "supervisor").collect();
+    let said: Vec<_> = kept.iter().filter(|line| line.name == "supervisor").collect();
     assert_eq!(said.len(), 2, "{messages:?}");
-    assert!(said[0].1.message.contains("File too large") && said[0].1.level == Level::Error, "{said:?}");
-    assert_eq!(said[1].1.message, "the history is written to disk again; 5 lines are missing there");
+    assert!(said[0].message.contains("File too large") && said[0].level == Level::Error, "{said:?}");
+    assert_eq!(said[1].message, "the history is written to disk again; 5 lines are missing there");
     let on_disk = Files::open(&folder).unwrap().tail(u64::MAX).unwrap();
     let on_disk: Vec<_> = on_disk.iter().map(|line| line.message.as_str()).collect();
     assert_eq!(on_disk, ["before", "after"], "whole lines, and no beginning of one");

@@ -11,9 +11,9 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 use troupe_node::discovery::Role;
 use troupe_node::node::SUPERVISE;
+use troupe_node::observe::OBSERVE;
 use troupe_node::{Node, NodeOptions};
 use troupe_supervisor::member::NAME;
-use troupe_supervisor::pull::OBSERVE;
 
 /// Longer than anything takes on a busy machine: only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);

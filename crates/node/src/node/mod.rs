@@ -40,6 +40,8 @@ pub struct Shared {
     incarnation: OnceLock<u64>,
     /// The lines of its log.
     ring: Arc<Ring>,
+    /// Nodes whose lines are in it as well.
+    covered: Mutex<Vec<String>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -83,6 +85,7 @@ impl Shared {
             services: Services::default(),
             incarnation: OnceLock::new(),
             ring: Arc::default(),
+            covered: Mutex::default(),
         })
     }
 
@@ -124,6 +127,17 @@ impl Shared {
     #[must_use]
     pub fn ring(&self) -> &Arc<Ring> {
         &self.ring
+    }
+
+    /// Says that the lines of these nodes are in the ring of this one, where readers find them from here on.
+    pub fn cover(&self, nodes: Vec<String>) {
+        *lock(&self.covered) = nodes;
+    }
+
+    /// The nodes whose lines are in its ring beside its own.
+    #[must_use]
+    pub fn covered(&self) -> Vec<String> {
+        lock(&self.covered).clone()
     }
 
     fn zone(&self) -> Option<Arc<Joined>> {

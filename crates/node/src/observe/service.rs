@@ -56,7 +56,7 @@ async fn lines(node: &Shared, is_supervisor: bool, about: &Map<String, Value>) -
         "incarnation": node.incarnation(),
         "next": pulled.next,
         "dropped": pulled.dropped,
-        "covers": [],
+        "covers": node.covered(),
         "lines": pulled.lines,
     });
     Ok(answer.to_string().into_bytes())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use troupe_node::observe::Ring;
 use troupe_supervisor::history::History;
 use troupe_supervisor::keeper::{Present, Surroundings};
 use troupe_supervisor::line::{Line, unix_ms};
@@ -20,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Zone {
     pub(crate) folder: PathBuf,
     pub(crate) history: History,
+    pub(crate) ring: Arc<Ring>,
     pub(crate) supervisor: Supervisor,
     present: watch::Sender<Present>,
 }
@@ -46,10 +48,11 @@ impl Zone {
             std::env::temp_dir().join(format!("troupe-supervisor-{:016x}", getrandom::u64().unwrap()));
         std::fs::create_dir(&folder).unwrap();
         prepare(&folder);
-        let history = History::open(&folder.join("history"), "troupe-supervisor").unwrap();
+        let ring = Arc::<Ring>::default();
+        let history = History::open(&folder.join("history"), ring.clone(), "troupe-supervisor").unwrap();
         let (present, told) = watch::channel(Present::default());
         let around = Surroundings { history: history.clone(), present: told, policy };
-        Self { folder, history, supervisor: Supervisor::new("demo", around), present }
+        Self { folder, history, ring, supervisor: Supervisor::new("demo", around), present }
     }
 
     /// Ends the supervisor, and resolves when its history is on disk.
@@ -110,30 +113,24 @@ impl Zone {
 
     /// Waits for a line of the history.
     pub(crate) async fn until_line(&self, node: &str, found: impl Fn(&Line) -> bool) -> Line {
-        let mut newest = self.history.newest();
         let wait = async {
             let mut next = 0;
             loop {
-                newest.borrow_and_update();
-                let page = self.history.read(next, usize::MAX, usize::MAX);
-                next = page.next;
-                if let Some((_, line)) =
-                    page.lines.into_iter().find(|(_, line)| line.node == node && found(line))
-                {
+                let (lines, behind) = read(&self.ring, next);
+                if let Some(line) = lines.into_iter().find(|line| line.node == node && found(line)) {
                     return line;
                 }
-                newest.changed().await.unwrap();
+                next = behind;
+                self.ring.has_news(next).await;
             }
         };
-        tokio::time::timeout(PATIENCE, wait)
-            .await
-            .unwrap_or_else(|_| panic!("no such line of {node}: {:?}", self.lines(node)))
+        let waited = tokio::time::timeout(PATIENCE, wait).await;
+        waited.unwrap_or_else(|_| panic!("no such line of {node}: {:?}", self.lines(node)))
     }
 
-    /// What a node printed and what was said of it, without what is for developers.
+    /// What a node printed and what was said of it.
     pub(crate) fn lines(&self, node: &str) -> Vec<String> {
-        let page = self.history.read(0, usize::MAX, usize::MAX);
-        let lines = page.lines.into_iter().map(|(_, line)| line).filter(|line| line.node == node);
+        let lines = read(&self.ring, 0).0.into_iter().filter(|line| line.node == node);
         lines.map(|line| format!("{} {}", line.name, line.message)).collect()
     }
 
@@ -162,4 +159,17 @@ pub(crate) fn short(done: &Value) -> Vec<String> {
 pub(crate) fn lives(pid: u64) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+/// All lines of a ring behind a number, and the number of the last one.
+fn read(ring: &Ring, mut next: u64) -> (Vec<Line>, u64) {
+    let mut lines = Vec::new();
+    loop {
+        let pulled = ring.pull(next, usize::MAX, "troupe-supervisor");
+        if pulled.next == next {
+            return (lines, next);
+        }
+        next = pulled.next;
+        lines.extend(pulled.lines.into_iter().map(|line| serde_json::from_value::<Line>(line).unwrap()));
+    }
 }

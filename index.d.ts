@@ -338,6 +338,8 @@ export declare class Node implements NodeHandle {
   static start<T>(main: (node: Node) => T | Promise<T>, options?: StartOptions): Promise<T | undefined>;
   /** Starts a node to embed in a program that has its own life: no signal handlers, `await using` or `stop()` ends it. */
   static create(options?: NodeOptions): Promise<Node>;
+  /** Where the node is served over HTTP, `host:port`; undefined when it is not. */
+  get http(): string | undefined;
   /** Aborts when the node begins to stop. */
   get signal(): AbortSignal;
   /** See {@link NodeHandle.startWorker}. */
@@ -365,7 +367,7 @@ export declare class Node implements NodeHandle {
   send(to: Address, message: string, options?: SendOptions): Promise<void>;
   /** See {@link NodeHandle.sendAndReceive}; the sender is `node/main`. */
   sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string>;
-  /** Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. */
+  /** Drains and stops every worker, leaves the zone, closes channels and its server. Afterwards nothing keeps the process alive. */
   stop(options?: StopOptions): Promise<void>;
   /** {@link Node.stop} with its defaults. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -477,6 +479,26 @@ export interface NodeOptions {
   acceptCode?: boolean;
   /** Classes that other members may start here by name without shipping their code. */
   workers?: Record<string, WorkerClass>;
+  /**
+   * Serves the node over HTTP, from a thread of its own: `/livez` and `/readyz`, `/metrics`, `/openapi.json` and, where enabled, messages
+   * to workers. `"host:port"` is short for `{ listen: "host:port" }`. Default: not served.
+   */
+  http?: string | HttpOptions;
+}
+
+/** How a node is served over HTTP. */
+export interface HttpOptions {
+  /** `"host:port"`. Default `"127.0.0.1:0"`, a free port: `node.http` tells which. What other machines reach needs a `tokenFile`. */
+  listen?: string;
+  /**
+   * File with the token, of 16 characters at least, that callers must show: as a bearer token, or as the password of basic
+   * authentication. Only its owner may be able to read it. Probes need none. Default: no token.
+   */
+  tokenFile?: string;
+  /** Whether `POST /workers/{name}` and the like reach the workers of the zone. Default false. */
+  workers?: boolean;
+  /** How long the event loop may be held up before `/livez` fails, in milliseconds, at least 1. Default 10_000. */
+  stallMs?: number;
 }
 
 /** How a node is started that is a program of its own. */

@@ -74,6 +74,36 @@ export interface OpenNode {
   role: number
 }
 
+/** How a node is served; `lib/options.ts` has checked it. */
+export interface Serve {
+  /** Address to listen on, `ip:port`. */
+  listen: string
+  /** What callers must show. */
+  token?: string
+  /** Folder of the page's files. */
+  page?: string
+  /** Whether messages to workers are taken. */
+  workers: boolean
+  /** Whether the zone is watched. */
+  view: boolean
+  /** How long the loop may be held up before it counts as stalled, in ms. */
+  stallMs: number
+  /** The node's zone, if it is in one. */
+  zone?: string
+  /** What the node is in it. */
+  role: number
+}
+
+/** Where a node is served, or why it is not. */
+export interface Served {
+  /** Address that it listens on, `ip:port`. */
+  address?: string
+  /** What is in the way. */
+  failure?: string
+  /** Number of the system's error below it, or 0. */
+  systemCode: number
+}
+
 /** One worker of a listing. */
 export interface WorkerEntry {
   /** Its name. */
@@ -104,6 +134,9 @@ export declare function closeNode(node: number, request: number, generation: num
 /** For the end of the process: closes channels and takes the record away, within 100 ms. */
 export declare function closeNodeNow(node: number): void;
 
+/** Closes a node's server, if it has one; the order is answered when its thread has ended. */
+export declare function closeServer(node: number, request: number, generation: number): void;
+
 /** Says what is done with the core's records from here on. */
 export declare function collectLogs(settings: LogSettings): void;
 
@@ -118,6 +151,9 @@ export declare function counters(): Counters;
 
 /** Answers the order when every link of the node has handed over what it holds. */
 export declare function drainNode(node: number, request: number, generation: number): void;
+
+/** From now on the node counts as not ready. */
+export declare function drainServer(node: number): void;
 
 /** The table of error codes, by number, for the test that compares it with TypeScript's. */
 export declare function errorCodes(): Array<string>;
@@ -154,6 +190,9 @@ export declare function releaseTarget(slot: number, generation: number): void;
 
 /** Answers the order when the zone says where an address is. */
 export declare function resolve(node: number, address: string, timeout: number, request: number, generation: number): void;
+
+/** Serves a node; it may have one server. When this returns, connections are taken. */
+export declare function serve(node: number, options: Serve): Served;
 
 /** Signs a bundle of code as this node; the receiver knows the key from the channel. */
 export declare function signCode(node: number, hash: Uint8Array): Uint8Array | null;

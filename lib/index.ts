@@ -40,7 +40,7 @@ export type { NodeHandle } from './node-handle.ts';
 export { Node } from './node.ts';
 export { RemoteNode } from './remote-node.ts';
 export { Zone } from './zone.ts';
-export type { NodeOptions, RequestOptions, SendOptions, StartOptions, StopOptions } from './options.ts';
+export type { HttpOptions, NodeOptions, RequestOptions, SendOptions, StartOptions, StopOptions } from './options.ts';
 export { debug, error, info, type LogRecord, setLogger, warn } from './log.ts';
 
 installRuntime(exported);

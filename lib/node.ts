@@ -1,6 +1,4 @@
 /** A node of this process. */
-import { isIP } from 'node:net';
-import { lookup } from 'node:dns/promises';
 import { getSystemErrorName } from 'node:util';
 import type { Address } from './address.ts';
 import { checkName } from './address.ts';
@@ -9,6 +7,7 @@ import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
 import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
 import { fromCode } from './failures.ts';
+import { closeServer, drainServer, serve, socketAddress } from './http.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
 import { native } from './native.ts';
@@ -76,6 +75,7 @@ export class Node implements NodeHandle {
   /** Holds the event loop while the node is up. */
   readonly #alive: NodeJS.Timeout;
   #stopped: Promise<void> | undefined;
+  #http: string | undefined;
   /** Unique among the live nodes of the zone. */
   readonly name: string;
   /** Identifier of the node's identity: derived from its public key, so it can't be claimed by another node. */
@@ -123,11 +123,11 @@ export class Node implements NodeHandle {
 
   static async #open(settings: NodeSettings): Promise<Node> {
     const { name, zone } = settings;
-    const host = isIP(settings.host) !== 0 ? settings.host : (await lookup(settings.host)).address;
-    const listen = host.includes(':') ? `[${host}]:${settings.port}` : `${host}:${settings.port}`;
+    const listen = await socketAddress(settings);
     // The port itself holds nothing: this does, from the first order to the last.
     const alive = setInterval(() => {}, 2 ** 31 - 1);
     let number = -1;
+    let node: Node;
     try {
       await order<unknown>(name, NO_LIMIT, (id, generation) => {
         const acceptCode = settings.acceptCode ?? true;
@@ -136,9 +136,8 @@ export class Node implements NodeHandle {
         number = native.openNode({ name, ...inZone, listen, acceptCode, role }, id, generation);
         opening.set(number, []);
       });
-      const node = new Node(settings, number, alive);
+      node = new Node(settings, number, alive);
       for (const [request, generation] of opening.get(number) ?? []) void answer(node, request, generation);
-      return node;
     } catch (error) {
       if (number >= 0) await order(name, NO_LIMIT, (id, generation) => native.closeNode(number, id, generation));
       clearInterval(alive);
@@ -146,6 +145,25 @@ export class Node implements NodeHandle {
     } finally {
       opening.delete(number);
     }
+    await node.#serve();
+    return node;
+  }
+
+  /** Serves the node where that was asked for; a node that can't be is stopped. */
+  async #serve(): Promise<void> {
+    const { http } = this.#settings;
+    if (http === undefined) return;
+    try {
+      this.#http = await serve(this, http);
+    } catch (error) {
+      await this.stop({ timeout: 0 });
+      throw error;
+    }
+  }
+
+  /** Where the node is served over HTTP, `host:port`; undefined when it is not. */
+  get http(): string | undefined {
+    return this.#http;
   }
 
   /** Aborts when the node begins to stop. */
@@ -279,7 +297,7 @@ export class Node implements NodeHandle {
     return request(this.mailbox.cell, this.book, to, message, options, undefined);
   }
 
-  /** Drains and stops every worker, leaves the zone, closes channels. Afterwards nothing keeps the process alive. */
+  /** Drains and stops every worker, leaves the zone, closes channels and its server. Afterwards nothing keeps the process alive. */
   async stop(options?: StopOptions): Promise<void> {
     const timeout = stopTimeout(options);
     this.#stopped ??= this.#stop(timeout);
@@ -288,6 +306,7 @@ export class Node implements NodeHandle {
 
   async #stop(timeout: number): Promise<void> {
     this.#stopping.abort(fromCode('NODE_STOPPED', { node: this.name }));
+    drainServer(this);
     const names = native.listWorkers(this.number, '', 2 ** 31).map(({ name }) => name);
     const others = names.filter((name) => name !== 'main');
     const gone = (error: unknown) => {
@@ -301,6 +320,8 @@ export class Node implements NodeHandle {
     this.book.isClosed = true;
     await this.#stopWorker('main', 0).catch(gone);
     await order(this.name, NO_LIMIT, (id, generation) => native.closeNode(this.number, id, generation));
+    // Last of all: until then a probe is answered, and whoever asks hears that the node has stopped.
+    await closeServer(this);
     nodes[this.number] = undefined;
     clearInterval(this.#alive);
   }

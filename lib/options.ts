@@ -58,6 +58,26 @@ export interface NodeOptions {
   acceptCode?: boolean;
   /** Classes that other members may start here by name without shipping their code. */
   workers?: Record<string, WorkerClass>;
+  /**
+   * Serves the node over HTTP, from a thread of its own: `/livez` and `/readyz`, `/metrics`, `/openapi.json` and, where enabled, messages
+   * to workers. `"host:port"` is short for `{ listen: "host:port" }`. Default: not served.
+   */
+  http?: string | HttpOptions;
+}
+
+/** How a node is served over HTTP. */
+export interface HttpOptions {
+  /** `"host:port"`. Default `"127.0.0.1:0"`, a free port: `node.http` tells which. What other machines reach needs a `tokenFile`. */
+  listen?: string;
+  /**
+   * File with the token, of 16 characters at least, that callers must show: as a bearer token, or as the password of basic
+   * authentication. Only its owner may be able to read it. Probes need none. Default: no token.
+   */
+  tokenFile?: string;
+  /** Whether `POST /workers/{name}` and the like reach the workers of the zone. Default false. */
+  workers?: boolean;
+  /** How long the event loop may be held up before `/livez` fails, in milliseconds, at least 1. Default 10_000. */
+  stallMs?: number;
 }
 
 /** How a node is started that is a program of its own. */
@@ -92,6 +112,17 @@ export interface NodeSettings {
   acceptCode: boolean | undefined;
   workers: Map<string, WorkerClass>;
   role: Role;
+  /** Undefined: not served. */
+  http: HttpSettings | undefined;
+}
+
+/** {@link HttpOptions}, checked. */
+export interface HttpSettings {
+  host: string;
+  port: number;
+  tokenFile: string | undefined;
+  workers: boolean;
+  stallMs: number;
 }
 
 /** What a member is in its zone: a node, an observer, the supervisor. The numbers of `crates/node/src/discovery/mod.rs`. */
@@ -106,6 +137,7 @@ const DEFAULT_DRAIN_MS = 5_000;
 const DEFAULT_MAILBOX = 10_000;
 const DEFAULT_RESTARTS = 10;
 const DEFAULT_WITHIN_MS = 60_000;
+const DEFAULT_STALL_MS = 10_000;
 const MAX_COUNT = 2 ** 31;
 
 const OVERFLOW = ['wait', 'reject'] as const;
@@ -114,7 +146,8 @@ const ON_FAILURE = ['resume', 'restart', 'stop'] as const;
 const REQUEST_KEYS = ['timeout', 'signal'];
 const STOP_KEYS = ['timeout'];
 const START_WORKER_KEYS = ['mailbox', 'overflow', 'onFailure', 'maxRestarts', 'within', 'args'];
-const NODE_KEYS = ['name', 'zone', 'listen', 'acceptCode', 'workers'];
+const NODE_KEYS = ['name', 'zone', 'listen', 'acceptCode', 'workers', 'http'];
+const HTTP_KEYS = ['listen', 'tokenFile', 'workers', 'stallMs'];
 const START_KEYS = [...NODE_KEYS, 'waitUntilInterrupted'];
 
 /** Milliseconds that a send, a request or a receive may wait; checks the signal as well. Allocates nothing: it runs once a message. */
@@ -159,7 +192,7 @@ export function startWorkerSettings(
 /** How to make a node; with `start`, `waitUntilInterrupted` is a known key as well. Reads the environment. */
 export function nodeSettings(options: NodeOptions | undefined, start = false): NodeSettings {
   if (options !== undefined) checkKeys(options, start ? START_KEYS : NODE_KEYS);
-  const { name, zone, listen, acceptCode, workers } = options ?? {};
+  const { name, zone, listen, acceptCode, workers, http } = options ?? {};
   if (acceptCode !== undefined) checkBoolean(acceptCode, 'acceptCode');
   return {
     name: nameSetting(name),
@@ -170,6 +203,25 @@ export function nodeSettings(options: NodeOptions | undefined, start = false): N
     acceptCode,
     workers: workerClasses(workers),
     role: NODE,
+    http: http === undefined ? undefined : httpSettings(http),
+  };
+}
+
+/** How to serve a node. */
+export function httpSettings(http: string | HttpOptions): HttpSettings {
+  if (typeof http === 'string') return httpSettings({ listen: http });
+  if (typeof http !== 'object' || http === null || Array.isArray(http))
+    throw invalidType('http', `${LISTEN_EXPECTED}, or an object`, http);
+  checkKeys(http, HTTP_KEYS);
+  const { listen, tokenFile, workers, stallMs } = http;
+  if (workers !== undefined) checkBoolean(workers, 'http.workers');
+  if (tokenFile !== undefined && (typeof tokenFile !== 'string' || tokenFile === ''))
+    throw invalidType('http.tokenFile', 'the path of a file', tokenFile);
+  return {
+    ...listenAddress(listen ?? '127.0.0.1:0', 'http.listen'),
+    tokenFile,
+    workers: workers ?? false,
+    stallMs: stallMs === undefined ? DEFAULT_STALL_MS : count(stallMs, 'http.stallMs', 1),
   };
 }
 

@@ -21,7 +21,10 @@ import { attempt, Failure, isMain, main, root, run, say, toolEnv } from './shell
 
 const nativeSources = [
   ...['Cargo.toml', 'Cargo.lock', 'bindings/Cargo.toml', 'bindings/build.rs', 'bindings/src'],
-  ...['proto', 'node', 'supervisor'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
+  ...['proto', 'node', 'http', 'supervisor'].flatMap((crate) => [
+    `crates/${crate}/Cargo.toml`,
+    `crates/${crate}/src`,
+  ]),
 ];
 const librarySources = [
   'lib',

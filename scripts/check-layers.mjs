@@ -1,15 +1,16 @@
-// Arrows point down only: cli → lib → bindings → crates/node → crates/proto, inside lib from the public classes to what they stand on, and
-// inside cli from the program to the commands and what those stand on.
+// Arrows point down only: cli → lib → bindings → crates/http → crates/node → crates/proto, inside lib from the public classes to what they
+// stand on, and inside cli from the program to the commands and what those stand on.
 // `node scripts/check-layers.mjs` lists every import that points up.
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { filesUnder } from './freshness.mjs';
 import { Failure, isMain, main, root } from './shell.mjs';
 
-/** The crates, lowest first; each may stand on lower ones only. The two that are programs by themselves know nothing of each other. */
+/** The crates, lowest first; each may stand on lower ones only. */
 const crates = {
   'crates/proto': 'troupe-proto',
   'crates/node': 'troupe-node',
+  'crates/http': 'troupe-http',
   'crates/supervisor': 'troupe-supervisor',
   bindings: 'troupe-bindings',
 };

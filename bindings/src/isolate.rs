@@ -7,6 +7,7 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
@@ -17,6 +18,8 @@ use troupe_node::port::{Port, now_ms};
 pub(crate) struct Isolate {
     pub(crate) port: Port,
     pub(crate) nodes: Vec<Option<crate::node::Running>>,
+    /// Servers of nodes, by their numbers.
+    pub(crate) servers: HashMap<u32, troupe_http::Server>,
     pub(crate) outgoing: Words,
     pub(crate) incoming: Words,
     pub(crate) references: [sys::napi_ref; 3],
@@ -168,6 +171,7 @@ unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> 
         let isolate = Isolate {
             port: Port::new(now_ms()),
             nodes: Vec::new(),
+            servers: HashMap::new(),
             outgoing,
             incoming,
             references,

@@ -7,6 +7,7 @@
 mod address;
 mod control;
 mod counters;
+mod http;
 mod isolate;
 mod log;
 mod node;

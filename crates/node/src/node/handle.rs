@@ -87,7 +87,7 @@ impl Node {
         Self { shared, inbox, owner: None }
     }
 
-    /// What the threads of the node share.
+    /// What its threads share: the way to its workers for a thread that runs none.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared

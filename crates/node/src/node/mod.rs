@@ -2,6 +2,7 @@
 //!
 //! [`Shared`] is what the isolate's thread and the I/O thread both see; it holds no message. [`Opened`] runs the I/O thread.
 
+mod call;
 mod events;
 mod handle;
 mod io;

@@ -275,20 +275,7 @@ impl Port {
                     Some(slot) if slot.state != State::Free => (sender, slot.generation),
                     _ => super::NOBODY,
                 };
-                self.next_callback += 1;
-                let key = self.next_callback;
-                self.callbacks.insert(key, callback);
-                if is_send {
-                    letter.report = Report::Callback(key);
-                } else {
-                    let Some((id, _)) = self.requests.open_inbound(Origin::Callback(key)) else {
-                        return self
-                            .call_back(key, Outcome::Failed(Failure::new(code::MAILBOX_FULL), Body::None));
-                    };
-                    self.wheel.insert(&mut self.requests, id, letter.deadline);
-                    letter.request = Some(id);
-                }
-                self.route_to_target(target, letter, sink);
+                self.route_for_caller(target, letter, is_send, callback, sink);
             }
         }
     }

@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod body;
+mod call;
 mod clock;
 mod dead_letter;
 mod inbox;
@@ -144,6 +145,7 @@ pub struct Port {
     stopping: BTreeSet<(u64, u32)>,
     callbacks: HashMap<u64, Callback>,
     next_callback: u64,
+    call_targets: call::CallTargets,
     controls: HashMap<u32, Control>,
     /// Names of peers whose links are gone, for the failures that tell of them.
     gone_peers: VecDeque<(u32, String)>,
@@ -189,6 +191,7 @@ impl Port {
             stopping: BTreeSet::new(),
             callbacks: HashMap::new(),
             next_callback: 0,
+            call_targets: call::CallTargets::new(),
             controls: HashMap::new(),
             gone_peers: VecDeque::new(),
             mail: Mail::default(),

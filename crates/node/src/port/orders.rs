@@ -133,12 +133,14 @@ impl Port {
 
     /// The number of an address, by which messages name it.
     pub fn target(&mut self, node: u16, address: &str) -> Handle {
-        self.targets.intern(node, address)
+        self.targets.hold(node, address)
     }
 
-    /// Gives the number of an address back, unless messages still wait at it.
+    /// Gives the number of an address back; it goes with the last holder, unless messages still wait at it.
     pub fn release_target(&mut self, target: Handle) {
-        if self.targets.get(target).is_some_and(|entry| entry.line.is_empty()) {
+        let Some(entry) = self.targets.get(target) else { return };
+        entry.holders = entry.holders.saturating_sub(1);
+        if entry.holders == 0 && entry.line.is_empty() {
             self.targets.remove(target.slot);
         }
     }

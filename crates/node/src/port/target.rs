@@ -41,6 +41,8 @@ pub(crate) struct Target {
     /// `"worker"` or `"node/worker"`.
     pub(crate) address: Box<str>,
     pub(crate) at: Whereabouts,
+    /// Who keeps its number: the isolate's address book, callers on other threads.
+    pub(crate) holders: u32,
     /// Messages that wait for credit or for the answer where it is.
     pub(crate) line: List,
     /// Places that the peer granted.
@@ -77,6 +79,7 @@ impl Targets {
             node,
             address,
             at,
+            holders: 0,
             line: List::default(),
             credit: 0,
             credit_bytes: 0,
@@ -104,6 +107,13 @@ impl Targets {
             index
         };
         Handle { slot: index, generation: self.slab[index as usize].generation }
+    }
+
+    /// [`Targets::intern`] for one more holder, who gives it back.
+    pub(crate) fn hold(&mut self, node: u16, address: &str) -> Handle {
+        let target = self.intern(node, address);
+        self.slab[target.slot as usize].holders += 1;
+        target
     }
 
     /// The place of a peer's worker, made when it is new.

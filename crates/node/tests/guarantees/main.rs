@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails a test")]
 
 mod backpressure;
+mod callers;
 mod cancellation;
 mod deadlines;
 mod failures;

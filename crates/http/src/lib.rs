@@ -1,0 +1,31 @@
+//! A node over HTTP: health, what it counts, messages to its workers, and the zone as it sees it.
+//!
+//! The server runs on a thread of its own, `troupe-http`, and so answers whatever the node's workers do. It is on no message's
+//! path: a program that does not [`serve`] has neither the thread nor anything else of it.
+
+mod app;
+mod calls;
+mod connections;
+mod events;
+mod exposition;
+mod guard;
+mod health;
+mod levels;
+mod metrics;
+mod openapi;
+mod options;
+mod page;
+mod params;
+mod problem;
+mod reading;
+mod routes;
+mod server;
+mod view;
+mod zone;
+
+pub use options::{Levels, MIN_TOKEN, ServeError, ServeOptions};
+pub use server::{Server, serve};
+pub use troupe_node::discovery::Role;
+pub use view::HistoryLimits;
+pub use view::source::{Answer, Member, Source, Topic, Unanswered};
+pub use zone::ZoneSource;

@@ -1,0 +1,144 @@
+//! Who may ask, and what browsers are told.
+
+use crate::script::{Script, Zone};
+use crate::support::{ask, get, served};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use troupe_http::{ServeError, ServeOptions, serve};
+use troupe_node::{Node, NodeOptions};
+
+const TOKEN: &str = "0123456789abcdef0123";
+
+#[tokio::test]
+async fn a_foreign_host_or_origin_is_refused() {
+    let served = served(ServeOptions { workers: true, ..ServeOptions::local() }).await;
+    let host = served.address.to_string();
+    let status = async |path: &str, headers: &[(&str, &str)]| {
+        let method = if path.starts_with("/workers") { "POST" } else { "GET" };
+        ask(served.address, method, path, headers, "").await.status
+    };
+    for path in ["/livez", "/metrics", "/workers/main/send", "/openapi.json", "/nothing"] {
+        for foreign in ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "10.0.0.1", ""] {
+            assert_eq!(status(path, &[("host", foreign)]).await, 421, "{path} {foreign}");
+        }
+        for foreign in ["http://evil.example", "null", "http://localhost", "https://evil.example", ""] {
+            assert_eq!(status(path, &[("origin", foreign)]).await, 403, "{path} {foreign}");
+        }
+    }
+    assert_eq!(status("/workers/main/send", &[("sec-fetch-site", "cross-site")]).await, 403);
+    assert_eq!(status("/openapi.json", &[("host", "localhost:1")]).await, 200);
+    assert_eq!(status("/openapi.json", &[("host", "[::1]")]).await, 200);
+    assert_eq!(status("/openapi.json", &[("origin", &format!("http://{host}"))]).await, 200);
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_where_there_is_one_but_not_of_probes() {
+    let served = served(ServeOptions { token: Some(TOKEN.into()), ..ServeOptions::local() }).await;
+    let bearer = format!("Bearer {TOKEN}");
+    for headers in
+        [&[][..], &[("authorization", "Bearer 0123456789abcdef0124")], &[("authorization", "Bearer ")]]
+    {
+        let refused = ask(served.address, "GET", "/openapi.json", headers, "").await;
+        assert_eq!(refused.problem(), (401, "NOT_PERMITTED".into()));
+        assert!(refused.header("www-authenticate").starts_with("Basic"));
+        assert!(!refused.text().contains(TOKEN));
+    }
+    assert_eq!(
+        ask(served.address, "GET", "/openapi.json", &[("authorization", &bearer)], "").await.status,
+        200
+    );
+    // The password is the token.
+    let basic = [("authorization", "Basic eDowMTIzNDU2Nzg5YWJjZGVmMDEyMw==")];
+    assert_eq!(ask(served.address, "GET", "/openapi.json", &basic, "").await.status, 200);
+    assert_eq!(get(served.address, "/livez").await.status, 200);
+    assert_eq!(get(served.address, "/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_that_others_reach_needs_a_token_and_a_port_that_is_taken_is_named() {
+    let node = Node::create(NodeOptions::alone("here")).await.unwrap();
+    let serve = |options: ServeOptions| serve(node.shared().clone(), Arc::new(Zone(Script::new())), options);
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        let open = ServeOptions { listen: listen.parse().unwrap(), ..ServeOptions::local() };
+        let error = serve(open.clone()).unwrap_err();
+        assert!(matches!(error, ServeError::Open { .. }), "{error}");
+        let error = serve(ServeOptions { token: Some("short".into()), ..open }).unwrap_err();
+        assert!(matches!(error, ServeError::ShortToken), "{error}");
+    }
+    let first = serve(ServeOptions::local()).unwrap();
+    let error = serve(ServeOptions { listen: first.address(), ..ServeOptions::local() }).unwrap_err();
+    assert!(
+        error.to_string().contains(&first.address().to_string()) && error.system_code().is_some(),
+        "{error}"
+    );
+    // Where a token is asked for, the server may be known by any name.
+    let open =
+        ServeOptions { listen: ([0, 0, 0, 0], 0).into(), token: Some(TOKEN.into()), ..ServeOptions::local() };
+    let server = serve(open).unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.address().port()));
+    assert_eq!(ask(address, "GET", "/livez", &[("host", "node.example")], "").await.status, 200);
+    assert_eq!(ask(address, "GET", "/metrics", &[("host", "node.example")], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn every_answer_tells_browsers_what_they_may_do() {
+    let served = served(ServeOptions::local()).await;
+    let answers = [
+        get(served.address, "/livez").await,
+        get(served.address, "/nothing").await,
+        ask(served.address, "GET", "/livez", &[("host", "evil.example")], "").await,
+        ask(served.address, "POST", "/livez", &[], "").await,
+    ];
+    for answer in answers {
+        assert!(answer.header("content-security-policy").starts_with("default-src 'self'"));
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("access-control-allow-origin"), "");
+    }
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_one_that_ends_makes_room() {
+    let served = served(ServeOptions::local()).await;
+    let mut held = Vec::new();
+    for _ in 0..256 {
+        held.push(TcpStream::connect(served.address).await.unwrap());
+    }
+    let mut one_too_many = TcpStream::connect(served.address).await.unwrap();
+    let mut told = String::new();
+    one_too_many.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.1 503") && told.ends_with('}'), "{told}");
+    let (_, body) = told.split_once("\r\n\r\n").unwrap();
+    assert_eq!(
+        body.len().to_string(),
+        told.split_once("content-length: ").unwrap().1.split_once('\r').unwrap().0
+    );
+    drop(held.pop());
+    let request = format!("GET /livez HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", served.address);
+    loop {
+        // It has to be seen to have ended.
+        let mut next = TcpStream::connect(served.address).await.unwrap();
+        let mut told = String::new();
+        let asked = next.write_all(request.as_bytes()).await.is_ok();
+        if asked && next.read_to_string(&mut told).await.is_ok() && told.starts_with("HTTP/1.1 200") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused() {
+    let served = served(ServeOptions::local()).await;
+    let long = "x".repeat(256 << 10);
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    // It may close before it has read all of it.
+    let _ = stream
+        .write_all(format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {long}\r\n\r\n").as_bytes())
+        .await;
+    let mut told = Vec::new();
+    let _ = stream.read_to_end(&mut told).await;
+    assert!(!told.starts_with(b"HTTP/1.1 200"));
+    assert_eq!(get(served.address, "/livez").await.status, 200);
+}

@@ -1,0 +1,175 @@
+//! The merged view: whose lines come from whom, in which order, and who is there.
+
+use crate::support::{Stream, eventually, get, watching};
+use serde_json::json;
+use troupe_http::Role;
+
+#[tokio::test]
+async fn the_past_of_all_nodes_comes_by_time_and_what_is_logged_then_comes_live() {
+    let served = watching().await;
+    served.script.join("a", Role::Node);
+    for i in 0..3 {
+        served.script.log("a", "a", 10 * i, &format!("a{i}"));
+        served.script.log("here", "here", 10 * i + 5, &format!("here{i}"));
+    }
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    assert_eq!(stream.messages_until("here2").await, ["a0", "here0", "a1", "here1", "a2", "here2"]);
+    served.script.log("a", "a", 100, "live");
+    assert_eq!(stream.messages_until("live").await, ["live"]);
+}
+
+#[tokio::test]
+async fn more_lines_than_one_answer_holds_all_come_and_once() {
+    let served = watching().await;
+    let line = |i: usize| json!({ "node": "here", "time": i, "message": format!("{i}") });
+    served.script.log_lines("here", (0..9_000).map(line));
+    let mut stream = Stream::open(served.address, "/events?history=20000", &[]).await;
+    let messages = stream.messages_until("8999").await;
+    assert!(messages.iter().map(|message| message.parse::<usize>().unwrap()).eq(0..9_000));
+}
+
+#[tokio::test]
+async fn lines_of_nodes_that_a_supervisor_speaks_for_come_from_it_only() {
+    let served = watching().await;
+    served.script.join("supervisor", Role::Supervisor);
+    served.script.cover("supervisor", &["a"]);
+    served.script.log("supervisor", "gone-before", 1, "of one that is gone");
+    served.script.log("supervisor", "a", 2, "a1");
+    served.script.join("a", Role::Node);
+    served.script.log("a", "a", 2, "a1");
+    served.script.log("here", "here", 3, "here1");
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    assert_eq!(stream.messages_until("here1").await, ["of one that is gone", "a1", "here1"]);
+    // It is gone: the node speaks for itself again, and what came is not told again.
+    served.script.leave("supervisor");
+    served.script.log("a", "a", 4, "a2");
+    assert_eq!(stream.messages_until("a2").await, ["a2"]);
+}
+
+#[tokio::test]
+async fn a_member_speaks_for_no_other_node() {
+    let served = watching().await;
+    served.script.join("a", Role::Node);
+    served.script.log("a", "here", 1, "a lie");
+    served.script.log("a", "a", 2, "true");
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    assert_eq!(stream.messages_until("true").await, ["true"]);
+}
+
+#[tokio::test]
+async fn a_process_that_takes_over_a_name_is_read_from_its_beginning() {
+    let served = watching().await;
+    served.script.join("a", Role::Node);
+    served.script.log("a", "a", 1, "of the first one");
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    stream.messages_until("of the first one").await;
+    served.script.leave("a");
+    served.script.join("a", Role::Node);
+    served.script.log("a", "a", 2, "of the second one");
+    assert_eq!(stream.messages_until("of the second one").await, ["of the second one"]);
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_is_gone_and_one_that_is_silent_is_stalled() {
+    let served = watching().await;
+    served.script.join("a", Role::Node);
+    served.script.join("observer-1", Role::Observer);
+    let presence = |name: &'static str, presence: &'static str| {
+        move |reply: &crate::support::Reply| {
+            let nodes = reply.json();
+            nodes.as_array().unwrap().iter().any(|node| node["node"] == name && node["presence"] == presence)
+        }
+    };
+    let nodes = eventually(served.address, "/nodes", presence("a", "up")).await.json();
+    assert!(nodes.as_array().unwrap().iter().all(|node| node["node"] != "observer-1"));
+    served.script.silence("a");
+    eventually(served.address, "/nodes", presence("a", "stalled")).await;
+    served.script.leave("a");
+    eventually(served.address, "/nodes", presence("a", "gone")).await;
+    assert_eq!(get(served.address, "/nodes/a").await.json()["presence"], "gone");
+    assert_eq!(get(served.address, "/nodes/b").await.problem(), (404, "NOT_FOUND".into()));
+}
+
+#[tokio::test]
+async fn workers_dead_letters_and_the_zone_are_told() {
+    let served = watching().await;
+    let state = json!({
+        "state": "up", "workersTotal": 2, "deadLetters": { "late reply": 3 },
+        "workers": [{ "name": "greeter", "type": "Greeter", "queued": 4, "handled": 5, "failed": 1 }],
+        "failures": [{ "worker": "greeter", "message": "no" }],
+    });
+    served.script.state("here", state);
+    let has_worker = |reply: &crate::support::Reply| reply.json()["total"] == 2;
+    let workers = eventually(served.address, "/workers", has_worker).await.json();
+    assert_eq!(
+        (&workers["workers"][0]["node"], &workers["workers"][0]["queued"]),
+        (&json!("here"), &json!(4))
+    );
+    let worker = get(served.address, "/workers/here/greeter").await.json();
+    assert_eq!(
+        worker["samples"].as_array().unwrap().last().unwrap().as_array().unwrap()[1..],
+        [json!(4), json!(5), json!(1)]
+    );
+    assert_eq!(worker["failures"][0]["message"], "no");
+    assert_eq!(get(served.address, "/workers/here/nobody").await.problem(), (404, "NOT_FOUND".into()));
+    assert_eq!(get(served.address, "/dead-letters").await.json()["total"], json!({ "late reply": 3 }));
+    served.script.join("supervisor", Role::Supervisor);
+    let zone = get(served.address, "/zone").await.json();
+    assert_eq!((&zone["zone"], &zone["supervisor"]["containers"]), (&json!("scripted"), &json!([])));
+    assert_eq!(zone["members"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn logs_are_searched_and_a_cursor_goes_on() {
+    let served = watching().await;
+    for (i, level) in ["debug", "info", "warn", "error"].iter().enumerate() {
+        let line = json!({ "node": "here", "time": i, "level": level, "name": "node", "worker": "w", "message": format!("The {level} one") });
+        served.script.log_line("here", line);
+    }
+    let all =
+        eventually(served.address, "/logs", |reply| reply.json()["lines"].as_array().unwrap().len() == 4)
+            .await;
+    let next = all.json()["next"].as_str().unwrap().to_owned();
+    let messages = async |path: String| {
+        let lines = get(served.address, &path).await.json();
+        let lines = lines["lines"].as_array().unwrap().clone();
+        lines.iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(messages("/logs?level=warn".into()).await, ["The warn one", "The error one"]);
+    assert_eq!(messages("/logs?text=the%20INFO".into()).await, ["The info one"]);
+    assert_eq!(messages("/logs?limit=1".into()).await, ["The error one"]);
+    assert_eq!(messages("/logs?node=other".into()).await, [""; 0]);
+    assert_eq!(messages("/logs?worker=w&limit=2".into()).await, ["The warn one", "The error one"]);
+    let id = all.json()["lines"][1]["id"].as_str().unwrap().to_owned();
+    assert_eq!(messages(format!("/logs?after={id}")).await, ["The warn one", "The error one"]);
+    assert_eq!(messages(format!("/logs?after={next}")).await, [""; 0]);
+    for path in ["/logs?level=loud", "/logs?after=yesterday", "/logs?limit=many"] {
+        assert_eq!(get(served.address, path).await.problem(), (400, "INVALID_ARGUMENT".into()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_line_with_html_and_line_breaks_in_it_stays_data() {
+    let served = watching().await;
+    let evil = "</script><script>alert(1)</script>\n\nevent: lines\ndata: [\"\u{2028}\"]\r\n\r\n";
+    served
+        .script
+        .log_line("here", json!({ "node": "here", "time": 1, "message": evil, "fields": { "<b>": "\n\n" } }));
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    let event = stream.until("lines").await;
+    assert_eq!(event.data[0]["message"], evil);
+    let logs = get(served.address, "/logs").await;
+    assert_eq!(logs.json()["lines"][0]["message"], evil);
+    assert_eq!(
+        (logs.header("content-type"), logs.header("x-content-type-options")),
+        ("application/json", "nosniff")
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_watch_says_so() {
+    let served = crate::support::served(troupe_http::ServeOptions::local()).await;
+    for path in ["/", "/logs", "/nodes", "/workers", "/dead-letters", "/zone", "/events"] {
+        assert_eq!(get(served.address, path).await.problem(), (404, "NOT_FOUND".into()), "{path}");
+    }
+}

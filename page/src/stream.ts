@@ -1,0 +1,112 @@
+/**
+ * The one stream of events the page reads. It is opened again after it broke, from the last line that arrived, so that no line is shown
+ * twice; and it says how it is.
+ */
+import { cursorBefore, historyOf } from './cursor.ts';
+import { getJson } from './fetch.ts';
+import { readAll, readLine, readNode, readWorker } from './reading.ts';
+import { type Line, type NodeState, type WorkerState } from './shapes.ts';
+
+/** How the stream is. `retryAt`: when it is tried again. */
+export type Connection =
+  | { readonly state: 'opening' }
+  | { readonly state: 'live' }
+  | { readonly state: 'lost'; readonly since: number; readonly retryAt: number };
+
+/** Who reads the stream. */
+export interface StreamReader {
+  connection(connection: Connection): void;
+  /** `first`: the first of this connection, which names every node there is. */
+  nodes(states: readonly NodeState[], first: boolean): void;
+  lines(lines: readonly Line[]): void;
+  workers(workers: readonly WorkerState[]): void;
+  /** The server gave up so many lines because this reader was too slow. */
+  dropped(lines: number): void;
+  /** The server began anew: what it sends from here on, it may have sent before. */
+  anew(): void;
+}
+
+/** First wait before the stream is opened again, doubled up to the longest. Milliseconds. */
+const [firstWait, longestWait] = [500, 8000];
+/** Lines before those that come live: as many as the server keeps for a reader that lags. */
+const history = 20_000;
+/** Of an older line that a link names, so many lines before it are read too; and so many lines at once. */
+const [context, page] = [200, 10_000];
+
+/** Opens the stream; with the cursor of a line, from somewhat before that line on. Returns what opens it at once when it is lost. */
+export function openStream(reader: StreamReader, line = ''): { retry(): void } {
+  let source: EventSource | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let wait = firstWait;
+  let lostSince = 0;
+  let last = '';
+
+  const take = (lines: readonly Line[]) => {
+    const [first] = lines;
+    if (first && last && historyOf(first.id) !== historyOf(last)) reader.anew();
+    last = lines.at(-1)?.id ?? last;
+    reader.lines(lines);
+  };
+
+  const lose = () => {
+    lostSince ||= Date.now();
+    reader.connection({ state: 'lost', since: lostSince, retryAt: Date.now() + wait });
+    timer = setTimeout(open, wait);
+    wait = Math.min(wait * 2, longestWait);
+  };
+
+  const open = () => {
+    clearTimeout(timer);
+    source?.close();
+    const query = new URLSearchParams(last ? { after: last } : { history: String(history) });
+    const opened = new EventSource(`/events?${query}`);
+    source = opened;
+    let sawNodes = false;
+    const on = (name: string, act: (data: unknown) => void) =>
+      opened.addEventListener(name, (event) => {
+        if (opened === source) act(JSON.parse((event as MessageEvent<string>).data));
+      });
+    opened.onopen = () => {
+      wait = firstWait;
+      lostSince = 0;
+      reader.connection({ state: 'live' });
+    };
+    opened.onerror = () => {
+      if (opened !== source) return;
+      // The browser would try again from where this one began, and fetch the history twice.
+      opened.close();
+      lose();
+    };
+    on('lines', (data) => take(readAll(data, readLine)));
+    on('nodes', (data) => {
+      reader.nodes(readAll(data, readNode), !sawNodes);
+      sawNodes = true;
+    });
+    on('workers', (data) => reader.workers(readAll(data, readWorker)));
+    on('dropped', (data) => reader.dropped(Number((data as { lines?: unknown }).lines) || 0));
+  };
+
+  /** The lines from before the one that is wanted up to the newest: more than the stream would go back. */
+  const fill = async () => {
+    let after = cursorBefore(line, context);
+    while (after !== undefined) {
+      const answer = (await getJson(`/logs?${new URLSearchParams({ after, limit: String(page) })}`)) as {
+        lines?: unknown;
+      };
+      const lines = readAll(answer.lines, readLine);
+      take(lines);
+      after = lines.length < page ? undefined : last;
+    }
+  };
+
+  reader.connection({ state: 'opening' });
+  // Where that fails, the stream fails too, and says so.
+  void fill()
+    .catch(() => undefined)
+    .then(open);
+  return {
+    retry: () => {
+      if (source?.readyState !== EventSource.OPEN) open();
+    },
+  };
+}

@@ -1,0 +1,113 @@
+/** A page in a real browser, in front of a made-up zone of its own; and what every page of a test must have kept to. */
+import { type ExecutionContext, type TestFn } from 'ava';
+import { join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
+import { MockServer } from '../mock/server.ts';
+import { MockZone, type ZoneOptions } from '../mock/zone.ts';
+
+/** What a test gets. */
+export interface Shown {
+  readonly page: Page;
+  readonly mock: MockServer;
+  readonly zone: MockZone;
+  readonly url: string;
+}
+
+/** How a test wants it. */
+export interface Wanted extends Partial<ZoneOptions> {
+  readonly path?: string;
+  /** Lines that are there before the page is opened. */
+  readonly lines?: number;
+  readonly context?: BrowserContextOptions;
+  /** A cut connection, or an answer 404, is an error to the browser; with this, only errors of the page's own are counted. */
+  readonly cuts?: boolean;
+}
+
+let browser: Promise<Browser> | undefined;
+
+const launch = () =>
+  chromium.launch({
+    executablePath: process.env.TROUPE_TEST_CHROMIUM,
+    // Chromium's own walls need a user other than root.
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  });
+
+/** Makes the tests of a file; call it once, at its beginning. */
+export function inBrowser(test: TestFn): (title: string, wanted: Wanted, body: Body) => void {
+  test.after.always(async () => {
+    await (await browser)?.close();
+  });
+  return (title, wanted, body) => test.serial(title, (t) => withPage(t, wanted, body));
+}
+
+type Body = (t: ExecutionContext, shown: Shown) => Promise<void>;
+
+async function withPage(t: ExecutionContext, wanted: Wanted, body: Body): Promise<void> {
+  const { path = '/logs', lines = 0, nodes = ['client', 'runner-0', 'runner-1'], workersPerNode = 6 } = wanted;
+  const zone = new MockZone({ name: wanted.name ?? 'demo', nodes, workersPerNode });
+  for (let i = 1; i <= lines; i += 1) zone.emit({ message: `line ${i}` });
+  const mock = new MockServer(join(import.meta.dirname, '..', '..', 'dist', 'page'), zone);
+  const url = await mock.listen();
+  t.teardown(() => mock.close());
+  const context = await (
+    await (browser ??= launch())
+  ).newContext({
+    viewport: { width: 1200, height: 700 },
+    // A browser without a desktop has a language of which not every library has heard.
+    locale: 'en-US',
+    ...wanted.context,
+  });
+  t.teardown(() => context.close());
+  const page = await context.newPage();
+  const problems = watch(page, url, wanted.cuts ?? false);
+  await page.goto(url + path);
+  await page.getByRole('status').getByText('live').waitFor();
+  await body(t, { page, mock, zone, url });
+  t.deepEqual(problems, [], 'errors in the browser, or what it loaded from elsewhere');
+}
+
+/** Gathers what no page may do: fail, break the policy it is served under, ask another server. */
+function watch(page: Page, url: string, cuts: boolean): string[] {
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(`failed: ${error.stack ?? error.message}`));
+  page.on('console', (message) => {
+    if (message.type() !== 'error' && message.type() !== 'warning') return;
+    if (cuts && /net::ERR_|Failed to load resource/.test(message.text())) return;
+    problems.push(`said: ${message.text()}`);
+  });
+  page.on('request', (request) => {
+    const to = request.url();
+    if (!to.startsWith(`${url}/`) && !to.startsWith(`blob:${url}/`)) problems.push(`asked ${to}`);
+  });
+  return problems;
+}
+
+/** Waits until something holds in the page; what is waited for stands in the failure. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  // Far beyond what any of it takes: it ends a test that would never end.
+  const end = Date.now() + 60_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Waits until the text of an element is, or fits, what is given. */
+export const untilText = (element: Locator, text: string | RegExp): Promise<void> =>
+  until(`${String(element)} says ${String(text)}`, async () => {
+    const found = await element.textContent({ timeout: 60_000 });
+    return typeof text === 'string' ? found === text : text.test(found ?? '');
+  });
+
+/** The list of lines. */
+export const list = (page: Page): Locator => page.getByRole('grid', { name: 'Log lines' });
+/** The messages in sight and a few beyond. */
+export const messages = (page: Page): Promise<string[]> => list(page).locator('.message').allTextContents();
+/** The line below the list. */
+export const status = (page: Page): Locator => page.locator('.status');
+/** Waits until so many lines are in the list. */
+export const untilLines = (page: Page, count: number): Promise<void> =>
+  until(
+    `${count} lines are in the list`,
+    async () => (await list(page).getAttribute('aria-rowcount')) === String(count + 1),
+  );

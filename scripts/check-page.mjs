@@ -1,0 +1,24 @@
+// The page in a browser: its size, then every test of page/test/, against a made-up zone.
+import { chromium } from './toolbox.mjs';
+import { checkPageFiles } from './page.mjs';
+import { isMain, main, NotHere, run, say, toolEnv } from './shell.mjs';
+import { setUp } from './setup.mjs';
+
+/** Resolves with what was found; `NotHere` where there is no browser. */
+export async function checkPage(args = []) {
+  const bytes = checkPageFiles();
+  const browser = await chromium();
+  if (!browser) throw new NotHere('there is no Chromium; TROUPE_CHROMIUM may name one');
+  await run('ava', ['--config', 'ava.page.config.js', ...args], {
+    quiet: true,
+    env: toolEnv({ TROUPE_TEST_CHROMIUM: browser }),
+  });
+  return `${(bytes / 1024).toFixed(1)} KB compressed, in ${browser}`;
+}
+
+if (isMain(import.meta.url)) {
+  await main(async () => {
+    await setUp();
+    say(await checkPage(process.argv.slice(2)));
+  });
+}

@@ -115,6 +115,17 @@ function addZone(command: Command): void {
     .addOption(zone())
     .action(async (options) => (await import('./commands/logs.ts')).logs(options));
   command
+    .command('inlet')
+    .description('serve a page that shows the zone to a browser on this machine, until it is interrupted')
+    .addOption(
+      new Option('--to <what>', 'what the page shows first')
+        .choices(['logs', 'nodes', 'workers'])
+        .makeOptionMandatory(),
+    )
+    .option('-p, --port <port>', 'the port; 0 takes any that is free', wholeNumber(0, 65_535), 32_101)
+    .addOption(zone())
+    .action(async (options) => (await import('./commands/inlet.ts')).inlet(options));
+  command
     .command('delete')
     .description('drain and stop every container of a zone, and its supervisor')
     .option('-y, --yes', 'do not ask')

@@ -140,6 +140,11 @@ export class Program {
     });
   }
 
+  /** Its process's number; undefined where it could not be started. */
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   /** Resolves when what it wrote satisfies the condition; rejects when it ends before. */
   async until(condition: (program: this) => boolean): Promise<void> {
     let watcher: (() => void) | undefined;

@@ -38,7 +38,14 @@ export default defineConfig(
     },
   },
   {
-    files: ['lib/**/*.ts', '__test__/**/*.ts', 'examples/**/*.ts', 'interop/**/*.ts', 'page/**/*.{ts,tsx}'],
+    files: [
+      'lib/**/*.ts',
+      'cli/**/*.ts',
+      '__test__/**/*.ts',
+      'examples/**/*.ts',
+      'interop/**/*.ts',
+      'page/**/*.{ts,tsx}',
+    ],
     extends: [tseslint.configs.recommended],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

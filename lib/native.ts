@@ -19,8 +19,8 @@ export type Native = typeof Bindings & {
 
 const require = createRequire(import.meta.url);
 
-/** On Linux the C library decides which build fits; the package manager installs only that one. */
-const platforms =
+/** The platforms whose builds may fit here. On Linux the C library decides which does; the package manager installs only that one. */
+export const platforms =
   process.platform === 'linux'
     ? [`linux-${process.arch}-gnu`, `linux-${process.arch}-musl`]
     : [`${process.platform}-${process.arch}`];

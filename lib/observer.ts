@@ -62,3 +62,9 @@ export async function ask(
   });
   return JSON.parse(bytes.decode(answer.bytes));
 }
+
+/** Calls back whenever the members may have changed, until the function it returns is called. */
+export function onMembers(observer: Node, changed: () => void): () => void {
+  observer.membersChanged.addEventListener('change', changed);
+  return () => observer.membersChanged.removeEventListener('change', changed);
+}

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { checkName, defaultNodeName, nodeName } from './address.ts';
 import { milliseconds, type Duration } from './duration.ts';
 import { invalidArgument, invalidRange, invalidType } from './errors.ts';
+import { nearest } from './nearest.ts';
 import type { StartWorkerOptions, WorkerClass } from './worker.ts';
 
 // So that the types check where neither the dom library nor @types/node is installed.
@@ -361,23 +362,7 @@ function checkKeys(options: unknown, known: readonly string[]): void {
 }
 
 function unknownKey(key: string, known: readonly string[]): Error {
-  const nearest = known.map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }));
-  const [best] = nearest.sort((a, b) => a.distance - b.distance);
-  // Nearer than half of the word: a slip of the keyboard. Farther, a guess would mislead.
-  const hint = best !== undefined && best.distance <= best.name.length / 2 ? `; did you mean "${best.name}"?` : '';
+  const near = nearest(key, known);
+  const hint = near === undefined ? '' : `; did you mean "${near}"?`;
   return invalidArgument(`unknown option "${key.slice(0, 40)}"${hint} (known: ${known.join(', ')})`);
-}
-
-/** How many characters have to be added, left out or changed to make one word the other. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const changed = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,8 +1,20 @@
-// `npm run build`: the native add-on and the supervisor beside this package's root (Rust, release), lib/ to dist/ (TypeScript), page/ to
-// dist/page/ (Vite). With --native, --library or --page only that one; --target (a Rust target, for the release workflow) builds for another
-// platform.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+// `npm run build`: the native add-on and the supervisor beside this package's root (Rust, release), lib/ and cli/ to dist/ (TypeScript), page/
+// to dist/page/ (Vite). With --native, --library or --page only that one; --target (a Rust target, for the release workflow) builds for
+// another platform.
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeAddon, describingEnv, itemsFolder } from './describe-addon.mjs';
 import { hashOf, isFresh, stamp } from './freshness.mjs';
@@ -14,7 +26,14 @@ const nativeSources = [
   ...['Cargo.toml', 'Cargo.lock', 'bindings/Cargo.toml', 'bindings/build.rs', 'bindings/src'],
   ...['proto', 'node', 'http', 'supervisor'].flatMap((crate) => [`crates/${crate}/Cargo.toml`, `crates/${crate}/src`]),
 ];
-const librarySources = ['lib', 'tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json'];
+const librarySources = [
+  'lib',
+  'cli',
+  'tsconfig.base.json',
+  'tsconfig.build.json',
+  'tsconfig.cli.json',
+  'package-lock.json',
+];
 const pageSources = [
   ...['page/index.html', 'page/src', 'page/vite.config.ts', 'page/tsconfig.json'],
   ...['tsconfig.base.json', 'scripts/page.mjs', 'package-lock.json'],
@@ -76,16 +95,20 @@ export async function buildNative(target) {
   stamp('native', hash);
 }
 
-/** Compiles lib/ to dist/. */
+/** Compiles lib/ to dist/ and cli/, which stands on that, to dist/cli/. */
 export async function buildLibrary() {
-  say('compiling the TypeScript library …');
+  say('compiling the TypeScript library and the command line …');
   const hash = hashOf(...librarySources);
-  // What else is in dist/ is made by others.
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  for (const name of readdirSync(join(root, 'dist'))) {
-    if (name !== 'page') rmSync(join(root, 'dist', name), { recursive: true });
-  }
+  const dist = join(root, 'dist');
+  // What else is in it is made by others.
+  mkdirSync(dist, { recursive: true });
+  for (const name of readdirSync(dist)) if (name !== 'page') rmSync(join(dist, name), { recursive: true });
   await run('tsc', ['-p', 'tsconfig.build.json']);
+  await run('tsc', ['-p', 'tsconfig.cli.json']);
+  chmodSync(join(dist, 'cli', 'main.js'), 0o755);
+  cpSync(join(root, 'cli', 'templates'), join(dist, 'cli', 'templates'), { recursive: true });
+  const { jsonSchema } = await import(pathToFileURL(join(dist, 'cli', 'config', 'shape.js')).href);
+  writeFileSync(join(dist, 'troupe.schema.json'), `${JSON.stringify(jsonSchema(), null, 2)}\n`);
   stamp('library', hash);
 }
 

@@ -1,4 +1,5 @@
-// Arrows point down only: lib → bindings → crates/http → crates/node → crates/proto, and inside lib from the public classes to what they stand on.
+// Arrows point down only: cli → lib → bindings → crates/http → crates/node → crates/proto, inside lib from the public classes to what they
+// stand on, and inside cli from the program to the commands and what those stand on.
 // `node scripts/check-layers.mjs` lists every import that points up.
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -23,12 +24,23 @@ const impure = /\b(tokio|std::(net|fs|thread|process|env)|(Instant|SystemTime)::
 const floors = [
   {
     name: 'plain data, failures, checks and the log',
-    match: /^(address|duration|errors|failures|log|log-text|options|worker)\.ts$/,
+    match: /^(address|duration|errors|failures|log|log-text|nearest|options|worker)\.ts$/,
   },
-  { name: 'the add-on', match: /^native\.ts$/ },
+  { name: 'the add-on and the supervisor', match: /^(native|supervisor-program)\.ts$/ },
   { name: 'the port and shipping', match: /^(port|ship)\// },
   { name: 'the public classes', match: /^[\w-]+\.ts$/ },
   { name: 'the index', match: /^index\.ts$/ },
+];
+
+/** Inside cli, lowest first, by the same rule. It reaches lib by `#lib/` only, and nothing of lib knows it. */
+const cliFloors = [
+  { name: 'plain words and the terminal', match: /^(failure|process|table|terminal|version)\.ts$/ },
+  { name: 'what a plan is made of', match: /^plan\/(environment|image|names)\.ts$/ },
+  { name: 'troupe.yaml', match: /^config\// },
+  { name: 'the plan', match: /^plan\// },
+  { name: 'the zone', match: /^zone\// },
+  { name: 'the commands', match: /^commands\// },
+  { name: 'the program', match: /^(main|program)\.ts$/ },
 ];
 
 const floorOf = (file) => (file === 'index.ts' ? floors.length - 1 : floors.findIndex(({ match }) => match.test(file)));
@@ -78,49 +90,62 @@ function crateProblems() {
 
 /** The relative imports of a TypeScript file: [path, whether only types come from it]. */
 function importsOf(text) {
-  const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?([^'";]*?)\s*(?:from\s+)?'(\.[^']+)'/gm);
+  const statements = text.matchAll(/^(?:import|export)\s+(?:(type\s+)?([^'";]*?)\s*from\s+)?'(\.[^']+)'/gm);
   return [...statements].map(([, type, clause, path]) => {
-    const named = /^\{([\s\S]*)\}$/.exec(clause)?.[1];
+    const named = /^\{([\s\S]*)\}$/.exec(clause ?? '')?.[1];
     const onlyTypes = named?.split(',').every((part) => part.trim() === '' || /^\s*type\s/.test(part));
     return [path, Boolean(type) || onlyTypes === true];
   });
 }
 
 function libraryProblems() {
+  const foreign = (path, onlyTypes) => onlyTypes && /^bindings[/\\]native\.d\.ts$/.test(path);
+  return folderProblems('lib', floors, floorOf, foreign);
+}
+
+function cliProblems() {
+  const floor = (file) => cliFloors.findIndex(({ match }) => match.test(file));
+  // What `troupe init` copies are programs of users.
+  return folderProblems('cli', cliFloors, floor, () => false, /^templates\//);
+}
+
+/** Imports of a folder of TypeScript that leave it (but where `foreign` allows), that point up in it, or that go round. */
+function folderProblems(folder, itsFloors, floor, foreign, passedOver = /^$/) {
   const problems = [];
   const graph = new Map();
-  const lib = join(root, 'lib');
-  for (const path of filesUnder('lib').filter((name) => name.endsWith('.ts'))) {
-    const file = relative(lib, path);
+  const base = join(root, folder);
+  for (const path of filesUnder(folder).filter((name) => name.endsWith('.ts'))) {
+    const file = relative(base, path);
+    if (passedOver.test(file)) continue;
     const text = readFileSync(path, 'utf8');
     graph.set(file, []);
-    if (floorOf(file) < 0) problems.push(`lib/${file} has no place in scripts/check-layers.mjs`);
+    if (floor(file) < 0) problems.push(`${folder}/${file} has no place in scripts/check-layers.mjs`);
     for (const [specifier, onlyTypes] of importsOf(text)) {
-      const target = relative(lib, join(dirname(path), specifier));
+      const target = relative(base, join(dirname(path), specifier));
       if (target.startsWith('..')) {
-        if (!/^\.\.[/\\]bindings[/\\]native\.d\.ts$/.test(target) || !onlyTypes)
-          problems.push(`lib/${file} reaches outside of lib: ${specifier}`);
+        if (!foreign(relative(root, join(base, target)), onlyTypes))
+          problems.push(`${folder}/${file} reaches outside of ${folder}: ${specifier}`);
       } else if (!onlyTypes && target !== file) {
         graph.get(file).push(target);
-        if (floorOf(target) > floorOf(file)) {
+        if (floor(target) > floor(file)) {
           problems.push(
-            `lib/${file} (${floors[floorOf(file)]?.name}) imports lib/${target} (${floors[floorOf(target)]?.name}), which stands above it`,
+            `${folder}/${file} (${itsFloors[floor(file)]?.name}) imports ${folder}/${target} (${itsFloors[floor(target)]?.name}), which stands above it`,
           );
         }
       }
     }
   }
-  return [...problems, ...cycles(graph)];
+  return [...problems, ...cycles(graph, folder)];
 }
 
 /** Circles of imports: which module runs first would be chance. */
-function cycles(graph) {
+function cycles(graph, folder) {
   const problems = new Set();
   const done = new Set();
   const visit = (file, path) => {
     if (path.includes(file)) {
       const circle = path.slice(path.indexOf(file));
-      problems.add(`a circle of imports: ${[...circle, file].map((name) => `lib/${name}`).join(' → ')}`);
+      problems.add(`a circle of imports: ${[...circle, file].map((name) => `${folder}/${name}`).join(' → ')}`);
     } else if (!done.has(file)) {
       for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
       done.add(file);
@@ -150,7 +175,7 @@ function pageProblems() {
 
 /** Fails with every arrow that points up. */
 export function checkLayers() {
-  const problems = [...crateProblems(), ...libraryProblems(), ...pageProblems()];
+  const problems = [...crateProblems(), ...libraryProblems(), ...cliProblems(), ...pageProblems()];
   if (problems.length > 0)
     throw new Failure(`Arrows point down only:\n${problems.map((line) => `  ${line}`).join('\n')}`);
 }

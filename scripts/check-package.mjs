@@ -10,6 +10,8 @@ import { compilerOf, nodeOf } from './toolbox.mjs';
 
 const stripsTypes = ['22', '24', '26'];
 const compilers = ['5.8', '6', '7'];
+/** What the demo's client may take to start its workers. Milliseconds. */
+const GREETER = 30_000;
 
 /** Runs `body` in an empty folder outside of the project, in which the tarballs are installed. */
 async function withInstalled(body) {
@@ -60,6 +62,49 @@ async function readmeRuns(folder) {
   return `hello.mts runs on Node ${passed.join(', ')}`;
 }
 
+/** The session of docs/operations.md as far as it needs no browser: a project from nothing, deployed, asked, deleted. */
+async function sessionRuns(folder, tarballs) {
+  const passed = [];
+  for (const major of ['20', ...stripsTypes]) {
+    const node = await nodeOf(major);
+    if (!node) continue;
+    const work = mkdtempSync(join(folder, `session-${major}-`));
+    const project = join(work, 'demo');
+    const env = userEnv(node, work);
+    const troupe = (args, cwd = project) =>
+      attempt(node, [join(cwd, 'node_modules', '.bin', 'troupe'), ...args], { cwd, env, quiet: true });
+    const step = async (what, words) => {
+      const { status, output } = await what;
+      if (status !== 0 || !words.test(output))
+        throw new Failure(`A session on Node ${major}: status ${status}, expected ${words} in\n${output}`);
+    };
+    await step(
+      attempt(node, [join(folder, 'node_modules', '.bin', 'troupe'), 'init', 'demo'], { cwd: work, env, quiet: true }),
+      /npx troupe zone deploy/,
+    );
+    // The version of the package is in no registry: the tarballs stand for it. The project's own tsx comes with the rest.
+    await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs], {
+      cwd: project,
+      quiet: true,
+    });
+    try {
+      await step(troupe(['zone', 'deploy']), /zone "demo" is up: 3 containers/);
+      await step(troupe(['zone', 'nodes', '--json']), /"runner-1"/);
+      // The client starts the greeters by itself, a moment after it is up.
+      const until = performance.now() + GREETER;
+      let asked = await troupe(['ask', 'runner-0/greeter', 'Hi']);
+      while (asked.status === 3 && performance.now() < until) asked = await troupe(['ask', 'runner-0/greeter', 'Hi']);
+      await step(asked, /^Hello, Hi!\n$/);
+      await step(troupe(['zone', 'logs']), /runner-0 says: Hello/);
+    } finally {
+      await troupe(['zone', 'delete', '--yes']);
+    }
+    await step(troupe(['zone', 'list']), /No zone has a node/);
+    passed.push(major);
+  }
+  return `a project from \`troupe init\` is deployed, asked and deleted on Node ${passed.join(', ')}`;
+}
+
 async function typesCheck(folder) {
   cpSync(join(root, '__test__', 'fixtures', 'user-program.ts'), join(folder, 'user-program.ts'));
   for (const version of compilers) {
@@ -98,7 +143,7 @@ async function linted(_folder, [mainTarball]) {
 export async function checkPackage(only = undefined) {
   return withInstalled(async (folder, tarballs) => {
     const found = [];
-    for (const check of [readmeRuns, typesCheck, linted]) {
+    for (const check of [readmeRuns, sessionRuns, typesCheck, linted]) {
       if (!only || check.name === only) found.push(await check(folder, tarballs));
     }
     return found;

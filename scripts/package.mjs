@@ -8,7 +8,7 @@ import { setUp } from './setup.mjs';
 
 /** What may be in the main package, besides package.json. */
 const allowed =
-  /^(dist\/[\w./-]+\.js|dist\/page\/[\w./-]+\.(html|css|svg|txt)|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
+  /^(dist\/[\w./-]+\.js|dist\/page\/[\w./-]+\.(html|css|svg|txt)|dist\/cli\/templates\/[\w./-]+|dist\/troupe\.schema\.json|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
 
 function writeManifest(folder, manifest) {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -16,8 +16,21 @@ function writeManifest(folder, manifest) {
 
 /** The main package: what runs, its types, and the platforms' packages as options of which npm installs the one that fits. */
 function stageMain(folder, platforms) {
-  const { name, version, description, keywords, license, type, engines, exports, types, files, dependencies } =
-    readJson('package.json');
+  const {
+    name,
+    version,
+    description,
+    keywords,
+    license,
+    type,
+    engines,
+    exports,
+    imports,
+    types,
+    bin,
+    files,
+    dependencies,
+  } = readJson('package.json');
   const optionalDependencies = Object.fromEntries(platforms.map((platform) => [`@troupe/${platform}`, version]));
   writeManifest(folder, {
     name,
@@ -28,7 +41,9 @@ function stageMain(folder, platforms) {
     type,
     engines,
     exports,
+    imports,
     types,
+    bin,
     files,
     dependencies,
     optionalDependencies,

@@ -94,13 +94,16 @@ export class Program {
   readonly #title: string;
   readonly #isBehindTsx: boolean;
 
-  /** Starts it; `t` ends it at the latest. `input`: its standard input is a pipe that the test holds, until {@link closeInput}. */
+  /**
+   * Starts it, in the folder `cwd` where that is given; `t` ends it at the latest. `input`: its standard input is a pipe that the test
+   * holds, until {@link closeInput}.
+   */
   constructor(
     t: ExecutionContext,
     args: string[],
     env: Record<string, string>,
     node = process.execPath,
-    { input = false } = {},
+    { input = false, cwd = undefined as string | undefined } = {},
   ) {
     this.#title = args.at(-1) ?? '';
     this.#isBehindTsx = args[0] === tsx;
@@ -113,6 +116,7 @@ export class Program {
     // A process group of its own: `tsx` runs the program as a child, and killing must reach both.
     this.#process = spawn(node, args, {
       env: { ...inherited, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
       stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       detached: true,
     });
@@ -134,6 +138,11 @@ export class Program {
       await this.ended;
       running.delete(this);
     });
+  }
+
+  /** Its process's number; undefined where it could not be started. */
+  get pid(): number | undefined {
+    return this.#process.pid;
   }
 
   /** Resolves when what it wrote satisfies the condition; rejects when it ends before. */

@@ -1,0 +1,73 @@
+/** `troupe ask` and `troupe send`: one message from a person, and what the program says when it does not arrive. */
+import test, { type ExecutionContext } from 'ava';
+import { fileURLToPath } from 'node:url';
+import { Handler } from './support/node.ts';
+import { nodesOf } from './support/nodes.ts';
+import { Program, zoneHome } from './support/program.ts';
+
+const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+
+/** A node `here/runner` in a zone of its own, and the program beside it. */
+async function setUp(t: ExecutionContext) {
+  const home = zoneHome(t);
+  const node = await nodesOf(t, home)('runner');
+  const sent: string[] = [];
+  await node.startWorker('echo', new Handler((context, message) => context.reply(`<${message}>`)));
+  await node.startWorker('sink', new Handler((_, message) => void sent.push(message)));
+  await node.startWorker('ill', new Handler(() => Promise.reject(new Error('out of order'))));
+  await node.startWorker('stuck', new Handler(() => new Promise(() => {})));
+  const troupe = async (...args: string[]) => {
+    const program = new Program(t, [MAIN, ...args], { TROUPE_HOME: home });
+    const { code } = await program.ended;
+    return { code, stdout: program.stdout, stderr: program.stderr };
+  };
+  return { node, sent, troupe };
+}
+
+test.serial('ask prints the reply and nothing else, whichever way the worker is named', async (t) => {
+  const { troupe } = await setUp(t);
+  t.deepEqual(await troupe('ask', 'echo', 'Hi'), { code: 0, stdout: '<Hi>\n', stderr: '' });
+  t.deepEqual(await troupe('ask', 'runner/echo', 'a\nb', '--timeout', '10s'), {
+    code: 0,
+    stdout: '<a\nb>\n',
+    stderr: '',
+  });
+  t.deepEqual(await troupe('ask', 'echo', '--', '--zone'), { code: 0, stdout: '<--zone>\n', stderr: '' });
+});
+
+test.serial('send hands the message over before it ends', async (t) => {
+  const { troupe, sent } = await setUp(t);
+  t.deepEqual(await troupe('send', 'sink', 'one'), { code: 0, stdout: '', stderr: 'handed over to sink\n' });
+  t.deepEqual(await troupe('send', 'runner/sink', 'two'), {
+    code: 0,
+    stdout: '',
+    stderr: 'handed over to runner/sink\n',
+  });
+  t.deepEqual(sent, ['one', 'two']);
+});
+
+test.serial('each failure has its status, and says what to do next', async (t) => {
+  const { troupe } = await setUp(t);
+  const failures = [
+    [['ask', 'runner/nobody', 'x'], 3, /no worker "nobody" on node "runner".*\n.*`troupe zone workers`/],
+    [
+      ['ask', 'nowhere/echo', 'x'],
+      3,
+      /node "nowhere" can't be reached.*\nLooked for in zone "default" \(the default, as there/,
+    ],
+    [['send', 'nobody', 'x', '--zone', 'other'], 3, /Looked for in zone "other" \(named by --zone\)/],
+    [['ask', 'stuck', 'x', '--timeout', '50ms'], 4, /A longer --timeout/],
+    [['ask', 'sink', 'x', '--timeout', '5s'], 4, /its handler must call context\.reply\n$/],
+    [['ask', 'ill', 'x'], 1, /worker "ill" on node "runner" failed: out of order\n.*--level warn/],
+    [['ask', 'no name', 'x'], 2, /"worker" or "node\/worker"/],
+    [['ask', 'echo', 'x', '--timeout', '5'], 2, /a number with a unit, such as "500ms"/],
+    [['ask', 'echo', 'x', '--zone', 'a/b'], 2, /"a\/b", named by --zone, can't be a zone/],
+    [['ask', 'echo'], 2, /missing required argument 'message'/],
+  ] as const;
+  for (const [args, code, words] of failures) {
+    const ended = await troupe(...args);
+    t.is(ended.code, code, `${args.join(' ')}: ${ended.stderr}`);
+    t.is(ended.stdout, '');
+    t.regex(ended.stderr, words);
+  }
+});

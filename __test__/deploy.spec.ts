@@ -1,0 +1,290 @@
+/**
+ * The session of a person: a project from nothing, deployed, looked at, asked, changed, deployed again, taken down. On the package of this
+ * tree; scripts/check-package.mjs does the beginning of it with the tarballs that npm installs.
+ */
+import test from 'ava';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Change, ContainerStatus, Line, NodeState, WorkerState } from '../cli/zone/reports.ts';
+import { readConfig } from '../cli/config/read.ts';
+import { planOf } from '../cli/plan/plan.ts';
+import type * as observers from '../lib/observer.ts';
+import { Shell } from './support/cli.ts';
+import { until } from './support/node.ts';
+
+const { openObserver, ask, SUPERVISE } = (await import(
+  new URL('../dist/observer.js', import.meta.url).href
+)) as typeof observers;
+
+/** A project of these pods, whose images are programs of one file, in a folder of its own. */
+function project(shell: Shell, pods: string, images: Record<string, string>): void {
+  shell.install('');
+  writeFileSync(join(shell.folder, 'package.json'), '{ "type": "module" }\n');
+  writeFileSync(join(shell.folder, 'troupe.yaml'), `name: shop\npods:\n${pods}`);
+  for (const [name, text] of Object.entries(images)) {
+    mkdirSync(join(shell.folder, 'images', name), { recursive: true });
+    writeFileSync(join(shell.folder, 'images', name, 'main.js'), text);
+  }
+}
+
+const POD = (name: string, image = name): string => `  - { name: ${name}, containers: [{ image: ${image} }] }\n`;
+
+/** A node with a worker that answers with its process's number and a word. */
+const answering = (word: string): string =>
+  `import { Node } from 'troupe';
+   class Answer { async handleMessage(context, message) { await context.reply(\`\${process.pid} ${word} \${message}\`); } }
+   await Node.start((node) => node.startWorker('answer', Answer));`;
+
+const pids = async (shell: Shell): Promise<Record<string, number>> =>
+  Object.fromEntries((await shell.list<ContainerStatus>('zone', 'show')).map(({ node, pid }) => [node, pid ?? 0]));
+
+test('a project from nothing is deployed, watched, asked and deleted, and nothing of it is left', async (t) => {
+  const shell = new Shell(t);
+  await shell.ok('init', 'demo');
+  shell.install('demo');
+
+  const dry = await shell.list<Change>('zone', 'deploy', '--dry-run');
+  t.deepEqual(
+    dry.map(({ node, what }) => [node, what]),
+    [
+      ['runner-0', 'start'],
+      ['runner-1', 'start'],
+      ['client', 'start'],
+    ],
+  );
+  t.deepEqual(shell.processes(), [], '--dry-run starts nothing');
+
+  const deployed = await shell.ok('zone', 'deploy');
+  t.regex(deployed.stderr, /zone "demo" is up: 3 containers/);
+
+  const nodes = await shell.list<NodeState>('zone', 'nodes');
+  t.deepEqual(
+    nodes.map(({ node, state }) => [node, state]),
+    [
+      ['client', 'up'],
+      ['runner-0', 'up'],
+      ['runner-1', 'up'],
+    ],
+  );
+  const running = await pids(shell);
+  t.deepEqual(
+    nodes.map(({ node, pid }) => [node, pid]),
+    Object.entries(running).sort(),
+    'what the nodes say of themselves is what the supervisor says of its processes',
+  );
+  t.deepEqual(
+    (await shell.list<{ zone: string; nodes: number }>('zone', 'list')).map(({ zone, nodes }) => [zone, nodes]),
+    [['demo', 3]],
+  );
+
+  // The client starts a greeter on each runner by itself.
+  await until(async () => {
+    const workers = await shell.list<WorkerState & { node: string }>('zone', 'workers');
+    const greeters = workers.filter(({ name, type }) => name === 'greeter' && type === 'Greeter');
+    return greeters.length === 2 && greeters.every(({ handled }) => handled > 0);
+  });
+  t.is((await shell.ok('ask', 'runner-0/greeter', 'Hi')).stdout, 'Hello, Hi!\n');
+  await shell.ok('send', 'runner-1/greeter', 'there');
+  const greeted = ({ node, message }: Line) => node === 'runner-1' && /^greeting number \d+: there$/.test(message);
+  await until(async () => (await shell.list<Line>('zone', 'logs')).some(greeted));
+
+  t.is((await shell.run('zone', 'delete')).code, 2, 'without a terminal to ask at it wants to be told');
+  t.deepEqual(await pids(shell), running, 'and has done nothing');
+  t.regex((await shell.ok('zone', 'delete', '--yes')).stderr, /zone "demo" is down: 3 containers/);
+  await until(() => shell.processes().length === 0);
+  t.deepEqual(await shell.list('zone', 'list'), []);
+  t.is((await shell.run('zone', 'delete', '--yes')).code, 3);
+  t.is((await shell.run('zone', 'show')).code, 3);
+});
+
+test('lines come once, in the order of their times, what a program prints among them, with nodes that are gone', async (t) => {
+  const shell = new Shell(t);
+  const talking = `import { info, Node, warn } from 'troupe';
+    console.log('printed');
+    await Node.start(async (node) => { info('logged', { by: node.name }); warn('\\u001b[31mcareful'); });`;
+  project(shell, POD('one') + POD('two'), { one: talking, two: talking });
+  await shell.ok('zone', 'deploy');
+  const about = (lines: Line[], node: string) =>
+    lines.filter((line) => line.node === node && ['node', 'stdout'].includes(line.name)).map(({ message }) => message);
+  let lines: Line[] = [];
+  const all = ['printed', 'logged', '\u001b[31mcareful'];
+  await until(async () => {
+    lines = await shell.list<Line>('zone', 'logs');
+    return ['one', 'two'].every((node) => all.every((message) => about(lines, node).includes(message)));
+  });
+  for (const node of ['one', 'two']) t.deepEqual(about(lines, node).sort(), [...all].sort(), node);
+  t.deepEqual(
+    lines.map(({ time }) => time),
+    lines.map(({ time }) => time).sort((a, b) => a - b),
+  );
+
+  const plain = await shell.ok('zone', 'logs', '--node', 'two', '--level', 'warn');
+  t.regex(plain.stdout, /^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {2}two ␛\[31mcareful$/m);
+  t.notRegex(plain.stdout, /logged|one/);
+
+  // Gone from troupe.yaml: its node is gone, what it said is not.
+  writeFileSync(join(shell.folder, 'troupe.yaml'), `name: shop\npods:\n${POD('one')}`);
+  await shell.ok('zone', 'deploy');
+  t.deepEqual(
+    (await shell.list<NodeState>('zone', 'nodes')).map(({ node }) => node),
+    ['one'],
+  );
+  t.deepEqual(about(await shell.list<Line>('zone', 'logs'), 'two').sort(), [...all].sort());
+  await shell.ok('zone', 'delete', '--yes');
+});
+
+test('a second deploy replaces what has changed and leaves the rest alone', async (t) => {
+  const shell = new Shell(t);
+  project(shell, POD('one') + POD('two') + POD('three'), {
+    one: answering('a'),
+    two: answering('a'),
+    three: answering('a'),
+  });
+  await shell.ok('zone', 'deploy');
+  const before = await pids(shell);
+  const changes = async (...args: string[]) =>
+    (await shell.list<Change>('zone', 'deploy', ...args)).map(({ node, what }) => `${what} ${node}`).sort();
+  t.deepEqual(await changes(), ['keep one', 'keep three', 'keep two']);
+  t.deepEqual(await pids(shell), before);
+
+  writeFileSync(join(shell.folder, 'images', 'two', 'main.js'), answering('b'));
+  writeFileSync(
+    join(shell.folder, 'troupe.yaml'),
+    `name: shop\npods:\n${POD('one') + POD('two') + POD('four', 'one')}`,
+  );
+  const wanted = ['keep one', 'replace two', 'start four', 'stop three'];
+  t.deepEqual(await changes('--dry-run'), wanted);
+  t.deepEqual(await pids(shell), before, '--dry-run changes nothing');
+  t.deepEqual(await changes(), wanted);
+  const after = await pids(shell);
+  t.deepEqual(Object.keys(after).sort(), ['four', 'one', 'two']);
+  t.is(after['one'], before['one']);
+  t.not(after['two'], before['two']);
+  t.is((await shell.ok('ask', 'two/answer', 'x')).stdout, `${after['two']} b x\n`);
+  t.is((await shell.ok('ask', 'one/answer', 'x')).stdout, `${before['one']} a x\n`);
+  t.false(existsSync(`/proc/${before['three']}`));
+  await shell.ok('zone', 'delete', '--yes');
+});
+
+test('two deploys at once bring up one zone', async (t) => {
+  const shell = new Shell(t);
+  project(shell, POD('one') + POD('two'), { one: answering('a'), two: answering('a') });
+  const deploys = [shell.start(['zone', 'deploy']), shell.start(['zone', 'deploy'])];
+  for (const deploy of deploys) t.is((await deploy.ended).code, 0, deploy.stderr);
+  const commands = () => shell.processes().map(({ command }) => command);
+  // The supervisor that came too late has ended by itself.
+  await until(() => commands().length === 3);
+  t.is(commands().filter((command) => command.includes('troupe-supervisor')).length, 1);
+  for (const name of ['one', 'two'])
+    t.is(commands().filter((command) => command.endsWith(`${name}/main.js`)).length, 1);
+  await shell.ok('zone', 'delete', '--yes');
+});
+
+test('while another deploy is at work the second waits, and says for whom', async (t) => {
+  const shell = new Shell(t);
+  const gate = join(shell.home, '..', 'gate');
+  // Ends, when it is asked to, as soon as the gate is there.
+  const reluctant = `import { existsSync } from 'node:fs';
+    import { Node } from 'troupe';
+    process.on('SIGTERM', () => setInterval(() => existsSync(process.env.GATE) && process.exit(0), 10));
+    await Node.create();`;
+  const pods = (version: number) =>
+    `  - { name: one, containers: [{ image: one, env: { GATE: ${gate}, VERSION: ${version} } }] }\n`;
+  project(shell, pods(1), { one: reluctant });
+  await shell.ok('zone', 'deploy');
+  writeFileSync(join(shell.folder, 'troupe.yaml'), `name: shop\npods:\n${pods(2)}`);
+
+  // This process is the first; it gives the container all the time it wants.
+  process.env['TROUPE_HOME'] = shell.home;
+  const observer = await openObserver('shop');
+  t.teardown(() => observer.stop({ timeout: 0 }));
+  const config = readConfig(join(shell.folder, 'troupe.yaml'), shell.folder);
+  const node = { path: process.execPath, version: process.versions.node };
+  const supervised = pathToFileURL(join(shell.folder, 'node_modules/troupe/dist/supervised.js')).href;
+  const plan = planOf(config, {
+    project: shell.folder,
+    version: '0',
+    supervised,
+    node,
+    env: { TROUPE_HOME: shell.home },
+  });
+  const first = ask(observer, 'troupe-supervisor', SUPERVISE, { apply: { ...plan, drainMs: 600_000 } }, 600_000);
+  await until(async () =>
+    (await shell.list<ContainerStatus>('zone', 'show')).some(({ state }) => state === 'draining'),
+  );
+
+  const second = shell.start(['zone', 'deploy']);
+  const waits = new RegExp(`process ${process.pid} \\(.*\\) has been deploying to zone "shop" for .*; waiting`);
+  await second.until(({ stderr }) => waits.test(stderr));
+  writeFileSync(gate, '');
+  t.deepEqual((await first) as object, {
+    changes: [{ node: 'one', what: 'replace', why: 'its image or its configuration has changed' }],
+  });
+  t.is((await second.ended).code, 0, second.stderr);
+  t.is(second.stderr.match(/has been deploying/g)?.length, 1, 'it says so once');
+  await shell.ok('zone', 'delete', '--yes');
+});
+
+test('a troupe.yaml with mistakes is told all of them and starts nothing', async (t) => {
+  const shell = new Shell(t);
+  project(shell, `  - { name: one, clons: 2, containers: [{ imag: one, env: 7 }] }\n  - nothing\n`, { one: '' });
+  const { code, stdout, stderr } = await shell.run('zone', 'deploy');
+  t.is(code, 2);
+  t.is(stdout, '');
+  t.deepEqual(stderr.match(/troupe\.yaml:\d+:\d+: /g)?.length, 4);
+  t.regex(stderr, /troupe\.yaml:3:18: unknown key "clons"; did you mean "clones"\?/);
+  t.deepEqual(shell.processes(), []);
+});
+
+test('a container that does not come up fails the deploy, with how it ended', async (t) => {
+  const shell = new Shell(t);
+  project(shell, POD('well') + POD('ill'), { well: answering('a'), ill: 'process.exit(7);\n' });
+  const { code, stderr } = await shell.run('zone', 'deploy');
+  t.is(code, 1);
+  t.regex(stderr, /1 of 2 containers of zone "shop" are not up:\n {2}ill: exited with status 7/);
+  t.regex(stderr, /troupe zone logs --node ill/);
+  t.is((await shell.ok('ask', 'well/answer', 'x')).stdout.split(' ')[1], 'a');
+  await shell.ok('zone', 'delete', '--yes');
+});
+
+test('who asks a worker that is not there, or does not answer in time, is told what to do', async (t) => {
+  const shell = new Shell(t);
+  const silent = `import { Node } from 'troupe';
+    await Node.start((node) => node.startWorker('silent', { handleMessage() {} }));`;
+  project(shell, POD('one'), { one: silent });
+  await shell.ok('zone', 'deploy');
+  const nobody = await shell.run('ask', 'one/nobody', 'x');
+  t.is(nobody.code, 3, nobody.stderr);
+  t.regex(nobody.stderr, /troupe zone workers/);
+  t.is((await shell.run('ask', 'nowhere/nobody', 'x')).code, 3);
+  const late = await shell.run('ask', 'one/silent', 'x', '--timeout', '100ms');
+  t.is(late.code, 4, late.stderr);
+  t.is((await shell.run('ask', 'one/silent', 'x', '--timeout', 'soon')).code, 2);
+  t.is((await shell.run('zone', 'nodes', '--node', 'nowhere')).code, 3);
+  await shell.ok('zone', 'delete', '--yes');
+});
+
+test('when the supervisor is killed its containers end, and a deploy brings the zone back', async (t) => {
+  const shell = new Shell(t);
+  project(shell, POD('one'), { one: answering('a') });
+  await shell.ok('zone', 'deploy');
+  const supervisor = shell.processes().find(({ command }) => command.includes('troupe-supervisor'));
+  process.kill(supervisor?.pid ?? 0, 'SIGKILL');
+  await until(() => shell.processes().length === 0);
+  t.is((await shell.run('zone', 'show')).code, 3);
+  await shell.ok('zone', 'deploy');
+  t.regex((await shell.ok('ask', 'one/answer', 'x')).stdout, / a x$/m);
+  await shell.ok('zone', 'delete', '--yes');
+});
+
+test('the supervisor survives the terminal that the deploy was run in', async (t) => {
+  const shell = new Shell(t);
+  project(shell, POD('one'), { one: answering('a') });
+  await shell.ok('zone', 'deploy');
+  const group = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').pop()?.split(' ').slice(2, 4);
+  const supervisor = shell.processes().find(({ command }) => command.includes('troupe-supervisor'))?.pid ?? 0;
+  // A session of its own: what a terminal that closes signals does not reach it.
+  t.is(group(supervisor)?.[1], String(supervisor));
+  await shell.ok('zone', 'delete', '--yes');
+});

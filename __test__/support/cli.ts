@@ -1,0 +1,115 @@
+/** The program `troupe` as a person runs it in the folder of a project, and all processes that come of it. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { Program } from './program.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const MAIN = join(root, 'dist', 'cli', 'main.js');
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A process by its number and command line. */
+export interface Process {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** An empty folder with a TROUPE_HOME of its own beside it. Whatever was started from it is killed with the test, supervisors first. */
+export class Shell {
+  /** Where the zones' files are. */
+  readonly home: string;
+  /** Where commands run. */
+  folder: string;
+  readonly #t: ExecutionContext;
+
+  constructor(t: ExecutionContext) {
+    const base = realpathSync(mkdtempSync(join(tmpdir(), 'troupe-shell-')));
+    this.#t = t;
+    this.home = join(base, 'home');
+    this.folder = join(base, 'work');
+    mkdirSync(this.folder);
+    t.teardown(async () => {
+      // A supervisor that is alive would start anew what is killed.
+      const order = (processes: Process[]) => processes.sort((a, b) => rank(a) - rank(b));
+      for (let left = order(this.processes()); left.length > 0; left = order(this.processes())) {
+        for (const { pid } of left) kill(pid);
+        await new Promise(setImmediate);
+      }
+      rmSync(base, { recursive: true, force: true });
+    });
+  }
+
+  /** Starts `troupe` with these arguments. */
+  start(args: string[], env: Record<string, string> = {}): Program {
+    return new Program(this.#t, [MAIN, ...args], { TROUPE_HOME: this.home, ...env }, process.execPath, {
+      cwd: this.folder,
+    });
+  }
+
+  /** Runs it to its end. */
+  async run(...args: string[]): Promise<Ended> {
+    const program = this.start(args);
+    const { code } = await program.ended;
+    return { code, stdout: program.stdout, stderr: program.stderr };
+  }
+
+  /** Runs it to its end; fails the test unless it ended well. */
+  async ok(...args: string[]): Promise<Ended> {
+    const ended = await this.run(...args);
+    if (ended.code !== 0)
+      throw new Error(`troupe ${args.join(' ')} ended with ${ended.code}:\n${ended.stdout}${ended.stderr}`);
+    return ended;
+  }
+
+  /** What it lists with `--json`. */
+  async list<T>(...args: string[]): Promise<T[]> {
+    return JSON.parse((await this.ok(...args, '--json')).stdout) as T[];
+  }
+
+  /** `cd`, and what `npm install` would leave there, as links to this tree's own. */
+  install(folder: string): void {
+    this.folder = join(this.folder, folder);
+    const modules = join(this.folder, 'node_modules');
+    mkdirSync(modules);
+    symlinkSync(root, join(modules, 'troupe'));
+    for (const name of ['tsx', 'typescript']) symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  }
+
+  /** All live processes that have its TROUPE_HOME in their environment: supervisors, containers, commands. */
+  processes(): Process[] {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        const environment = read(`/proc/${name}/environ`);
+        if (!environment.split('\0').includes(`TROUPE_HOME=${this.home}`)) return [];
+        return [{ pid: Number(name), command: read(`/proc/${name}/cmdline`).split('\0').join(' ').trim() }];
+      });
+  }
+}
+
+const rank = ({ command }: Process): number => (command.includes('troupe-supervisor') ? 0 : 1);
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    // Gone meanwhile, or another user's.
+    return '';
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

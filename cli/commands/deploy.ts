@@ -1,0 +1,124 @@
+/** `troupe zone deploy`: makes the zone on this machine what troupe.yaml says. */
+import { realpathSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Node } from '#lib/node';
+import { FILE, readConfig } from '../config/read.ts';
+import { CommandFailure, EXIT } from '../failure.ts';
+import { planOf, type Plan } from '../plan/plan.ts';
+import { list, timeText } from '../table.ts';
+import { note, paint, withProgress, type Style } from '../terminal.ts';
+import { version } from '../version.ts';
+import { withObserver } from '../zone/observer.ts';
+import type { Change, ContainerStatus, ZoneStatus } from '../zone/reports.ts';
+import { ensureSupervisor, isSupervised, supervise, whenFree } from '../zone/supervisor.ts';
+import type { WhichZone, ZoneOption } from '../zone/which.ts';
+
+interface Options extends ZoneOption {
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** Beyond the drain time: the end of a process that was killed, the start of the next. Milliseconds a container. */
+const REPLACEMENT = 15_000;
+/** What a program may take until its node is in the zone; after that it is said to be starting still. Milliseconds. */
+const COMING_UP = 30_000;
+/** How often the supervisor is asked how its containers are. Milliseconds. */
+const BEAT = 200;
+
+const SUPERVISED = new URL('../../supervised.js', import.meta.url).href;
+
+/** Prints what changes; with `dryRun` it changes nothing. Fails when a container does not come up. */
+export async function deploy(options: Options): Promise<void> {
+  const project = realpathSync('.');
+  const config = readConfig(FILE, project);
+  const zone = options.zone ?? config.name;
+  const node = { path: process.execPath, version: process.versions.node };
+  const setting = { project, version: version(), supervised: SUPERVISED, node, env: process.env };
+  const plan = planOf({ ...config, name: zone }, setting);
+  const which = { zone, from: options.zone === undefined ? `named by ${FILE}` : 'named by --zone' };
+  for (const pod of config.pods.filter((each) => each.public))
+    note(`pod "${pod.name.value}" is public: a deploy on this machine opens nothing for it`);
+
+  await withObserver(zone, async (observer) => {
+    if (options.dryRun === true) return show(await dryRun(observer, which, plan), options, zone);
+    await withProgress(
+      () => `starting the supervisor of zone ${zone}`,
+      () => ensureSupervisor(observer, which, process.env),
+    );
+    show(await apply(observer, which, plan), options, zone);
+    await comeUp(observer, which);
+  });
+}
+
+async function dryRun(observer: Node, which: WhichZone, plan: Plan): Promise<readonly Change[]> {
+  if (isSupervised(observer)) return (await supervise<{ changes: Change[] }>(observer, which, { plan })).changes;
+  return plan.containers.map(({ node }) => ({ node, what: 'start', why: 'the zone is not up' }));
+}
+
+async function apply(observer: Node, which: WhichZone, plan: Plan): Promise<readonly Change[]> {
+  const timeout = (plan.drainMs + REPLACEMENT) * (plan.containers.length + 1);
+  const { changes } = await withProgress(
+    () => `deploying ${plan.containers.length} containers to zone ${which.zone}`,
+    () => whenFree<{ changes: readonly Change[] }>(observer, which, { apply: plan }, timeout),
+  );
+  return changes;
+}
+
+const SIGNS: Readonly<Record<Change['what'], readonly [string, Style]>> = {
+  start: ['+', 'green'],
+  replace: ['~', 'yellow'],
+  stop: ['-', 'red'],
+  keep: ['=', 'gray'],
+};
+
+function show(changes: readonly Change[], options: Options, zone: string): void {
+  list(
+    changes,
+    [
+      { title: '', of: ({ what }) => SIGNS[what][0], style: ({ what }) => SIGNS[what][1] },
+      { title: 'NODE', of: ({ node }) => node, isElastic: true },
+      { title: 'CHANGE', of: ({ what }) => what, style: ({ what }) => SIGNS[what][1] },
+      { title: 'WHY', of: ({ why }) => why, isElastic: true },
+    ],
+    options,
+    `zone "${zone}" has no containers`,
+  );
+  if (options.dryRun === true) note('Nothing was changed: --dry-run.');
+}
+
+/** Waits until no container is starting any more; fails, with the reasons, when some did not come up. */
+async function comeUp(observer: Node, which: WhichZone): Promise<void> {
+  let containers: readonly ContainerStatus[] = [];
+  const starting = () => containers.filter(({ state }) => state === 'starting');
+  const until = performance.now() + COMING_UP;
+  await withProgress(
+    () =>
+      `waiting for ${
+        starting()
+          .map(({ node }) => node)
+          .join(', ') || 'the containers'
+      }`,
+    async () => {
+      for (;;) {
+        containers = (await supervise<ZoneStatus>(observer, which, { status: {} })).containers;
+        if (starting().length === 0 || performance.now() > until) return;
+        await sleep(BEAT);
+      }
+    },
+  );
+  const failed = containers.filter(({ state }) => state !== 'up');
+  if (failed.length > 0) {
+    const lines = failed.map(
+      ({ node, state, lastExit, since }) =>
+        `  ${node}: ${state === 'starting' ? `not in the zone yet, ${timeText(Date.now() - since)} after its start` : (lastExit ?? state)}`,
+    );
+    throw new CommandFailure(
+      `${failed.length} of ${containers.length} containers of zone "${which.zone}" are not up:\n${lines.join('\n')}\n` +
+        `\`troupe zone logs --node ${failed[0]?.node}\` shows what it said. The supervisor goes on trying; \`troupe zone show\` tells how it fares.`,
+      EXIT.failed,
+    );
+  }
+  note(
+    `${paint('green', '✓', process.stderr)} zone "${which.zone}" is up: ${containers.length} containers. \`troupe zone inlet --to logs\` shows their lines in a browser.`,
+  );
+}

@@ -1,0 +1,144 @@
+/** `troupe zone list`, `show` and `delete`: zones as a whole. */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { native } from '#lib/native';
+import type { Node } from '#lib/node';
+import { members } from '#lib/observer';
+import { CommandFailure, EXIT } from '../failure.ts';
+import { isAlive } from '../process.ts';
+import { list as print, timeText } from '../table.ts';
+import { note, paint, withProgress, type Style } from '../terminal.ts';
+import { withObserver } from '../zone/observer.ts';
+import type { ContainerStatus, ZoneStatus } from '../zone/reports.ts';
+import { isSupervised, supervise, unsupervised, whenFree } from '../zone/supervisor.ts';
+import { whichZone, type ZoneOption } from '../zone/which.ts';
+
+interface Options extends ZoneOption {
+  json?: boolean;
+}
+
+/** A row of `zone list`. */
+interface ZoneRow {
+  zone: string;
+  nodes: number;
+  /** The process of its supervisor. */
+  supervisor?: number;
+  project?: string;
+}
+
+/** Prints the zones of this machine's user that somebody is in. */
+export async function list(options: { json?: boolean }): Promise<void> {
+  const folder = dirname(native.zoneFolder('default'));
+  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
+  const rows: ZoneRow[] = [];
+  for (const zone of names) {
+    const row = await withObserver(zone, (observer) => describe(observer, zone));
+    if (row.nodes > 0 || row.supervisor !== undefined) rows.push(row);
+  }
+  print(
+    rows,
+    [
+      { title: 'ZONE', of: ({ zone }) => zone, isElastic: true },
+      { title: 'NODES', of: ({ nodes }) => nodes, align: 'right' },
+      { title: 'SUPERVISOR', of: ({ supervisor }) => supervisor ?? 'none', align: 'right' },
+      { title: 'PROJECT', of: ({ project }) => project, isElastic: true },
+    ],
+    options,
+    'No zone has a node now. `troupe zone deploy` brings one up.',
+  );
+}
+
+async function describe(observer: Node, zone: string): Promise<ZoneRow> {
+  const nodes = members(observer).filter(({ role }) => role === 'node').length;
+  if (!isSupervised(observer)) return { zone, nodes };
+  const { pid, project } = await supervise<ZoneStatus>(observer, { zone, from: 'found by its folder' }, { status: {} });
+  return { zone, nodes, supervisor: pid, project };
+}
+
+const STATES: Readonly<Record<ContainerStatus['state'], Style>> = {
+  starting: 'cyan',
+  up: 'green',
+  'backing-off': 'yellow',
+  'given-up': 'red',
+  draining: 'cyan',
+  ended: 'gray',
+};
+
+/** Prints the containers of a deployed zone, as its supervisor sees them. */
+export async function show(options: Options): Promise<void> {
+  const which = await whichZone(options);
+  const status = await withObserver(which.zone, (observer) => supervise<ZoneStatus>(observer, which, { status: {} }));
+  const now = Date.now();
+  if (options.json !== true)
+    note(
+      `zone ${status.zone} · project ${status.project} · supervisor ${status.pid}, for ${timeText(now - status.since)}`,
+    );
+  print(
+    status.containers,
+    [
+      { title: 'NODE', of: ({ node }) => node, isElastic: true },
+      { title: 'IMAGE', of: ({ image }) => image, isElastic: true },
+      { title: 'STATE', of: ({ state }) => state, style: ({ state }) => STATES[state] },
+      { title: 'FOR', of: ({ since }) => timeText(now - since), align: 'right' },
+      { title: 'PID', of: ({ pid }) => pid, align: 'right' },
+      { title: 'RESTARTS', of: ({ restarts }) => restarts, align: 'right' },
+      { title: 'LAST END', of: ({ lastExit }) => lastExit, isElastic: true },
+    ],
+    options,
+    `zone "${which.zone}" has a supervisor and no containers`,
+  );
+}
+
+/** Beyond the drain time of the containers, which are stopped together. Milliseconds. */
+const STOPPED = 60_000;
+/** What the supervisor may take to be gone when it has said that all has stopped. Milliseconds. */
+const GONE = 10_000;
+/** How often that is looked at. Milliseconds. */
+const BEAT = 20;
+
+/** Stops every container and the supervisor; asks first unless told not to. */
+export async function remove(options: ZoneOption & { yes?: boolean }): Promise<void> {
+  const which = await whichZone(options);
+  const { zone } = which;
+  await withObserver(zone, async (observer) => {
+    if (!isSupervised(observer)) throw unsupervised(which);
+    const status = await supervise<ZoneStatus>(observer, which, { status: {} });
+    const { containers } = status;
+    if (options.yes !== true) await confirm(zone, containers.length);
+    const { stopped } = await withProgress(
+      () => `draining ${containers.length} containers of zone ${zone}`,
+      () => whenFree<{ stopped: number }>(observer, which, { delete: {} }, STOPPED),
+    );
+    await gone(status);
+    note(
+      `${paint('green', '✓', process.stderr)} zone "${zone}" is down: ${stopped} containers and the supervisor have ended`,
+    );
+  });
+}
+
+async function confirm(zone: string, containers: number): Promise<void> {
+  if (process.stdin.isTTY !== true) {
+    throw new CommandFailure(
+      `this would stop ${containers} containers of zone "${zone}", and there is no terminal to ask at. If that is meant: troupe zone delete --yes`,
+      EXIT.usage,
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`Stop ${containers} containers of zone "${zone}" and its supervisor? [y/N] `);
+  terminal.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailure('nothing was stopped', EXIT.failed);
+}
+
+/** Resolves when the supervisor's process has ended: nothing of the zone is left then. */
+async function gone({ zone, pid }: ZoneStatus): Promise<void> {
+  const until = performance.now() + GONE;
+  while (isAlive(pid)) {
+    if (performance.now() > until)
+      throw new CommandFailure(
+        `all containers of zone "${zone}" have ended, but its supervisor, process ${pid}, has not within ${GONE / 1000} s; kill ${pid} ends it`,
+      );
+    await sleep(BEAT);
+  }
+}

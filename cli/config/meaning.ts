@@ -1,0 +1,77 @@
+/** What a well-formed troupe.yaml may still get wrong: names that meet, images that are not there, variables that are not its to set. */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { nearest } from '#lib/nearest';
+import { foldersIn, imageFolder, MAIN_FILES, mainFile } from '../plan/image.ts';
+import { nodeNames } from '../plan/names.ts';
+import type { Mistake } from './check.ts';
+import type { ContainerConfig, ZoneConfig } from './read.ts';
+
+/** Names that members of the zone have which are no containers. */
+const RESERVED = /^(?:troupe-supervisor$|observer-)/;
+const MAX_NAME = 128;
+
+/** Adds what is wrong with a zone whose values have the right shape. */
+export function checkMeaning(config: ZoneConfig, project: string, mistakes: Mistake[]): void {
+  const pods = new Set<string>();
+  const nodes = new Map<string, string>();
+  for (const pod of config.pods) {
+    const { value: name, at } = pod.name;
+    if (name === '') continue;
+    if (pods.has(name))
+      mistakes.push({ at, what: `there is another pod "${name}" above; a pod has a name of its own` });
+    else checkNodes(pod, nodes, mistakes);
+    pods.add(name);
+    const containers = new Set<string>();
+    for (const container of pod.containers) {
+      if (container.image.value === '') continue;
+      if (containers.has(container.name.value)) {
+        const what = `there is another container "${container.name.value}" in pod "${name}" above; give this one a "name" of its own`;
+        mistakes.push({ at: container.name.at, what });
+      }
+      containers.add(container.name.value);
+    }
+  }
+  for (const pod of config.pods) for (const container of pod.containers) checkContainer(container, project, mistakes);
+}
+
+/** Two pods may come to the same node: `a-0` by its name, and the first clone of `a`. */
+function checkNodes(pod: ZoneConfig['pods'][number], nodes: Map<string, string>, mistakes: Mistake[]): void {
+  const { value: name, at } = pod.name;
+  for (const { node } of nodeNames(pod)) {
+    const other = nodes.get(node);
+    if (other !== undefined && other !== name) {
+      mistakes.push({ at, what: `pods "${other}" and "${name}" would both have a node "${node}"; rename one of them` });
+      return;
+    }
+    nodes.set(node, name);
+    if (RESERVED.test(node)) {
+      mistakes.push({ at, what: `a node can't be called "${node}": that is for troupe's own members of the zone` });
+      return;
+    }
+    if (node.length > MAX_NAME) {
+      mistakes.push({
+        at,
+        what: `the node "${node.slice(0, 40)}…" would have a name of ${node.length} characters; at most ${MAX_NAME}`,
+      });
+      return;
+    }
+  }
+}
+
+function checkContainer({ image }: ContainerConfig, project: string, mistakes: Mistake[]): void {
+  if (image.value === '') return;
+  const folder = imageFolder(project, image.value);
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
+    const there = foldersIn(join(project, 'images'));
+    const near = nearest(image.value, there);
+    const hint = near === undefined ? '' : `; did you mean "${near}"?`;
+    const known = there.length === 0 ? 'there is none in images/' : `there are: ${there.join(', ')}`;
+    mistakes.push({ at: image.at, what: `there is no folder images/${image.value}${hint} (${known})` });
+  } else if (mainFile(folder) === undefined) {
+    mistakes.push({
+      at: image.at,
+      what: `images/${image.value} has no main file; looked for ${MAIN_FILES.join(', ')}`,
+    });
+  }
+}

@@ -1,0 +1,53 @@
+/** A member of the zone for the time of a command: it looks on, and is in nobody's list of nodes. */
+import type { Node } from '#lib/node';
+import { ask, members, OBSERVE, openObserver, type Member } from '#lib/observer';
+import { setLogger } from '#lib/log';
+import { CommandFailure, EXIT } from '../failure.ts';
+import { note, paint } from '../terminal.ts';
+import type { NodeState } from './reports.ts';
+import type { WhichZone } from './which.ts';
+
+/** What a node may take to say how it is; it answers from a thread of its own, so that longer means cut off. Milliseconds. */
+const PATIENCE = 5_000;
+
+/** Runs `body` with an observer of the zone, which is gone when it has settled, and when SIGINT or SIGTERM comes. */
+export async function withObserver<T>(zone: string, body: (observer: Node) => Promise<T>): Promise<T> {
+  // The library's own words would mix with what the command prints; what matters to the person is in its errors.
+  setLogger(({ level, message }) => {
+    if (level === 'error') note(`${paint('yellow', 'note:', process.stderr)} ${message}`);
+  });
+  const leave = () => process.exit(EXIT.interrupted);
+  process.once('SIGINT', leave).once('SIGTERM', leave);
+  const observer = await openObserver(zone);
+  try {
+    return await body(observer);
+  } finally {
+    await observer.stop({ timeout: 0 });
+    process.off('SIGINT', leave).off('SIGTERM', leave);
+  }
+}
+
+/** The nodes of the zone, sorted by name: members that run workers. */
+export function nodesOf(observer: Node): Member[] {
+  return members(observer).filter(({ role }) => role === 'node');
+}
+
+/** The nodes, or only the one of that name; fails where there is none. */
+export function nodesNamed(observer: Node, { zone, from }: WhichZone, name: string | undefined): Member[] {
+  const nodes = nodesOf(observer);
+  if (name === undefined) return nodes;
+  const found = nodes.filter((member) => member.name === name);
+  if (found.length > 0) return found;
+  const there =
+    nodes.length === 0 ? 'It has no nodes' : `Its nodes are ${nodes.map((member) => member.name).join(', ')}`;
+  throw new CommandFailure(`zone "${zone}" (${from}) has no node "${name}". ${there}.`, EXIT.absent);
+}
+
+/** How a node is, with its `workers` busiest workers; the reason, where it did not say. */
+export async function stateOf(observer: Node, { name }: Member, workers: number): Promise<NodeState | Error> {
+  try {
+    return (await ask(observer, name, OBSERVE, { state: { workers } }, PATIENCE)) as NodeState;
+  } catch (error) {
+    return error as Error;
+  }
+}

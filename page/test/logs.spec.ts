@@ -186,14 +186,14 @@ shows('a line has an address, which leads to it', { lines: 5000 }, async (t, { p
   await page.getByRole('button', { name: 'Close' }).click();
   await page.locator('.details').waitFor({ state: 'detached' });
   // Below the edge of the list once the details are open: the list moves as little as it must.
-  await page.locator('.row', { hasText: 'line 4990' }).click();
+  await page.locator('.row', { hasText: 'line 4999' }).click();
   await until('the line is in sight', () =>
     page.evaluate(() => {
       const bottom = document.querySelector('.row.selected')?.getBoundingClientRect().bottom ?? Infinity;
       return bottom <= (document.querySelector('.details')?.getBoundingClientRect().top ?? 0) + 1;
     }),
   );
-  await until('the address names it', async () => page.url() === `${url}/logs?line=${cursor}4990`);
+  await until('the address names it', async () => page.url() === `${url}/logs?line=${cursor}4999`);
   await page.getByRole('button', { name: 'Close' }).click();
   await until('the address names none', async () => page.url() === `${url}/logs`);
   await page.goto(`${url}/logs?text=line&line=${cursor}77`);

@@ -7,9 +7,10 @@ import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
 import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
 import { fromCode } from './failures.ts';
-import { closeServer, drainServer, serve, socketAddress } from './http.ts';
+import { closeServer, serve, socketAddress } from './http.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
+import type { NodeMetrics } from './metrics.ts';
 import { native } from './native.ts';
 import type { NodeHandle } from './node-handle.ts';
 import {
@@ -49,6 +50,8 @@ const opening = new Map<number, [request: number, generation: number][]>();
 export const started = new WeakSet<object>();
 const RESUME = 0;
 const RESTART = 1;
+/** Workers that `metrics` tells of one by one. */
+const METRICS_WORKERS = 1_000;
 const MAIN_MAILBOX = 10_000;
 /** What stands behind most workers; one for all of them. */
 const RESUMED: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
@@ -287,6 +290,18 @@ export class Node implements NodeHandle {
     });
   }
 
+  /**
+   * The state of this node and what it has counted: messages by class and worker, times in mailboxes and handlers, dead letters, the way to
+   * other nodes, the last failures. Takes a moment, more with many workers: it looks at each. Throws `NodeStoppedError`.
+   */
+  metrics(): NodeMetrics {
+    this.#refuseWhenClosed();
+    routeNow();
+    const state = native.nodeState(this.number, METRICS_WORKERS);
+    if (state === null) throw fromCode('NODE_STOPPED', { node: this.name });
+    return JSON.parse(state) as NodeMetrics;
+  }
+
   /** See {@link NodeHandle.send}; the sender is `node/main`. */
   send(to: Address, message: string, options?: SendOptions): Promise<void> {
     return send(this.mailbox.cell, this.book, to, message, options);
@@ -306,7 +321,7 @@ export class Node implements NodeHandle {
 
   async #stop(timeout: number): Promise<void> {
     this.#stopping.abort(fromCode('NODE_STOPPED', { node: this.name }));
-    drainServer(this);
+    native.setDraining(this.number);
     const names = native.listWorkers(this.number, '', 2 ** 31).map(({ name }) => name);
     const others = names.filter((name) => name !== 'main');
     const gone = (error: unknown) => {

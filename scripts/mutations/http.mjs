@@ -68,6 +68,7 @@ export const http = [
   ]),
   ...from('crates/http/src/view/pull.rs', server('view'), [
     ['a member may speak for another node', 'line.node == member.name && ', ''],
+    ['a node is heard before its supervisor is asked for whom it speaks', '        view.ask_covers().await;\n', ''],
     [
       'a node that a supervisor speaks for is heard twice',
       'covers.as_ref().map(|covers| covers.contains(&member.name))',

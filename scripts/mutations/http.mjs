@@ -33,10 +33,12 @@ export const http = [
     ['connections have no bound', 'const CONNECTIONS: usize = 256;', 'const CONNECTIONS: usize = 4096;'],
     ['heads of requests have no bound', '        .max_buf_size(BUFFER)\n', ''],
   ]),
-  ...from('crates/http/src/routes.rs', server('workers'), [
-    ['messages have no bound', 'DefaultBodyLimit::max(MAX_MESSAGE)', 'DefaultBodyLimit::disable()'],
-  ]),
   ...from('crates/http/src/calls.rs', server('workers'), [
+    [
+      'a message that does not say its length has no bound',
+      'if bytes.len() + chunk.len() > MAX_MESSAGE {',
+      'if false {',
+    ],
     ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
     [
       'messages under way have no bound in bytes',

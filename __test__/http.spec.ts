@@ -127,6 +127,31 @@ test('messages are refused unless they are enabled', async (t) => {
   t.regex(refused.json['detail'] as string, /workers: true/);
 });
 
+test('what is counted is told as metrics, with or without a zone', async (t) => {
+  const node = await served(t);
+  await node.startWorker('echo', Echo);
+  await node.startWorker(
+    'failing',
+    worker(() => Promise.reject(new Error('no'))),
+  );
+  for (let i = 0; i < 3; i++) await post(node, '/workers/echo', 'x');
+  await post(node, '/workers/failing');
+  await post(node, '/workers/nobody/send');
+  const wanted = [
+    'troupe_messages_handled_total{type="Echo"} 3',
+    'troupe_messages_failed_total{type="Object"} 1',
+    'troupe_message_in_handler_seconds_count{type="Echo"} 3',
+    'troupe_message_in_handler_seconds_bucket{type="Echo",le="+Inf"} 3',
+    'troupe_node_state{state="up"} 1',
+    'troupe_workers 3',
+  ];
+  const isIt = ({ text }: Answer) => wanted.every((line) => text.split('\n').includes(line));
+  const { text, headers } = await eventually(node.http as string, '/metrics', isIt);
+  t.is(headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  t.regex(text, /^troupe_dead_letters_total\{reason="no such worker"\} [1-9]/m);
+  t.regex(text, /^troupe_process_resident_memory_bytes [1-9]/m);
+});
+
 test('a caller that hangs up aborts the signal of the handler', async (t) => {
   const node = await served(t);
   const begun = gate();

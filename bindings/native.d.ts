@@ -155,9 +155,6 @@ export declare function counters(): Counters;
 /** Answers the order when every link of the node has handed over what it holds. */
 export declare function drainNode(node: number, request: number, generation: number): void;
 
-/** From now on the node counts as not ready. */
-export declare function drainServer(node: number): void;
-
 /** The table of error codes, by number, for the test that compares it with TypeScript's. */
 export declare function errorCodes(): Array<string>;
 

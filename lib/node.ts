@@ -7,7 +7,7 @@ import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
 import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
 import { fromCode } from './failures.ts';
-import { closeServer, drainServer, serve, socketAddress } from './http.ts';
+import { closeServer, serve, socketAddress } from './http.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
 import type { NodeMetrics } from './metrics.ts';
@@ -332,7 +332,6 @@ export class Node implements NodeHandle {
 
   async #stop(timeout: number): Promise<void> {
     this.#stopping.abort(fromCode('NODE_STOPPED', { node: this.name }));
-    drainServer(this);
     native.setDraining(this.number);
     const others = native.listWorkers(this.number, '', 2 ** 31).filter(({ name }) => name !== 'main');
     // A mailbox that nobody receives from would never be empty. It is open until the workers have ended: they may send to it.

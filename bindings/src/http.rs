@@ -88,16 +88,6 @@ fn refused(error: &ServeError) -> Served {
     Served { address: None, failure: Some(error.to_string()), system_code }
 }
 
-/// From now on the node counts as not ready.
-#[napi(catch_unwind)]
-pub fn drain_server(node: u32) -> Result<()> {
-    with(|isolate| {
-        if let Some(server) = isolate.servers.get(&node) {
-            server.drain();
-        }
-    })
-}
-
 /// Closes a node's server, if it has one; the order is answered when its thread has ended.
 #[napi(catch_unwind)]
 pub fn close_server(node: u32, request: u32, generation: u32) -> Result<()> {

@@ -33,10 +33,12 @@ export const http = [
     ['connections have no bound', 'const CONNECTIONS: usize = 256;', 'const CONNECTIONS: usize = 4096;'],
     ['heads of requests have no bound', '        .max_buf_size(BUFFER)\n', ''],
   ]),
-  ...from('crates/http/src/routes.rs', server('workers'), [
-    ['messages have no bound', 'DefaultBodyLimit::max(MAX_MESSAGE)', 'DefaultBodyLimit::disable()'],
-  ]),
   ...from('crates/http/src/calls.rs', server('workers'), [
+    [
+      'a message that does not say its length has no bound',
+      'if bytes.len() + chunk.len() > MAX_MESSAGE {',
+      'if false {',
+    ],
     ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
     [
       'messages under way have no bound in bytes',
@@ -68,6 +70,7 @@ export const http = [
   ]),
   ...from('crates/http/src/view/pull.rs', server('view'), [
     ['a member may speak for another node', 'line.node == member.name && ', ''],
+    ['a node is heard before its supervisor is asked for whom it speaks', '        view.ask_covers().await;\n', ''],
     [
       'a node that a supervisor speaks for is heard twice',
       'covers.as_ref().map(|covers| covers.contains(&member.name))',

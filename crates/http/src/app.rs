@@ -4,7 +4,6 @@ use crate::options::ServeOptions;
 use crate::view::View;
 use crate::view::source::{Source, Topic, Unanswered};
 use serde_json::Value;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
@@ -24,7 +23,6 @@ pub(crate) struct App {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) view: Option<Arc<View>>,
     pub(crate) options: ServeOptions,
-    pub(crate) is_draining: AtomicBool,
     pub(crate) is_closing: watch::Receiver<bool>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) calls: Arc<Semaphore>,
@@ -69,7 +67,6 @@ impl App {
             source,
             view,
             options,
-            is_draining: AtomicBool::new(false),
             is_closing,
             streams: Arc::new(Semaphore::new(STREAMS)),
             calls: Arc::new(Semaphore::new(CALL_KIB)),

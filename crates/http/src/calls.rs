@@ -3,8 +3,7 @@
 use crate::app::{App, CALL_KIB};
 use crate::params::Params;
 use crate::problem::Problem;
-use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
@@ -13,7 +12,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use troupe_node::{Error, MAX_MESSAGE};
+use troupe_node::MAX_MESSAGE;
 
 /// How long a message may take unless the caller says otherwise, and what it may say at most.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,10 +41,7 @@ pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
             "messages to workers are not taken here: start the node with http: { listen, workers: true }",
         )
     } else if length > MAX_MESSAGE {
-        let detail = format!(
-            "the message has {length} bytes; at most 16 MiB travel: split it, or send where to find it"
-        );
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "MESSAGE_TOO_LARGE", detail)
+        too_large(&format!("{length} bytes"))
     } else {
         let permits = (length.div_ceil(1024) + 1).min(CALL_KIB) as u32;
         match app.calls.clone().try_acquire_many_owned(permits) {
@@ -73,13 +69,39 @@ async fn discard(body: Body) {
     }
 }
 
+/// The text of a body.
+async fn message(body: Body) -> Result<String, Problem> {
+    let (mut chunks, mut bytes) = (body.into_data_stream(), Vec::new());
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Problem::invalid(format!("the message did not come: {error}")))?;
+        if bytes.len() + chunk.len() > MAX_MESSAGE {
+            drop(bytes);
+            let rest = discard(Body::from_stream(chunks));
+            let _ = tokio::time::timeout(DISCARD_WITHIN, rest).await;
+            return Err(too_large("more than 16 MiB"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        Problem::invalid(format!(
+            "a message is text as UTF-8; byte {} is not",
+            error.utf8_error().valid_up_to()
+        ))
+    })
+}
+
+fn too_large(size: &str) -> Problem {
+    let detail = format!("the message has {size}; at most 16 MiB travel: split it, or send where to find it");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "MESSAGE_TOO_LARGE", detail)
+}
+
 /// Asks a worker by its name, or by node and name in one, as `node%2Fworker`.
 pub(crate) async fn ask(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &name, &options, &headers, body, false).await
 }
@@ -90,7 +112,7 @@ pub(crate) async fn ask_at(
     Path((node, name)): Path<(String, String)>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &format!("{node}/{name}"), &options, &headers, body, false).await
 }
@@ -101,7 +123,7 @@ pub(crate) async fn send(
     Path(name): Path<String>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &name, &options, &headers, body, true).await
 }
@@ -112,7 +134,7 @@ pub(crate) async fn send_at(
     Path((node, name)): Path<(String, String)>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &format!("{node}/{name}"), &options, &headers, body, true).await
 }
@@ -122,14 +144,10 @@ async fn call(
     to: &str,
     options: &Options,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
     is_send: bool,
 ) -> Result<Response, Problem> {
     let timeout = options.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?;
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::of(&Error::MessageTooLarge { worker: to.to_owned() }),
-        _ => Problem::invalid(format!("the message did not come: {rejection}")),
-    })?;
     // A form of a page would otherwise be a message; scripts say what they send, or nothing.
     if let Some(kind) = headers.get(header::CONTENT_TYPE)
         && kind.as_bytes().starts_with(b"multipart/")
@@ -140,12 +158,7 @@ async fn call(
             "a message is text, not a form",
         ));
     }
-    let message = String::from_utf8(body.into()).map_err(|error| {
-        Problem::invalid(format!(
-            "a message is text as UTF-8; byte {} is not",
-            error.utf8_error().valid_up_to()
-        ))
-    })?;
+    let message = message(body).await?;
     // Beside the port's own clock, which stands still while the isolate is held up.
     let until = timeout + GRACE;
     if is_send {

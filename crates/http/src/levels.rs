@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -23,8 +24,12 @@ pub(crate) async fn levels(State(app): State<Arc<App>>) -> Result<Response, Prob
     Ok(answer(&of(&app)?.levels()))
 }
 
-pub(crate) async fn set_levels(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn set_levels(
+    State(app): State<Arc<App>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
     let levels = of(&app)?;
+    let body = body.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let wanted = serde_json::from_slice::<Wanted>(&body).map_err(|error| {
         Problem::invalid(format!("expected an object such as {{\"levels\":\"info,channel=debug\"}}: {error}"))
     })?;

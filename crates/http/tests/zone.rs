@@ -10,14 +10,23 @@ mod script;
 #[path = "server/support.rs"]
 mod support;
 
-use crate::support::{Stream, eventually};
+use crate::support::{Stream, eventually, get};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use troupe_http::{Role, ServeOptions, ZoneSource, serve};
 use troupe_node::observe::{Level, Line, keep};
-use troupe_node::{Node, NodeOptions};
+use troupe_node::{Cause, Context, Node, NodeOptions, Worker, WorkerOptions};
+
+struct Echo;
+
+impl Worker for Echo {
+    async fn handle_message(&mut self, context: Context, message: String) -> Result<(), Cause> {
+        context.reply(message)?;
+        Ok(())
+    }
+}
 
 /// A folder of the test's own, removed in the end.
 struct Home(PathBuf);
@@ -76,12 +85,28 @@ async fn an_observer_serves_what_the_nodes_of_its_zone_tell() {
     log("while somebody looks");
     let is_there = |reply: &crate::support::Reply| reply.text().contains("while somebody looks");
     eventually(server.address(), "/logs?node=far&worker=w", is_there).await;
+    let counts = |reply: &crate::support::Reply| reply.json()["handled"] == 3;
+    far.start_worker("echo", || Echo, WorkerOptions::default()).await.unwrap();
+    for _ in 0..3 {
+        observer.send_and_receive("echo", "x").await.unwrap();
+    }
+    let worker = eventually(server.address(), "/workers/far/echo", counts).await.json();
+    assert_eq!((&worker["node"], &worker["state"]), (&"far".into(), &"idle".into()));
     let nodes =
         eventually(server.address(), "/nodes", |reply| reply.json()[0]["presence"] == "up").await.json();
     assert_eq!(
         (nodes.as_array().unwrap().len(), &nodes[0]["node"], &nodes[0]["id"]),
         (1, &"far".into(), &far.id().into())
     );
+    // The server tells of its own node, which is no node of the zone.
+    let metrics = get(server.address(), "/metrics").await;
+    assert!(
+        metrics.text().contains("troupe_node_info{node=\"observer-1\",zone=\"http\""),
+        "{}",
+        metrics.text()
+    );
+    let bytes = metrics.text().lines().find(|line| line.starts_with("troupe_peer_bytes_total{peer=\"far\""));
+    assert!(!bytes.unwrap().ends_with(" 0"));
     let zone = eventually(server.address(), "/zone", |reply| reply.status == 200).await.json();
     assert_eq!(
         (&zone["zone"], &zone["servedBy"], zone["members"].as_array().unwrap().len()),

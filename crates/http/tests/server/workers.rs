@@ -3,7 +3,7 @@
 use crate::support::{Served, ask, served};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use troupe_http::ServeOptions;
@@ -110,6 +110,30 @@ async fn a_message_of_sixteen_mebibytes_is_taken() {
     let Fixture { served, .. } = fixture().await;
     let reply = ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; 16 << 20]).await;
     assert_eq!((reply.status, reply.body.len()), (200, 16 << 20));
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_say_its_length_is_bounded_as_well() {
+    let Fixture { served, .. } = fixture().await;
+    let chunked = async |chunks: usize| {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!(
+            "POST /workers/echo HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+            served.address
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+        for _ in 0..chunks {
+            stream.write_all(chunk.as_bytes()).await.unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).await.unwrap();
+        told
+    };
+    assert!(chunked(16).await.starts_with("HTTP/1.1 200"));
+    let refused = chunked(17).await;
+    assert!(refused.starts_with("HTTP/1.1 413") && refused.contains("MESSAGE_TOO_LARGE"), "{refused}");
 }
 
 #[tokio::test]

@@ -98,6 +98,9 @@ export declare function addressOf(slot: number, generation: number): string | nu
 /** Answers a control request: with bytes, or, when there are none, with a code and a cause as JSON text. */
 export declare function answerControl(request: number, generation: number, bytes: Uint8Array | undefined | null, code: number, cause: string): void;
 
+/** The number of a class of workers, by which they are counted; the same for the same name. */
+export declare function classNumber(name: string): number;
+
 /** Closes a node: what is outstanding on it fails; the order is answered when its thread has ended. */
 export declare function closeNode(node: number, request: number, generation: number): void;
 
@@ -140,6 +143,12 @@ export declare function members(node: number): Array<MemberEntry>;
 /** Identifier of the node's identity, in hexadecimal; empty until it is open. */
 export declare function nodeId(node: number): string;
 
+/** The state of a node as JSON text, with at most so many workers one by one. */
+export declare function nodeState(node: number, workers: number): string | null;
+
+/** A worker failed: what is known of it, for those who observe the node. */
+export declare function noteFailure(slot: number, generation: number, message: string, stack?: string | undefined | null): void;
+
 /** The same for a mailbox without a behaviour. */
 export declare function openMailbox(node: number, name: string, capacity: number): number;
 
@@ -155,11 +164,17 @@ export declare function releaseTarget(slot: number, generation: number): void;
 /** Answers the order when the zone says where an address is. */
 export declare function resolve(node: number, address: string, timeout: number, request: number, generation: number): void;
 
+/** The node begins to stop: its state says so. */
+export declare function setDraining(node: number): void;
+
 /** Signs a bundle of code as this node; the receiver knows the key from the channel. */
 export declare function signCode(node: number, hash: Uint8Array): Uint8Array | null;
 
-/** Reserves a name and a mailbox. Returns the slot, its generation in word 4; or a code of `lib/errors.ts`, negated. */
-export declare function startWorker(node: number, name: string, mailbox: number, overflow: number, onFailure: number, maxRestarts: number, within: number): number;
+/**
+ * Reserves a name and a mailbox. `type_number`: by `class_number`; `policy`: 1 to reject when the mailbox is full, and 2 to
+ * restart or 4 to stop on a failure. Returns the slot, its generation in word 4; or a code of `lib/errors.ts`, negated.
+ */
+export declare function startWorker(node: number, name: string, typeNumber: number, mailbox: number, policy: number, maxRestarts: number, within: number): number;
 
 /** Stops a worker by name; the order is answered when it is gone. `false`: there is none of that name. */
 export declare function stopWorker(node: number, name: string, timeout: number, request: number, generation: number): boolean;

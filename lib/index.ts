@@ -38,6 +38,7 @@ export { Context } from './context.ts';
 export { type Incoming, Mailbox } from './mailbox.ts';
 export type { NodeHandle } from './node-handle.ts';
 export { Node } from './node.ts';
+export type { ClassMetrics, Histogram, NodeMetrics, PeerMetrics, WorkerFailure, WorkerMetrics } from './metrics.ts';
 export { RemoteNode } from './remote-node.ts';
 export { Zone } from './zone.ts';
 export type { NodeOptions, RequestOptions, SendOptions, StartOptions, StopOptions } from './options.ts';

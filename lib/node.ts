@@ -11,6 +11,7 @@ import { invalidArgument, invalidType, NameTakenError, NotPermittedError, Troupe
 import { fromCode } from './failures.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
+import type { NodeMetrics } from './metrics.ts';
 import { native } from './native.ts';
 import type { NodeHandle } from './node-handle.ts';
 import {
@@ -50,6 +51,8 @@ const opening = new Map<number, [request: number, generation: number][]>();
 export const started = new WeakSet<object>();
 const RESUME = 0;
 const RESTART = 1;
+/** Workers that `metrics` tells of one by one. */
+const METRICS_WORKERS = 1_000;
 const MAIN_MAILBOX = 10_000;
 /** What stands behind most workers; one for all of them. */
 const RESUMED: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
@@ -269,6 +272,18 @@ export class Node implements NodeHandle {
     });
   }
 
+  /**
+   * The state of this node and what it has counted: messages by class and worker, times in mailboxes and handlers, dead letters, the way to
+   * other nodes, the last failures. Takes a moment, more with many workers: it looks at each. Throws `NodeStoppedError`.
+   */
+  metrics(): NodeMetrics {
+    this.#refuseWhenClosed();
+    routeNow();
+    const state = native.nodeState(this.number, METRICS_WORKERS);
+    if (state === null) throw fromCode('NODE_STOPPED', { node: this.name });
+    return JSON.parse(state) as NodeMetrics;
+  }
+
   /** See {@link NodeHandle.send}; the sender is `node/main`. */
   send(to: Address, message: string, options?: SendOptions): Promise<void> {
     return send(this.mailbox.cell, this.book, to, message, options);
@@ -288,6 +303,7 @@ export class Node implements NodeHandle {
 
   async #stop(timeout: number): Promise<void> {
     this.#stopping.abort(fromCode('NODE_STOPPED', { node: this.name }));
+    native.setDraining(this.number);
     const names = native.listWorkers(this.number, '', 2 ** 31).map(({ name }) => name);
     const others = names.filter((name) => name !== 'main');
     const gone = (error: unknown) => {

@@ -101,6 +101,25 @@ pub(crate) fn running(isolate: &Isolate, node: u32) -> Option<&Running> {
     isolate.nodes.get(node as usize).and_then(Option::as_ref)
 }
 
+/// The state of a node as JSON text, with at most so many workers one by one.
+#[napi(catch_unwind)]
+pub fn node_state(node: u32, workers: u32) -> Result<Option<String>> {
+    with(|isolate| {
+        let node = running(isolate, node)?;
+        Some(troupe_node::observe::state_now(node.0.shared(), &isolate.port, workers as usize).to_string())
+    })
+}
+
+/// The node begins to stop: its state says so.
+#[napi(catch_unwind)]
+pub fn set_draining(node: u32) -> Result<()> {
+    with(|isolate| {
+        if let Some(node) = running(isolate, node) {
+            node.0.shared().set_draining();
+        }
+    })
+}
+
 /// Answers the order when every link of the node has handed over what it holds.
 #[napi(catch_unwind)]
 pub fn drain_node(node: u32, request: u32, generation: u32) -> Result<()> {

@@ -5,7 +5,7 @@ use napi::sys;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
 use troupe_node::port::record::{KIND, NIL, REF, STRIDE, outgoing};
-use troupe_node::port::{BatchText, BodyRef, Sink, now_ms};
+use troupe_node::port::{BatchText, BodyRef, Sink, TICKS_PER_MS, now_ticks};
 use troupe_proto::text::Text;
 
 /// Words before the first incoming record: how many records, how many texts, whether there is more, ms to the next
@@ -161,7 +161,9 @@ impl Isolate {
             units: 0,
             scratch: &mut scratch,
         };
-        let time = now_ms();
+        let ticks = now_ticks();
+        let time = ticks / TICKS_PER_MS;
+        self.port.set_ticks(ticks);
         let flushed = self.port.flush(records, text, &mut outbox, time, deliver);
         let count = outbox.count as u32;
         let next =

@@ -7,42 +7,67 @@ use napi_derive::napi;
 use troupe_node::code;
 use troupe_node::port::{Handle, OnFailure, Overflow, StartError, State, WorkerOptions, WorkerState};
 
-/// Reserves a name and a mailbox. Returns the slot, its generation in word 4; or a code of `lib/errors.ts`, negated.
+/// Reserves a name and a mailbox. `type_number`: by `class_number`; `policy`: 1 to reject when the mailbox is full, and 2 to
+/// restart or 4 to stop on a failure. Returns the slot, its generation in word 4; or a code of `lib/errors.ts`, negated.
 #[napi(catch_unwind)]
 pub fn start_worker(
     node: u32,
     name: String,
+    type_number: u32,
     mailbox: u32,
-    overflow: u32,
-    on_failure: u32,
+    policy: u32,
     max_restarts: u32,
     within: u32,
 ) -> Result<i32> {
     let options = WorkerOptions {
         mailbox,
-        overflow: if overflow == 0 { Overflow::Wait } else { Overflow::Reject },
-        on_failure: [OnFailure::Resume, OnFailure::Restart, OnFailure::Stop][on_failure.min(2) as usize],
+        overflow: if policy & 1 == 0 { Overflow::Wait } else { Overflow::Reject },
+        on_failure: [OnFailure::Resume, OnFailure::Restart, OnFailure::Stop][(policy >> 1).min(2) as usize],
         max_restarts,
         within,
         ..WorkerOptions::default()
     };
-    start(node, &name, &options)
+    start(node, &name, Some(type_number), &options)
+}
+
+/// The number of a class of workers, by which they are counted; the same for the same name.
+#[napi(catch_unwind)]
+pub fn class_number(name: String) -> Result<u32> {
+    with(|isolate| isolate.port.class(&name))
+}
+
+/// A worker failed: what is known of it, for those who observe the node.
+#[napi(catch_unwind)]
+pub fn note_failure(slot: u32, generation: u32, message: String, stack: Option<String>) -> Result<()> {
+    with(|isolate| isolate.port.note_failure(Handle { slot, generation }, &message, stack.as_deref()))
 }
 
 /// The same for a mailbox without a behaviour.
 #[napi(catch_unwind)]
 pub fn open_mailbox(node: u32, name: String, capacity: u32) -> Result<i32> {
-    start(node, &name, &WorkerOptions { mailbox: capacity, has_behaviour: false, ..WorkerOptions::default() })
+    start(
+        node,
+        &name,
+        None,
+        &WorkerOptions { mailbox: capacity, has_behaviour: false, ..WorkerOptions::default() },
+    )
 }
 
-fn start(node: u32, name: &str, options: &WorkerOptions) -> Result<i32> {
-    with(|isolate| match isolate.port.start(node as u16, name, options) {
-        Ok(handle) => {
-            isolate.incoming.set(4, handle.generation);
-            handle.slot as i32
+fn start(node: u32, name: &str, class: Option<u32>, options: &WorkerOptions) -> Result<i32> {
+    with(|isolate| {
+        let node = node as u16;
+        let started = match class {
+            Some(class) => isolate.port.start_as(node, name, class, options),
+            None => isolate.port.start(node, name, options),
+        };
+        match started {
+            Ok(handle) => {
+                isolate.incoming.set(4, handle.generation);
+                handle.slot as i32
+            }
+            Err(StartError::NameTaken) => -i32::from(code::NAME_TAKEN),
+            Err(StartError::NodeStopped) => -i32::from(code::NODE_STOPPED),
         }
-        Err(StartError::NameTaken) => -i32::from(code::NAME_TAKEN),
-        Err(StartError::NodeStopped) => -i32::from(code::NODE_STOPPED),
     })
 }
 

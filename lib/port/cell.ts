@@ -5,6 +5,8 @@
  */
 import * as log from '../log.ts';
 import { encodeCause } from '../failures.ts';
+import { jsonText } from '../log-text.ts';
+import { native } from '../native.ts';
 import type { Worker } from '../worker.ts';
 import { spend } from './budget.ts';
 import { put, putKept, putText } from './outgoing.ts';
@@ -59,6 +61,26 @@ let wake: () => void = () => {};
 /** Called once by the turn: how to ask for another one. */
 export function connectCells(hook: () => void): void {
   wake = hook;
+}
+
+/** What nobody may wait for, for people: in the log, and for those who observe the node. */
+export function reportFailure(cell: Cell, what: string, error: unknown): void {
+  log.emitError('worker', what, { worker: cell.name, error });
+  if (!cell.isGone) native.noteFailure(cell.slot, cell.generation, textOf(error, 'message'), stackOf(error));
+}
+
+/** What was thrown need not be an error, and a getter of it may throw. */
+function textOf(error: unknown, part: 'message' | 'stack'): string {
+  try {
+    if (error instanceof Error) return String(error[part]);
+    return part === 'message' ? jsonText(error) : '';
+  } catch {
+    return '';
+  }
+}
+
+function stackOf(error: unknown): string | undefined {
+  return textOf(error, 'stack') || undefined;
 }
 
 const stopping = () => new DOMException('the worker is being stopped and its time to drain is over', 'AbortError');
@@ -179,7 +201,7 @@ export class Cell {
 
   #fail(handling: Handling, thrown: unknown): void {
     const { request, generation } = handling;
-    log.emitError('worker', `worker ${this.name} failed to handle a message`, { worker: this.name, error: thrown });
+    reportFailure(this, `worker ${this.name} failed to handle a message`, thrown);
     if (this.isGone) return;
     this.answered(handling);
     if (this.behind.holdsOnFailure) this.#isPaused = true;

@@ -1,10 +1,9 @@
 /** The life of a worker of this isolate: its start, restart and end, as the port orders them. */
 import { fromCode } from '../failures.ts';
-import * as log from '../log.ts';
 import { native } from '../native.ts';
 import type { StartWorkerSettings } from '../options.ts';
 import type { Worker } from '../worker.ts';
-import { type Behind, Cell, type Receiver } from './cell.ts';
+import { type Behind, Cell, type Receiver, reportFailure } from './cell.ts';
 import { incoming, put } from './outgoing.ts';
 import { NIL, OUT } from './record.ts';
 
@@ -13,6 +12,24 @@ export interface Place {
   /** Number of the node in the port. */
   readonly number: number;
   readonly name: string;
+}
+
+/** Characters of a class's name by which it is counted. */
+const MAX_CLASS_NAME = 128;
+/** The numbers of classes in the port. */
+const classNumbers = new WeakMap<object, number>();
+
+/** Under which number the port counts workers of that class. */
+function classNumber(behaviour: Worker): number {
+  const { constructor } = behaviour as { constructor: unknown };
+  if (typeof constructor !== 'function') return native.classNumber('Object');
+  let number = classNumbers.get(constructor);
+  if (number === undefined) {
+    const { name } = constructor as { name: unknown };
+    number = native.classNumber(typeof name === 'string' && name !== '' ? name.slice(0, MAX_CLASS_NAME) : 'Object');
+    classNumbers.set(constructor, number);
+  }
+  return number;
 }
 
 /** Takes a name and a mailbox for a worker; nothing is handled until it is ready. */
@@ -24,7 +41,8 @@ export function openCell(
   behaviour: Worker,
 ): Cell {
   const { mailbox, overflow, onFailure, maxRestarts, withinMs } = settings;
-  const slot = native.startWorker(place.number, name, mailbox, overflow, onFailure, maxRestarts, withinMs);
+  const type = classNumber(behaviour);
+  const slot = native.startWorker(place.number, name, type, mailbox, overflow + 2 * onFailure, maxRestarts, withinMs);
   return cellOf(slot, place, name, behind, behaviour, undefined);
 }
 
@@ -95,7 +113,7 @@ export function runRestart(cell: Cell): void {
       cell.ready(true);
     },
     (error: unknown) => {
-      log.emitError('worker', `worker ${cell.name} could not be restarted`, { worker: cell.name, error });
+      reportFailure(cell, `worker ${cell.name} could not be restarted`, error);
       cell.current = undefined;
       if (!cell.isGone) cell.ready(false);
     },
@@ -121,7 +139,7 @@ async function end(cell: Cell): Promise<void> {
     cell.current = context;
     await cell.behaviour.shutdown(context as never);
   } catch (error) {
-    log.emitError('worker', `shutdown of worker ${cell.name} failed`, { worker: cell.name, error });
+    reportFailure(cell, `shutdown of worker ${cell.name} failed`, error);
   } finally {
     cell.current = undefined;
   }

@@ -6,13 +6,18 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use troupe_node::{
-    Node, NodeOptions,
+    Cause, Context, Node, NodeOptions, OnFailure, Worker, WorkerOptions,
     discovery::Role,
     observe::{Level, Line, OBSERVE},
 };
@@ -49,6 +54,19 @@ impl Observed {
             message: message.into(),
             fields: Some(r#"{"n":1}"#.into()),
         });
+    }
+
+    /// The state, until it satisfies the condition: what a flush has not acknowledged yet is not in it.
+    async fn state_until(&self, condition: impl Fn(&Value) -> bool) -> Value {
+        let asking = async {
+            loop {
+                let state = self.ask(json!({"state": {"workers": 5}})).await;
+                if condition(&state) {
+                    return state;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.unwrap()
     }
 
     async fn ask(&self, request: Value) -> Value {
@@ -105,4 +123,129 @@ async fn a_reader_that_is_too_slow_is_told_how_many_lines_it_missed() {
     assert_eq!(messages, ["6", "7", "8"]);
     let rest = observed.ask(json!({"lines": {"after": answer["next"], "limit": 1_000_000}})).await;
     assert_eq!(rest["lines"].as_array().unwrap().len(), 2000);
+}
+
+/// Answers, fails, and blocks its isolate's thread as it is told.
+struct Told {
+    is_blocked: Arc<Notify>,
+    gate: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Worker for Told {
+    async fn handle_message(&mut self, context: Context, message: String) -> Result<(), Cause> {
+        match message.as_str() {
+            "fail" => return Err(Cause::new("on purpose")),
+            "block" => {
+                self.is_blocked.notify_one();
+                // Ends with the sender as well.
+                let _ = self.gate.lock().map(|gate| gate.recv());
+            }
+            _ => {}
+        }
+        context.reply("done")?;
+        Ok(())
+    }
+}
+
+/// A worker called `told` on the node, what lets it go, and what says that it blocks.
+async fn told(observed: &Observed, on_failure: OnFailure) -> (mpsc::Sender<()>, Arc<Notify>) {
+    let (go, gate) = mpsc::channel();
+    let (gate, is_blocked) = (Arc::new(Mutex::new(gate)), Arc::new(Notify::new()));
+    let says = is_blocked.clone();
+    let make = move || Told { is_blocked: says.clone(), gate: gate.clone() };
+    let options = WorkerOptions { on_failure, ..WorkerOptions::default() };
+    observed.node.start_worker("told", make, options).await.unwrap();
+    (go, is_blocked)
+}
+
+fn named<'a>(list: &'a Value, key: &str, name: &str) -> &'a Value {
+    list.as_array().unwrap().iter().find(|one| one[key] == name).unwrap()
+}
+
+#[tokio::test]
+async fn the_state_tells_what_was_counted_of_workers_classes_peers_and_failures() {
+    let observed = Observed::new().await;
+    let (_go, _) = told(&observed, OnFailure::Restart).await;
+    for message in ["one", "two"] {
+        observed.observer.send_and_receive("told", message).await.unwrap();
+    }
+    observed.observer.send_and_receive("told", "fail").await.unwrap_err();
+    let state = observed.state_until(|state| named(&state["classes"], "type", "Told")["restarts"] == 1).await;
+    assert_eq!(
+        (&state["node"], &state["zone"], &state["role"]),
+        (&json!("node"), &json!("test"), &json!("node"))
+    );
+    assert_eq!((&state["state"], &state["pid"]), (&json!("up"), &json!(std::process::id())));
+    assert_eq!(state["id"], observed.node.id());
+    assert!(state["since"].as_u64() <= state["time"].as_u64());
+
+    let class = named(&state["classes"], "type", "Told");
+    assert_eq!((&class["workers"], &class["handled"], &class["failed"]), (&json!(1), &json!(3), &json!(1)));
+    for histogram in ["inMailbox", "inHandler"] {
+        assert_eq!(class[histogram]["count"], 3, "{histogram}");
+        let buckets = class[histogram]["buckets"].as_array().unwrap();
+        assert_eq!(buckets.iter().filter_map(|bucket| bucket[1].as_u64()).sum::<u64>(), 3);
+    }
+    assert_eq!(state["workersTotal"], 2);
+    let worker = named(&state["workers"], "name", "told");
+    assert_eq!(
+        (&worker["type"], &worker["handled"], &worker["restarts"]),
+        (&json!("Told"), &json!(3), &json!(1))
+    );
+    let main = named(&state["workers"], "name", "main");
+    assert_eq!(main["type"], "Mailbox");
+
+    let peer = named(&state["peers"], "node", "looker");
+    assert_eq!((&peer["state"], &peer["handshakes"]), (&json!("connected"), &json!(1)));
+    for (key, least) in [("messagesIn", 4), ("messagesOut", 3), ("bytesIn", 100), ("bytesOut", 100)] {
+        assert!(peer[key].as_u64().unwrap() >= least, "{key}: {}", peer[key]);
+    }
+    let [failure] = &state["failures"].as_array().unwrap()[..] else { panic!("one failure") };
+    assert_eq!((&failure["worker"], &failure["type"]), (&json!("told"), &json!("Told")));
+    assert!(failure["message"].as_str().unwrap().contains("on purpose"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_node_whose_isolate_is_blocked_is_stalled_and_tells_what_it_said_last() {
+    let observed = Observed::new().await;
+    let (go, is_blocked) = told(&observed, OnFailure::Resume).await;
+    let before = observed.state_until(|state| state["workersTotal"] == 2).await;
+    assert_eq!((&before["state"], &before["asOf"]), (&json!("up"), &Value::Null));
+    let asker = observed.observer.clone();
+    let asked = tokio::spawn(async move { asker.send_and_receive("told", "block").await });
+    is_blocked.notified().await;
+    let stalled = observed.state_until(|state| state["state"] == "stalled").await;
+    assert!(stalled["asOf"].as_u64() >= before["time"].as_u64().map(|time| time - 1000), "{stalled}");
+    assert_eq!(stalled["workersTotal"], 2);
+    go.send(()).unwrap();
+    asked.await.unwrap().unwrap();
+    let after = observed.state_until(|state| state["state"] == "up" && state["asOf"].is_null()).await;
+    let delay = &after["isolates"][0]["delay"];
+    let long = delay["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|bucket| bucket[0].as_f64().is_none_or(|ms| ms > 1000.0));
+    assert_eq!(long.filter_map(|bucket| bucket[1].as_u64()).sum::<u64>(), 1, "{delay}");
+}
+
+#[tokio::test]
+async fn of_many_workers_those_with_the_longest_queues_are_told_one_by_one() {
+    let observed = Observed::new().await;
+    for (name, count) in [("few", 1), ("none", 0), ("many", 3)] {
+        let _mailbox = observed.node.create_mailbox(name, 10).await.unwrap();
+        for _ in 0..count {
+            observed.node.send(name, "waits").await.unwrap();
+        }
+    }
+    let state = observed.ask(json!({"state": {"workers": 2}})).await;
+    let queued: Vec<_> = state["workers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|worker| (&worker["name"], &worker["queued"]))
+        .collect();
+    assert_eq!(queued, [(&json!("many"), &json!(3)), (&json!("few"), &json!(1))]);
+    assert_eq!(state["workersTotal"], 4);
+    assert_eq!(named(&state["classes"], "type", "Mailbox")["queued"], 4);
 }

@@ -31,7 +31,8 @@ impl Local {
         options: &WorkerOptions,
     ) -> Result<(), Error> {
         super::check_name(name)?;
-        let at = self.reserve(name, &WorkerOptions { has_behaviour: true, ..*options })?;
+        let options = WorkerOptions { has_behaviour: true, ..*options };
+        let at = self.reserve(name, short_type_name::<W>(), &options)?;
         let (sender, started) = oneshot::channel();
         let mut cell = Cell::new(at, name, short_type_name::<W>());
         cell.holds_on_failure = options.on_failure != OnFailure::Resume;
@@ -42,11 +43,13 @@ impl Local {
     }
 
     /// Takes a name and a mailbox.
-    pub(super) fn reserve(&self, name: &str, options: &WorkerOptions) -> Result<Handle, Error> {
+    pub(super) fn reserve(&self, name: &str, class: &str, options: &WorkerOptions) -> Result<Handle, Error> {
         if self.is_stopping.get() {
             return Err(Error::NodeStopped);
         }
-        self.port_now().start(self.number(), name, options).map_err(|error| match error {
+        let mut port = self.port_now();
+        let class = port.class(class);
+        port.start_as(self.number(), name, class, options).map_err(|error| match error {
             StartError::NameTaken => Error::NameTaken { worker: name.to_owned() },
             StartError::NodeStopped => Error::NodeStopped,
         })
@@ -101,10 +104,11 @@ impl Local {
     /// A handler failed.
     pub(super) fn failed(&self, at: Handle, letter: Letter, cause: &Cause) {
         let Letter { request, generation, .. } = letter;
+        self.port_now().note_failure(at, &format!("{cause:?}"), None);
         {
             let mut cells = self.cells.borrow_mut();
             let Some(cell) = cells.get(at) else { return };
-            log::error!(target: "worker", "worker {} failed to handle a message: {cause:?}", cell.name);
+            log::error!(target: "worker", worker = &*cell.name; "worker {} failed to handle a message: {cause:?}", cell.name);
             cell.is_paused |= cell.holds_on_failure;
         }
         let mut words = record(outgoing::FAILED, [at.slot, at.generation, request]);

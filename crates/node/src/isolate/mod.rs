@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::node::{Node, Opened};
 use crate::port::record::{NIL, NO_LIMIT, STRIDE};
-use crate::port::{BatchText, Flushed, Handle, Port, now_ms};
+use crate::port::{BatchText, Flushed, Handle, Port, TICKS_PER_MS, now_ms, now_ticks};
 use batch::Batch;
 use book::Book;
 use budget::Budget;
@@ -180,6 +180,7 @@ impl Local {
 
     fn log(&self, at: Handle, what: &str, cause: &Cause) {
         let name = self.name_of(at);
+        self.port.borrow_mut().note_failure(at, &format!("{cause:?}"), None);
         log::error!(target: "worker", worker = name.as_str(); "worker {name} {what}: {cause:?}");
     }
 
@@ -271,10 +272,12 @@ impl Local {
             let (records, text) = batch.take();
             (records, text, batch.next)
         };
-        let now = self.now();
+        let ticks = now_ticks();
+        let now = ticks / TICKS_PER_MS;
         let flushed = {
             let (mut port, mut outbox) = (self.port.borrow_mut(), self.outbox.borrow_mut());
             outbox.now = now;
+            port.set_ticks(ticks);
             port.flush(&records, BatchText::Utf8(&text), &mut *outbox, now, true)
         };
         let Flushed { more, next: deadline, has_sends } = flushed;

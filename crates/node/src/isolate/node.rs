@@ -212,6 +212,7 @@ impl Local {
     /// Stops the node, once: later calls only wait for its end.
     pub(crate) fn stop_node(self: &Rc<Self>, timeout: Duration) {
         if !self.is_stopping.replace(true) {
+            self.node().shared().set_draining();
             self.spawn(self.clone().stop_all(timeout));
         }
     }

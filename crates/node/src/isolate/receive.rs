@@ -22,6 +22,7 @@ impl Local {
         super::check_name(name)?;
         let at = self.reserve(
             name,
+            "Mailbox",
             &WorkerOptions { mailbox: capacity, has_behaviour: false, ..WorkerOptions::default() },
         )?;
         self.add_cell(at, Cell::new(at, name, "Mailbox"));

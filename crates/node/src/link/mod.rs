@@ -83,6 +83,9 @@ pub struct Link {
     owned: AtomicU64,
     acknowledged: AtomicU64,
     round_trip_micros: AtomicU64,
+    /// Read from the channels of the session and written to them so far, handshakes aside.
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
     /// How this side ended the link, for the task that runs it.
     ended: Mutex<Option<ClosedReason>>,
     /// The channel that takes over from a lost one, or follows one that stands.
@@ -135,6 +138,23 @@ impl Link {
     #[must_use]
     pub fn round_trip(&self) -> Duration {
         Duration::from_micros(self.round_trip_micros.load(Ordering::Relaxed))
+    }
+
+    /// What went over it so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let (messages_in, channel) = {
+            let receiving = self.receiving();
+            (receiving.messages(), receiving.channel())
+        };
+        Traffic {
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            messages_in,
+            messages_out: self.queue().messages(),
+            handshakes: channel + u64::from(!self.is_absent()),
+            is_connected: matches!(*self.presence.borrow(), Presence::Connected | Presence::Moving),
+        }
     }
 
     /// Whether frames can still be sent.
@@ -277,6 +297,7 @@ impl Link {
             if matches!(pumped, Pumped::Done) && !self.is_open() {
                 writer.finish();
             }
+            self.bytes_out.store(writer.total(), Ordering::Relaxed);
             drop(writer);
             self.note_room();
             match pumped {
@@ -312,6 +333,28 @@ impl Link {
     fn now_ms(&self) -> u32 {
         self.began.elapsed().as_millis() as u32
     }
+}
+
+/// What went over a link so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes read, sealed as they came; handshakes aside.
+    pub bytes_in: u64,
+    /// Bytes written, likewise.
+    pub bytes_out: u64,
+    /// Messages, requests and answers that came.
+    pub messages_in: u64,
+    /// Messages, requests and answers that were handed to the link.
+    pub messages_out: u64,
+    /// Channels that the session had, each with a handshake of its own.
+    pub handshakes: u64,
+    /// It has a channel at this moment.
+    pub is_connected: bool,
+}
+
+/// Whether a frame is counted as a message.
+fn is_message(frame: &Frame<'_>) -> bool {
+    matches!(frame, Frame::Message(_) | Frame::Reply(_) | Frame::Fail(_))
 }
 
 /// How far [`Link::drive`] came.

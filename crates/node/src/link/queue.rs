@@ -9,6 +9,7 @@ use troupe_proto::{
 use super::{
     MessageTooLong,
     held::{Held, HeldFrame},
+    is_message,
     lanes::{Cut, Lane, Lanes, Parked, Spare},
     leftover::Leftover,
     records::Records,
@@ -24,6 +25,8 @@ const MOST_CONTROL: usize = 256;
 #[derive(Debug)]
 pub(super) struct Queue {
     open: bool,
+    /// Messages and answers handed over so far.
+    messages: u64,
     session: Session,
     /// Frames of the session's own: for this channel only.
     control: Vec<Frame<'static>>,
@@ -50,6 +53,7 @@ impl Queue {
         let terms = &peer.terms;
         Self {
             open: true,
+            messages: 0,
             session: Session::new(own, terms),
             control: Vec::new(),
             row: Row::default(),
@@ -69,6 +73,11 @@ impl Queue {
 
     pub(super) fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// Messages and answers handed over so far.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// Bytes that the peer is not known to own, in whatever form.
@@ -107,6 +116,7 @@ impl Queue {
         if body_len > self.max_message {
             return Err(MessageTooLong { len: body_len, limit: self.max_message });
         }
+        self.messages += u64::from(is_message(frame));
         let len = encoded_len(frame, body_len);
         let hold = match frame.flow() {
             Some(flow) if !self.held[flow.index()].is_empty() || !self.session.may_start(flow) => Some(flow),

@@ -1,6 +1,9 @@
 //! Opens records and hands their frames over, borrowed from one big buffer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use troupe_proto::{
     codec::{CloseReason, CodecError, Decoded, Decoder, Frame, Pieces, cost_of, decode},
@@ -8,7 +11,7 @@ use troupe_proto::{
     session::{AckUrgency, Received, SessionError, Terms},
 };
 
-use super::{Link, LinkEvents, assembly::Assembly};
+use super::{Link, LinkEvents, assembly::Assembly, is_message};
 
 /// Read at a time: a dozen large records. Pages that were never used cost nothing, and a link that carries little uses
 /// the first few.
@@ -32,6 +35,8 @@ pub(super) struct Receiving {
     channel: u64,
     received: Received,
     assembly: Assembly,
+    /// Messages and answers so far.
+    messages: u64,
 }
 
 /// Why reading ends.
@@ -99,6 +104,7 @@ impl Reader {
         events: &dyn LinkEvents,
     ) -> Result<(), ReadEnd> {
         self.end += count;
+        link.bytes_in.fetch_add(count as u64, Ordering::Relaxed);
         let mut receiving = link.receiving();
         if receiving.channel != self.channel {
             return Err(ReadEnd::Superseded);
@@ -132,7 +138,7 @@ impl Reader {
 
 impl Receiving {
     pub(super) fn new(own: &Terms) -> Self {
-        Self { channel: 0, received: Received::new(own), assembly: Assembly::new(own) }
+        Self { channel: 0, received: Received::new(own), assembly: Assembly::new(own), messages: 0 }
     }
 
     /// Ends the reading of the channel at hand: what was not owned by now will come again. Answers how many frames are,
@@ -143,6 +149,11 @@ impl Receiving {
             self.received.take_back(flow, cost);
         }
         (self.received.owned(), self.channel)
+    }
+
+    /// Messages and answers so far.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// Number of the channel that may be read.
@@ -174,6 +185,7 @@ impl Receiving {
                     };
                     // The text is checked here, so that nobody else has to.
                     frame.with_body(&part.body)?;
+                    self.messages += u64::from(is_message(&frame));
                     events.frame_in_pieces(link, frame, part.body);
                     self.received.own();
                 }
@@ -182,6 +194,7 @@ impl Receiving {
                 if let Some((flow, cost)) = frame.cost() {
                     self.received.admit(flow, cost, || link.announced(flow))?;
                 }
+                self.messages += u64::from(is_message(&frame));
                 if frame != Frame::Empty {
                     events.frame(link, frame);
                 }

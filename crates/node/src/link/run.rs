@@ -87,6 +87,8 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
         owned: AtomicU64::new(0),
         acknowledged: AtomicU64::new(0),
         round_trip_micros: AtomicU64::new(0),
+        bytes_in: AtomicU64::new(0),
+        bytes_out: AtomicU64::new(0),
         ended: Mutex::new(None),
         incoming: Mutex::new(None),
         renewal_due: watch::Sender::new(false),

@@ -23,6 +23,8 @@ pub(super) struct Writer {
     sealed_records: usize,
     sealed: usize,
     written: usize,
+    /// Bytes written so far, to whatever channel.
+    total: u64,
 }
 
 #[derive(Debug)]
@@ -102,7 +104,10 @@ impl Writer {
             while self.written < self.sealed {
                 let (buffer, _) = self.out.parts();
                 match sending.socket.try_write(&buffer[self.written..self.sealed]) {
-                    Ok(written) => self.written += written,
+                    Ok(written) => {
+                        self.written += written;
+                        self.total += written as u64;
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Pumped::Blocked,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Pumped::Failed(error.to_string()),
@@ -123,6 +128,11 @@ impl Writer {
                 Err(error) => return Pumped::Failed(error.to_string()),
             }
         }
+    }
+
+    /// Bytes written so far.
+    pub(super) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Tells the peer that nothing follows, once.

@@ -126,11 +126,14 @@ impl Opened {
         done: impl FnOnce(Result<(), OpenError>) + Send + 'static,
     ) -> Self {
         let shared = Shared::new(&options.name, inbox);
+        if let Some(zone) = &options.zone {
+            shared.observed().joins(&zone.zone, zone.role);
+        }
         let Some(zone) = options.zone else {
             let made = Identity::generate().map_err(OpenError::from);
             done(made.map(|identity| {
                 shared.set_id(identity.id().to_string());
-                crate::observe::open(shared.ring());
+                crate::observe::open(&shared);
             }));
             return Self { shared, thread: None };
         };
@@ -233,7 +236,7 @@ impl Shared {
     fn set_zone(&self, zone: Zone, io: tokio::runtime::Handle) {
         let _ = self.incarnation.set(zone.incarnation());
         *super::lock(&self.zone) = Some(Arc::new(Joined { zone, io }));
-        crate::observe::open(&self.ring);
+        crate::observe::open(self);
     }
 
     /// Lets go of the zone that was left, and with it of what its runtime keeps open.

@@ -14,13 +14,14 @@ pub use io::{NodeOptions, OpenError, Opened, verify_code};
 pub use services::{Asked, Asker, Refusal, SUPERVISE};
 
 use crate::link::Link;
-use crate::observe::Ring;
+use crate::observe::{Observed, Ring};
 use crate::port::{Handle, Inbox};
 use crate::zone::Zone;
 use search::Searches;
 use services::Services;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use troupe_proto::noise::NodeId;
 
 /// What the threads of one node share.
 pub struct Shared {
@@ -42,6 +43,8 @@ pub struct Shared {
     ring: Arc<Ring>,
     /// Nodes whose lines are in it as well.
     covered: Mutex<Vec<String>>,
+    /// What else those see who observe it.
+    observed: Observed,
 }
 
 impl std::fmt::Debug for Shared {
@@ -86,6 +89,7 @@ impl Shared {
             incarnation: OnceLock::new(),
             ring: Arc::default(),
             covered: Mutex::default(),
+            observed: Observed::default(),
         })
     }
 
@@ -138,6 +142,19 @@ impl Shared {
     #[must_use]
     pub fn covered(&self) -> Vec<String> {
         lock(&self.covered).clone()
+    }
+
+    pub(crate) fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    /// The links of the node, and the nodes it dials: of those that are members, by name.
+    pub(crate) fn peers(&self) -> Vec<(NodeId, Option<Arc<Link>>)> {
+        self.zone().map_or_else(Vec::new, |zone| zone.peers())
     }
 
     fn zone(&self) -> Option<Arc<Joined>> {

@@ -3,17 +3,22 @@
 //! All of it is answered on the I/O thread, from what other threads have left here: a node whose isolate is blocked still
 //! tells how it is. Nothing here is on the path of a message.
 
+mod histogram;
 mod line;
 mod process;
 mod ring;
 mod service;
+mod state;
 
 pub use line::{Level, Levels, LevelsError, Line};
 pub use process::{keep, record, set_levels, set_supervised, take_unpulled};
 pub use ring::{Pulled, Ring};
 
+pub(crate) use histogram::Histogram;
 pub(crate) use process::{close, open};
 pub(crate) use service::answer;
+pub(crate) use state::Observed;
+pub use state::now as state_now;
 
 /// The service that every member answers: lines and state. It takes the capability `observe`.
 pub const OBSERVE: u8 = b'O';

@@ -5,7 +5,7 @@
 
 use super::line::{Level, Levels, Line};
 use super::ring::Ring;
-use crate::node::lock;
+use crate::node::{Shared, lock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,7 +20,9 @@ static IS_SUPERVISED: AtomicBool = AtomicBool::new(false);
 static LEVELS: RwLock<Levels> = RwLock::new(Levels::INFO);
 
 /// A node is open: it gets what was said before there was one.
-pub(crate) fn open(ring: &Arc<Ring>) {
+pub(crate) fn open(node: &Shared) {
+    node.observed().opened();
+    let ring = node.ring();
     let mut open = lock(&OPEN);
     if open.is_empty()
         && let Some(before) = lock(&NOBODYS).take()

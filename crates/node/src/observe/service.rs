@@ -2,6 +2,7 @@
 
 use super::SUPERVISOR;
 use super::ring::LIMIT;
+use super::state;
 use crate::node::{Asked, Refusal, Shared};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -9,6 +10,10 @@ use std::time::Duration;
 
 /// A reader waits for lines at most so long, in ms: less than requests have.
 const LONGEST_WAIT: u64 = 25_000;
+/// Workers that are told one by one, unless something else is asked for, and at most: the answer has a few hundred bytes
+/// for each.
+const DEFAULT_WORKERS: u64 = 1000;
+const MOST_WORKERS: u64 = 10_000;
 /// Bytes of a request; those that make sense have a hundred.
 const MAX_REQUEST: usize = 4096;
 
@@ -29,6 +34,10 @@ pub(crate) async fn answer(node: Arc<Shared>, Asked { by, body }: Asked) -> Resu
     match request.iter().next() {
         Some((what, Value::Object(about))) if request.len() == 1 => match what.as_str() {
             "lines" => lines(&node, by.name == SUPERVISOR, about).await.map_err(|what| wrong(&what)),
+            "state" => {
+                let limit = number(about, "workers", DEFAULT_WORKERS).map_err(|what| wrong(&what))?;
+                Ok(state::told(&node, limit.min(MOST_WORKERS) as usize).await.to_string().into_bytes())
+            }
             _ => Err(wrong("neither lines nor state are asked for")),
         },
         _ => Err(wrong("the request asks for nothing, or for several things")),

@@ -6,10 +6,21 @@ use std::time::{Duration, Instant};
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// Ticks of [`now_ticks`] in a millisecond.
+pub const TICKS_PER_MS: u64 = 16;
+
+/// Sixteenths of a millisecond since the process first looked at this clock: what is measured is measured in them. Never
+/// goes back.
+#[must_use]
+pub fn now_ticks() -> u64 {
+    // 62.5 µs each.
+    START.elapsed().as_micros() as u64 * 2 / 125
+}
+
 /// Milliseconds since the process first looked at this clock. Never goes back.
 #[must_use]
 pub fn now_ms() -> u64 {
-    START.elapsed().as_millis() as u64
+    now_ticks() / TICKS_PER_MS
 }
 
 /// The moment at which [`now_ms`] shows this.

@@ -51,7 +51,9 @@ impl Reason {
         if code == crate::code::NO_SUCH_WORKER { Self::NoSuchWorker } else { Self::NodeUnreachable }
     }
 
-    fn words(self) -> &'static str {
+    /// What happened to such a message, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
         match self {
             Reason::NoSuchWorker => "no such worker",
             Reason::WorkerStopped => "the worker was stopped",

@@ -1,8 +1,10 @@
 //! The way into a port from other threads: a list under a lock, and one wake-up however much arrives.
 
 use crate::link::{Leftover, Link};
+use crate::observe::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::body::{Body, BodyRef};
 use troupe_proto::text::Text;
@@ -199,6 +201,10 @@ struct State {
     mail: Mail,
     closed: bool,
     waker: Option<Box<dyn Fn() + Send>>,
+    /// When it was woken and has not looked since, by [`super::now_ticks`].
+    woken: Option<u64>,
+    /// From a wake-up to the turn that looked.
+    delays: Histogram,
 }
 
 /// The inbox of one port.
@@ -259,10 +265,12 @@ impl Inbox {
 
     /// Wakes the isolate if it has not been woken since it last looked.
     pub fn wake(&self) {
-        if !self.has_mail.swap(true, Ordering::AcqRel)
-            && let Some(waker) = &self.lock().waker
-        {
-            waker();
+        if !self.has_mail.swap(true, Ordering::AcqRel) {
+            let mut state = self.lock();
+            state.woken = Some(super::now_ticks());
+            if let Some(waker) = &state.waker {
+                waker();
+            }
         }
     }
 
@@ -284,7 +292,20 @@ impl Inbox {
     /// Exchanges what has come for an empty list.
     pub(crate) fn take(&self, mail: &mut Mail) {
         self.has_mail.store(false, Ordering::Release);
-        std::mem::swap(&mut self.lock().mail, mail);
+        let mut state = self.lock();
+        if let Some(woken) = state.woken.take() {
+            let delay = super::now_ticks().saturating_sub(woken);
+            state.delays.add(u32::try_from(delay).unwrap_or(u32::MAX), 1);
+        }
+        std::mem::swap(&mut state.mail, mail);
+    }
+
+    /// For how long it has been woken without having looked, and how long that took before.
+    pub(crate) fn delays(&self) -> (Duration, Histogram) {
+        let state = self.lock();
+        let since = state.woken.filter(|_| self.has_mail());
+        let ticks = since.map_or(0, |woken| super::now_ticks().saturating_sub(woken));
+        (Duration::from_millis(ticks / super::TICKS_PER_MS), state.delays.clone())
     }
 
     /// No more posts are taken and the waker is dropped.

@@ -26,6 +26,18 @@ pub enum StartError {
 impl Port {
     /// Reserves a name and a mailbox. Messages wait until [`super::record::outgoing::READY`] says that `initialize` has ended.
     pub fn start(&mut self, node: u16, name: &str, options: &WorkerOptions) -> Result<Handle, StartError> {
+        let class = self.class(if options.has_behaviour { "Worker" } else { "Mailbox" });
+        self.start_as(node, name, class, options)
+    }
+
+    /// As [`Port::start`], counted under a class that [`Port::class`] has given.
+    pub fn start_as(
+        &mut self,
+        node: u16,
+        name: &str,
+        class: u32,
+        options: &WorkerOptions,
+    ) -> Result<Handle, StartError> {
         let shared = self.shared(node).ok_or(StartError::NodeStopped)?.clone();
         let index = self.free_slots.pop().unwrap_or_else(|| {
             self.slots.push(Slot::free(1));
@@ -36,6 +48,7 @@ impl Port {
             self.free_slots.push(index);
             return Err(StartError::NameTaken);
         }
+        let class = self.classes.place(node, class);
         let slot = &mut self.slots[index as usize];
         *slot = Slot {
             state: State::Starting,
@@ -43,6 +56,7 @@ impl Port {
             node,
             capacity: options.mailbox.max(1),
             has_behaviour: options.has_behaviour,
+            class,
             name: name.into(),
             ..Slot::free(handle.generation)
         };
@@ -51,6 +65,7 @@ impl Port {
                 policy: options.on_failure,
                 max: options.max_restarts,
                 within: options.within,
+                count: 0,
                 history: VecDeque::new(),
             });
         }
@@ -89,8 +104,8 @@ impl Port {
     pub(super) fn acknowledge<S: Sink>(&mut self, handle: Handle, count: u32, credit: u32, sink: &mut S) {
         let Some(slot) = self.slot(handle) else { return };
         slot.returned(count);
-        slot.handled += u64::from(count);
         slot.credit = credit;
+        self.count_handled(handle.slot, count, 0);
         self.room_made(handle.slot, sink);
     }
 
@@ -111,8 +126,8 @@ impl Port {
             return;
         };
         slot.returned(1);
-        slot.handled += 1;
-        slot.failed += 1;
+        self.count_handled(handle.slot, 1, 1);
+        let slot = &mut self.slots[handle.slot as usize];
         // The policy holds while it drains, too; when that is over there is nothing left to decide.
         let is_over = slot.extra.as_ref().is_some_and(|extra| extra.aborted);
         let is_live = matches!(slot.state, State::Live | State::Stopping) && !is_over;
@@ -153,10 +168,15 @@ impl Port {
             }
             let may = restarts.history.len() < restarts.max as usize;
             restarts.history.push_back(now);
+            restarts.count += u32::from(may);
             may
         });
         if may {
             slot.state = State::Restarting;
+            let class = slot.class;
+            if let Some(class) = self.classes.get(class) {
+                class.restarts += 1;
+            }
             self.emit(incoming::RESTART, [handle.slot, handle.generation, 0, NIL, 0, 0, 0]);
         } else {
             log::warn!(target: "worker", worker = &*slot.name; "worker {} is stopped: it failed too often for its limit of restarts", slot.name);

@@ -124,12 +124,23 @@ pub(crate) struct Envelope {
     /// The request it asks for, or, in a line, the wait of a send. `NIL`: a send in a mailbox.
     pub(crate) request: u32,
     pub(crate) size: u32,
+    /// When it came into a mailbox, in ticks.
+    pub(crate) at: u32,
     pub(crate) body: Body,
 }
 
 impl Envelope {
     pub(crate) fn new(sender: (u32, u32), request: u32, size: u32, body: Body) -> Self {
-        Self { previous: NIL, next: NIL, sender: sender.0, sender_generation: sender.1, request, size, body }
+        Self {
+            previous: NIL,
+            next: NIL,
+            sender: sender.0,
+            sender_generation: sender.1,
+            request,
+            size,
+            at: 0,
+            body,
+        }
     }
 }
 
@@ -217,6 +228,12 @@ pub(crate) struct Slot {
     pub(crate) bytes: u32,
     pub(crate) failed: u32,
     pub(crate) handled: u64,
+    /// Its class on its node.
+    pub(crate) class: u32,
+    /// When the message that it has in hand was, in ticks: lent, or the one before it done with.
+    pub(crate) since: u32,
+    /// The longest that a message was in hand, in ticks.
+    pub(crate) slowest: u32,
     pub(crate) name: Box<str>,
     pub(crate) extra: Option<Box<Extra>>,
 }
@@ -248,6 +265,8 @@ pub(crate) struct Restarts {
     pub(crate) policy: OnFailure,
     pub(crate) max: u32,
     pub(crate) within: u32,
+    /// Restarts so far.
+    pub(crate) count: u32,
     pub(crate) history: VecDeque<u64>,
 }
 
@@ -269,6 +288,9 @@ impl Slot {
             bytes: 0,
             failed: 0,
             handled: 0,
+            class: NIL,
+            since: 0,
+            slowest: 0,
             name: Box::default(),
             extra: None,
         }
@@ -284,7 +306,7 @@ impl Slot {
     }
 
     /// Messages that wait: a worker that holds some has one of them in hand.
-    fn waits(&self) -> u32 {
+    pub(crate) fn waits(&self) -> u32 {
         self.held() - u32::from(self.has_behaviour && self.lent > 0)
     }
 
@@ -321,10 +343,29 @@ impl Slot {
             && matches!(self.state, State::Live | State::Stopping)
     }
 
-    /// A message of this size is lent.
-    pub(crate) fn lend(&mut self, size: u32) {
+    /// A message of this size is lent at this tick.
+    pub(crate) fn lend(&mut self, size: u32, now: u32) {
+        if self.lent == 0 {
+            self.since = now;
+        }
         self.lent += 1;
         self.is_lent_alone = size > LARGE;
+    }
+
+    /// How often it was restarted.
+    pub(crate) fn restarts(&self) -> u32 {
+        let restarts = self.extra.as_ref().and_then(|extra| extra.restarts.as_ref());
+        restarts.map_or(0, |restarts| restarts.count)
+    }
+
+    /// Its state for people: `starting`, `idle`, `busy` or `stopping`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.state {
+            State::Starting => "starting",
+            State::Stopping | State::Ending => "stopping",
+            _ if self.held() > 0 => "busy",
+            _ => "idle",
+        }
     }
 
     /// As many are no longer lent.

@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod body;
+mod census;
 mod clock;
 mod dead_letter;
 mod inbox;
@@ -28,7 +29,8 @@ mod timer;
 mod whereabouts;
 
 pub use body::{Body, BodyRef};
-pub use clock::{at_ms, now_ms};
+pub(crate) use census::{Census, ClassCensus, WorkerCensus};
+pub use clock::{TICKS_PER_MS, at_ms, now_ms, now_ticks};
 pub use dead_letter::{Reason, counts as dead_letters};
 pub use inbox::{Callback, Failure, Handle, Inbox, Outcome};
 pub(crate) use inbox::{From, Post, Resolution};
@@ -41,6 +43,7 @@ pub(crate) use peers::{NO_WAIT, link_key};
 pub use request::{MAX_OPEN, MAX_OPEN_OF_PEER};
 
 use crate::node::Shared;
+use census::Classes;
 use inbox::Mail;
 use mailbox::{Envelopes, Slot};
 use peers::PeerLink;
@@ -124,6 +127,9 @@ struct Output {
 pub struct Port {
     inbox: Arc<Inbox>,
     now: u64,
+    /// The moment of this flush in sixteenths of a millisecond; it wraps, and only differences count.
+    ticks: u32,
+    classes: Classes,
     slots: Vec<Slot>,
     free_slots: Vec<u32>,
     envelopes: Envelopes,
@@ -173,6 +179,8 @@ impl Port {
         Self {
             inbox: Arc::default(),
             now,
+            ticks: ticks_of(now),
+            classes: Classes::default(),
             slots: Vec::new(),
             free_slots: Vec::new(),
             envelopes: Envelopes::default(),
@@ -222,6 +230,11 @@ impl Port {
         self.now = self.now.max(now);
     }
 
+    /// Tells the port the time more finely, by [`now_ticks`]: what it measures in the next flush is as fine.
+    pub fn set_ticks(&mut self, ticks: u64) {
+        self.ticks = ticks as u32;
+    }
+
     /// Takes in a batch of records and hands out what the isolate has to do. `now`: by [`now_ms`], outside of tests.
     ///
     /// `deliver: false` only routes: nothing that runs a user's code is handed out, so that a full batch can be
@@ -235,6 +248,10 @@ impl Port {
         deliver: bool,
     ) -> Flushed {
         self.set_now(now);
+        if self.ticks.wrapping_sub(ticks_of(now)) >= TICKS_PER_MS as u32 {
+            // Nobody has told it more finely.
+            self.ticks = ticks_of(now);
+        }
         let mut has_sends = false;
         if deliver {
             self.inbox.turned(now);
@@ -329,6 +346,11 @@ impl Port {
         let stopping = self.stopping.first().map(|(at, _)| *at);
         self.wheel.next().into_iter().chain(stopping).min()
     }
+}
+
+/// The beginning of a millisecond in ticks.
+fn ticks_of(ms: u64) -> u32 {
+    (ms * TICKS_PER_MS) as u32
 }
 
 /// Milliseconds from now to a deadline, as records carry it.

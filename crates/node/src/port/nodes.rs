@@ -42,6 +42,7 @@ impl Port {
             self.fail_line(line, Failure::new(code::NODE_STOPPED), Reason::NodeStopped, NIL);
             self.targets.remove(target);
         }
+        self.classes.forget(node);
         if let Some(node) = self.nodes.get_mut(usize::from(node)) {
             *node = None;
         }

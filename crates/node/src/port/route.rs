@@ -167,17 +167,21 @@ impl Port {
     pub(super) fn take<S: Sink>(&mut self, index: u32, letter: Letter<'_>, sink: &mut S) {
         let slot = &mut self.slots[index as usize];
         if slot.queue.is_empty() && slot.can_lend(letter.size) && sink.has_room(&letter.body) {
-            slot.lend(letter.size);
+            slot.lend(letter.size, self.ticks);
+            if let Some(class) = self.classes.get(slot.class) {
+                class.in_mailbox.add(0, 1);
+            }
             self.lend(index, letter.sender, letter.request, letter.body, sink);
             return;
         }
         slot.bytes += letter.size;
-        let envelope = Envelope::new(
+        let mut envelope = Envelope::new(
             letter.sender,
             letter.request.unwrap_or(NIL),
             letter.size,
             letter.body.into_owned(),
         );
+        envelope.at = self.ticks;
         let at = self.envelopes.push(&mut slot.queue, envelope);
         self.make_ready(index);
         if let Some(id) = letter.request {
@@ -246,7 +250,10 @@ impl Port {
                 }
                 let envelope = self.envelopes.remove(&mut slot.queue, head);
                 slot.bytes -= envelope.size;
-                slot.lend(envelope.size);
+                slot.lend(envelope.size, self.ticks);
+                if let Some(class) = self.classes.get(slot.class) {
+                    class.in_mailbox.add(self.ticks.wrapping_sub(envelope.at), 1);
+                }
                 let request = (envelope.request != NIL).then_some(envelope.request);
                 let sender = (envelope.sender, envelope.sender_generation);
                 self.lend(index, sender, request, envelope.body.borrow(), sink);

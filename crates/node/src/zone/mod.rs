@@ -221,6 +221,12 @@ impl Zone {
         self.shared.peers().link(id)
     }
 
+    /// The nodes that this one has to do with: the link to each, `None` while it is dialled.
+    #[must_use]
+    pub fn peers(&self) -> Vec<(NodeId, Option<Arc<Link>>)> {
+        self.shared.peers().all()
+    }
+
     /// Sees to it that there is a link: ends in `opened` or `unreachable`. While a dial goes on, or a link is open: nothing.
     pub fn dial(&self, id: NodeId) {
         dial::begin(&self.shared, id);

@@ -95,6 +95,13 @@ impl<L: Ending> Peers<L> {
         self.by_id.get(id)?.open_link().cloned()
     }
 
+    /// The nodes that there is a link to, or that are dialled.
+    pub(super) fn all(&self) -> Vec<(NodeId, Option<L>)> {
+        let is_met = |known: &Known<L>| known.open_link().is_some() || known.dial.is_some();
+        let met = self.by_id.iter().filter(|(_, known)| is_met(known));
+        met.map(|(id, known)| (*id, known.open_link().cloned())).collect()
+    }
+
     /// The link to a node, also when it has just ended and not everybody knows yet.
     pub(super) fn last_link(&self, id: &NodeId) -> Option<L> {
         self.by_id.get(id)?.link.clone()

@@ -79,6 +79,50 @@ test.serial('the log of a node is read while its JavaScript is blocked', async (
   t.is(again.lines.at(-1)?.message, 'blocks now');
 });
 
+interface State {
+  state: string;
+  asOf?: number;
+  workersTotal: number;
+  classes: { type: string; handled: number }[];
+  failures: { worker: string; type: string; message: string; stack?: string }[];
+  peers: { node: string; state: string; messagesIn: number }[];
+  rss?: number;
+}
+
+/** The state of the runner, when it satisfies the condition. */
+async function stateWhen(observer: Node, condition: (state: State) => boolean): Promise<State> {
+  for (;;) {
+    const state = (await ask(observer, 'runner', OBSERVE, { state: {} })) as State;
+    if (condition(state)) return state;
+  }
+}
+
+test.serial('an observer sees what a node counts, and why its workers failed and where', async (t) => {
+  const { observer, tell } = await observed(t);
+  await tell('say hello');
+  await t.throwsAsync(tell('fail on purpose'));
+  const handled = ({ classes }: State) => classes.find(({ type }) => type === 'Runner')?.handled === 2;
+  const state = await stateWhen(observer, handled);
+  t.like(state, { state: 'up', workersTotal: 2, asOf: undefined });
+  t.like(state.failures[0], { worker: 'runner', type: 'Runner', message: 'on purpose' });
+  t.regex(state.failures[0]?.stack ?? '', /^TypeError: on purpose\n.*runner\.ts/);
+  const peer = state.peers.find(({ node }) => node === observer.name);
+  t.is(peer?.state, 'connected');
+  t.true((peer?.messagesIn ?? 0) >= 2);
+  if (process.platform === 'linux') t.true((state.rss ?? 0) > 10_000_000, String(state.rss));
+});
+
+test.serial('a node whose JavaScript is blocked is seen as stalled, with what it told before', async (t) => {
+  const { observer, tell } = await observed(t);
+  await tell('say hello');
+  const before = await stateWhen(observer, ({ workersTotal }) => workersTotal === 2);
+  t.like(before, { state: 'up', asOf: undefined });
+  tell('block').catch(() => {});
+  const stalled = await stateWhen(observer, ({ state }) => state === 'stalled');
+  t.is(stalled.workersTotal, 2);
+  t.is(typeof stalled.asOf, 'number');
+});
+
 test.serial(
   'a supervised node prints nothing of its log but what its supervisor has not pulled in the end',
   async (t) => {

@@ -163,6 +163,38 @@ async fn a_member_has_64_requests_under_way_and_what_it_gives_up_makes_room() {
 }
 
 #[tokio::test]
+async fn a_member_has_32_mib_of_requests_under_way() {
+    let home = Home::new();
+    let (node, observer) = (home.node("node", Role::Node).await, home.node("looker", Role::Observer).await);
+    let begun = Arc::new(watch::Sender::new(0));
+    let told = begun.clone();
+    node.serve(KIND, move |Asked { body, .. }| {
+        told.send_modify(|count| *count += 1);
+        async move {
+            if body.len() > 100 {
+                std::future::pending::<()>().await;
+            }
+            Ok(body)
+        }
+    });
+    let mut changes = begun.subscribe();
+    let mut waiting = Vec::new();
+    for count in 1..=2 {
+        let asker = observer.clone();
+        // With the byte of the kind as long as a message may be.
+        let body = vec![b'x'; (16 << 20) - 1];
+        waiting.push(tokio::spawn(async move { asker.ask("node", KIND, &body, PATIENCE).await }));
+        changes.wait_for(|begun| *begun == count).await.unwrap();
+    }
+    let refused = observer.ask("node", KIND, b"one more", PATIENCE).await.unwrap_err();
+    assert!(matches!(refused, Error::MailboxFull { .. }), "{refused:?}");
+    assert_eq!(observer.ask("node", KIND, b"", PATIENCE).await.unwrap(), b"");
+    waiting[0].abort();
+    let retry = async { while observer.ask("node", KIND, b"again", PATIENCE).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, retry).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_ends_with_its_time_and_its_node() {
     let home = Home::new();
     let (node, observer) = (home.node("node", Role::Node).await, home.node("looker", Role::Observer).await);

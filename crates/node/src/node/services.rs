@@ -30,6 +30,8 @@ pub const SUPERVISE: u8 = b'V';
 
 /// Requests of one peer that may be under way. One that waits for news takes its place as well.
 const UNDER_WAY: usize = 64;
+/// Bytes of their bodies; one always fits.
+const UNDER_WAY_BYTES: usize = 32 << 20;
 /// Bytes of an answer, inclusive: what any node takes in.
 const MAX_ANSWER: usize = crate::error::MAX_MESSAGE;
 /// Marks the numbers of requests made here: the port's own are below a million, those it gives to others' have the top bit.
@@ -86,8 +88,14 @@ type Handler = Arc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Answer> + Send>>
 pub(super) struct Services {
     handlers: Mutex<Handlers>,
     /// What peers have asked and waits for its answer, by link.
-    under_way: Mutex<HashMap<u32, HashMap<Handle, AbortHandle>>>,
+    under_way: Mutex<HashMap<u32, HashMap<Handle, UnderWay>>>,
     asked: Mutex<AskedElsewhere>,
+}
+
+/// One request of a peer: what answers it, and how long its body is.
+struct UnderWay {
+    task: AbortHandle,
+    bytes: usize,
 }
 
 #[derive(Default)]
@@ -117,7 +125,7 @@ impl Shared {
     /// Offers a service to the members of the zone: `answer` gets the requests of this kind and runs on the node's I/O
     /// thread, which it must not block. A second service of a kind takes the place of the first.
     ///
-    /// At most 64 requests of one member are under way, what is beyond fails with `MAILBOX_FULL`; an answer has at most
+    /// At most 64 requests of one member with 32 MiB are under way, what is beyond fails with `MAILBOX_FULL`; an answer has at most
     /// 16 MiB. A request that its asker gives up, or whose time is over, is dropped where it stands. What `answer` holds
     /// is dropped when the node ends. Nobody asks a node without a zone.
     pub fn serve<F>(&self, kind: u8, answer: impl Fn(Asked) -> F + Send + Sync + 'static)
@@ -308,15 +316,18 @@ impl Shared {
         let by = Asker { name: peer.name.clone(), id: peer.id, capabilities: peer.capabilities };
         let mut under_way = lock(&self.services.under_way);
         let of_peer = under_way.entry(link.index()).or_default();
-        if of_peer.len() >= UNDER_WAY || of_peer.contains_key(&request) {
+        let held: usize = of_peer.values().map(|under_way| under_way.bytes).sum();
+        let has_room = of_peer.len() < UNDER_WAY && (held == 0 || held + body.len() <= UNDER_WAY_BYTES);
+        if !has_room || of_peer.contains_key(&request) {
             let message = format!(
-                "node {} answers {UNDER_WAY} requests of node {} already; wait for some of them",
+                "node {} answers as many requests of node {} as it takes at once; wait for some of them",
                 self.name, peer.name
             );
             drop(under_way);
             refuse(link, request, &Refusal { code: code::MAILBOX_FULL, message });
             return true;
         }
+        let bytes = body.len();
         let (node, to, body) = (Arc::downgrade(self), link.clone(), body.to_vec());
         let limit = Duration::from_millis(remaining_ms.into());
         let task = zone.io.spawn(async move {
@@ -331,7 +342,7 @@ impl Shared {
                 Err(_) => {}
             }
         });
-        of_peer.insert(request, task.abort_handle());
+        of_peer.insert(request, UnderWay { task: task.abort_handle(), bytes });
         true
     }
 
@@ -348,13 +359,13 @@ impl Shared {
     /// A peer gave a request up. `false`: it is none of a service.
     pub(super) fn service_given_up(&self, link: &Link, request: Handle) -> bool {
         let task = lock(&self.services.under_way).get_mut(&link.index()).and_then(|all| all.remove(&request));
-        task.map(|task| task.abort()).is_some()
+        task.map(|UnderWay { task, .. }| task.abort()).is_some()
     }
 
     /// A link is gone: nobody waits for the answers to what its peer has asked, and what was asked of it has failed.
     pub(super) fn services_lost(&self, link: &Link, leftover: &Leftover) {
         let tasks = lock(&self.services.under_way).remove(&link.index()).unwrap_or_default();
-        for task in tasks.into_values() {
+        for UnderWay { task, .. } in tasks.into_values() {
             task.abort();
         }
         let unsent: HashSet<u32> = leftover.unsent.iter().map(|at| at.slot).collect();
@@ -379,7 +390,7 @@ impl Shared {
         // Outside of the lock: a handler may hold anything.
         drop(ended);
         let tasks = std::mem::take(&mut *lock(&self.services.under_way));
-        for task in tasks.into_values().flat_map(HashMap::into_values) {
+        for UnderWay { task, .. } in tasks.into_values().flat_map(HashMap::into_values) {
             task.abort();
         }
         lock(&self.services.asked).open.clear();

@@ -6,12 +6,12 @@
 use std::io::Write;
 use std::process::ExitCode;
 use troupe_node::discovery::default_home;
-use troupe_node::observe;
+use troupe_node::observe::{self, Levels};
 use troupe_supervisor::member::{self, BeginError};
 
 const USAGE: &str = "usage: troupe-supervisor --zone NAME\n\
      Keeps the containers of a zone alive; started by `troupe zone deploy`, which gives it its plan.\n\
-     TROUPE_HOME: the folder of the zones' files.";
+     TROUPE_HOME: the folder of the zones' files. TROUPE_LOG: what it records itself, as info,channel=debug.";
 
 /// What the node has to say of its zone and its channels: for those who observe it.
 struct Records;
@@ -44,7 +44,12 @@ fn main() -> ExitCode {
     };
     // There is no other logger here.
     let _ = log::set_logger(&Records);
-    log::set_max_level(log::LevelFilter::Info);
+    log::set_max_level(log::LevelFilter::Debug);
+    let levels = std::env::var("TROUPE_LOG").unwrap_or_default();
+    match Levels::parse(&levels) {
+        Ok(levels) => observe::set_levels(levels),
+        Err(error) => return tell(&format!("TROUPE_LOG={levels}: {error}"), 2),
+    }
     // It lives long, and must not keep the folder that it was started in from being moved or unmounted.
     let _ = std::env::set_current_dir("/");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -13,6 +13,7 @@ use troupe_node::discovery::Role;
 use troupe_node::node::SUPERVISE;
 use troupe_node::observe::OBSERVE;
 use troupe_node::{Node, NodeOptions};
+use troupe_supervisor::files::Files;
 use troupe_supervisor::member::NAME;
 
 /// Longer than anything takes on a busy machine: only a test that fails waits so long.
@@ -133,7 +134,7 @@ async fn a_second_supervisor_of_a_zone_ends_at_once_and_says_who_has_it() {
 async fn it_applies_a_plan_tells_what_its_containers_say_and_ends_when_all_is_deleted() {
     let zone = Zone::new().await;
     let mut supervisor = zone.supervisor().await;
-    zone.apply("api", "trap 'exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done");
+    zone.apply("api", "trap 'exit 0' TERM; echo hello; read nothing");
     let line = zone.until_line("hello").await;
     assert_eq!(
         (&line["node"], &line["name"], &line["level"]),
@@ -166,13 +167,16 @@ async fn it_applies_a_plan_tells_what_its_containers_say_and_ends_when_all_is_de
 async fn sigterm_drains_everything_and_the_end_of_a_terminal_does_nothing() {
     let zone = Zone::new().await;
     let mut supervisor = zone.supervisor().await;
-    zone.apply("api", "trap 'touch drained; exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done");
+    zone.apply("api", "trap 'touch drained; exit 0' TERM; echo hello; read nothing");
     zone.until_line("hello").await;
     supervisor.signal(Signal::HUP);
     zone.ask(SUPERVISE, json!({"status": {}})).await;
     supervisor.signal(Signal::TERM);
     assert!(supervisor.ended().await.success());
     assert!(zone.home.join("drained").exists());
+    let history = Files::open(&zone.home.join("supervisor/demo")).unwrap().tail(u64::MAX).unwrap();
+    let said = history.iter().rev().find(|line| line.node == NAME).unwrap();
+    assert_eq!(said.message, "the supervisor of zone demo ends: it got SIGTERM");
 }
 
 #[tokio::test]
@@ -204,7 +208,7 @@ async fn the_next_supervisor_has_the_history_of_the_one_before() {
 async fn the_records_of_its_nodes_are_in_its_history_and_losses_are_said() {
     let zone = Zone::new().await;
     let _supervisor = zone.supervisor().await;
-    zone.apply("api", "exec sleep 1000");
+    zone.apply("api", "read nothing");
     zone.until("its container", async || {
         let status = zone.ask(SUPERVISE, json!({"status": {}})).await;
         status["containers"].get(0).map(|_| ())

@@ -5,7 +5,7 @@ use crate::support::{Zone, lives, short};
 use serde_json::json;
 
 /// Says that it is there, and ends well when it is asked to.
-const POLITE: &str = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done";
+const POLITE: &str = "trap 'echo bye; exit 0' TERM; echo hello; read nothing";
 
 #[tokio::test]
 async fn one_pod_is_replaced_by_another_and_unchanged_ones_keep_their_process() {
@@ -47,7 +47,7 @@ async fn while_a_plan_is_applied_a_second_caller_is_told_for_whom_it_waits() {
     let zone = Zone::new();
     zone.join(&["api"]);
     // Its end is the test's to give.
-    let script = "trap 'while [ ! -e go ]; do sleep 0.01; done; exit 0' TERM; echo hello; while :; do sleep 1000 & wait; done";
+    let script = "trap 'while [ ! -e go ]; do sleep 0.01; done; exit 0' TERM; echo hello; read nothing";
     zone.apply(60_000, &[zone.container("api", script)]).await;
     zone.until_line("api", |line| line.message == "hello").await;
     let second = async {
@@ -69,7 +69,7 @@ async fn while_a_plan_is_applied_a_second_caller_is_told_for_whom_it_waits() {
 async fn a_container_that_ignores_sigterm_is_killed_after_the_drain_time() {
     let zone = Zone::new();
     zone.join(&["stubborn"]);
-    let script = "trap '' TERM; echo ready; while :; do sleep 1000; done";
+    let script = "trap '' TERM; echo ready; read nothing";
     zone.apply(20, &[zone.container("stubborn", script)]).await;
     zone.until_line("stubborn", |line| line.message == "ready").await;
     let pid = zone.pid("stubborn").await;

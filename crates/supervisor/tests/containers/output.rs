@@ -17,8 +17,19 @@ async fn both_streams_are_taken_line_by_line_to_the_last_one() {
     let of = |stream: &str| -> Vec<_> { lines.iter().filter_map(|line| line.strip_prefix(stream)).collect() };
     assert_eq!(of("stdout "), ["one", "", "two"]);
     assert_eq!(of("stderr "), ["first", "last without an end"]);
-    let end = lines.iter().position(|line| line.contains("exited with status 0")).unwrap();
-    assert_eq!(end, lines.len() - 1, "its end comes after its last words: {lines:?}");
+}
+
+#[tokio::test]
+async fn the_end_of_a_container_comes_after_its_last_words() {
+    let zone = Zone::new();
+    // What has left its group still has its output, and speaks only when it has been waited for.
+    let late = "touch moved; while kill -0 $1 2>/dev/null; do sleep 0.01; done; echo late";
+    let script = format!("setsid sh -c '{late}' sh $$ & while [ ! -e moved ]; do sleep 0.01; done; echo now");
+    zone.apply(0, &[zone.container("api", &script)]).await;
+    zone.until_line("api", |line| line.name == "supervisor" && line.message.contains("exited")).await;
+    let lines = zone.lines("api");
+    assert_eq!(lines[lines.len() - 3..lines.len() - 1], ["stdout now", "stdout late"]);
+    assert!(lines[lines.len() - 1].starts_with("supervisor it exited with status 0, "), "{lines:?}");
 }
 
 #[tokio::test]
@@ -49,16 +60,12 @@ async fn a_hundred_megabytes_at_once_cost_bounded_memory_and_every_lost_line_is_
     assert!(zone.lines("quiet").contains(&"stdout still here".to_owned()), "it pushed nobody out");
     // In the files is everything that was let through, and the count of the rest.
     let folder = zone.folder.join("history");
-    zone.close().await;
-    let (mut printed, mut dropped) = (0, 0);
-    for line in Files::open(&folder).unwrap().tail(MOST_FILES * FULL).unwrap() {
-        if line.name == "stdout" && line.node == "loud" {
-            printed += 1;
-        } else if let Some(words) = line.message.strip_prefix("stdout: ") {
-            let count = words.split(' ').next().and_then(|count| count.parse::<u64>().ok());
-            dropped += count.unwrap_or_else(|| panic!("{words}"));
-        }
-    }
+    let count = async || {
+        zone.history.flush().await;
+        let (printed, dropped) = counted(&folder);
+        (printed + dropped >= LINES).then_some((printed, dropped))
+    };
+    let (printed, dropped) = zone.until("every line to be there or counted", count).await;
     assert_eq!(printed + dropped, LINES);
     assert!(dropped > LINES / 2, "a hundred megabytes are more than a burst: {dropped}");
 }
@@ -86,6 +93,20 @@ async fn a_container_prints_no_faster_than_the_history_is_written() {
     assert_eq!(reader.await.unwrap(), 3000, "every line, once it is read");
     zone.until_state("api", "ended").await;
     assert!(all.exists());
+}
+
+/// Lines of node `loud` on disk, and how many it is said to have lost.
+fn counted(folder: &Path) -> (u64, u64) {
+    let (mut printed, mut dropped) = (0, 0);
+    for line in Files::open(folder).unwrap().tail(MOST_FILES * FULL).unwrap() {
+        if line.name == "stdout" && line.node == "loud" {
+            printed += 1;
+        } else if let Some(words) = line.message.strip_prefix("stdout: ") {
+            let count = words.split(' ').next().and_then(|count| count.parse::<u64>().ok());
+            dropped += count.unwrap_or_else(|| panic!("{words}"));
+        }
+    }
+    (printed, dropped)
 }
 
 /// The most memory that this process ever had, in KiB.

@@ -9,7 +9,7 @@ use troupe_supervisor::restart::Policy;
 async fn a_container_that_dies_is_started_again_and_the_reason_is_shown() {
     let zone = Zone::new();
     // It dies in its first life and stays in its second.
-    let script = "if [ -e been ]; then echo back; exec sleep 1000; fi; touch been; exit 3";
+    let script = "if [ -e been ]; then echo back; read nothing; exit; fi; touch been; exit 3";
     zone.apply(0, &[zone.container("runner", script)]).await;
     zone.until_line("runner", |line| line.message == "back").await;
     zone.join(&["runner"]);

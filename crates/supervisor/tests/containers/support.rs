@@ -55,12 +55,6 @@ impl Zone {
         Self { folder, history, ring, supervisor: Supervisor::new("demo", around), present }
     }
 
-    /// Ends the supervisor, and resolves when its history is on disk.
-    pub(crate) async fn close(&self) {
-        self.supervisor.end().await;
-        self.history.flush().await;
-    }
-
     /// Lets nodes be in the zone from now on.
     pub(crate) fn join(&self, nodes: &[&str]) {
         let later = unix_ms() + 3_600_000;

@@ -127,6 +127,31 @@ test('messages are refused unless they are enabled', async (t) => {
   t.regex(refused.json['detail'] as string, /workers: true/);
 });
 
+test('what is counted is told as metrics, with or without a zone', async (t) => {
+  const node = await served(t);
+  await node.startWorker('echo', Echo);
+  await node.startWorker(
+    'failing',
+    worker(() => Promise.reject(new Error('no'))),
+  );
+  for (let i = 0; i < 3; i++) await post(node, '/workers/echo', 'x');
+  await post(node, '/workers/failing');
+  await post(node, '/workers/nobody/send');
+  const wanted = [
+    'troupe_messages_handled_total{type="Echo"} 3',
+    'troupe_messages_failed_total{type="Object"} 1',
+    'troupe_message_in_handler_seconds_count{type="Echo"} 3',
+    'troupe_message_in_handler_seconds_bucket{type="Echo",le="+Inf"} 3',
+    'troupe_node_state{state="up"} 1',
+    'troupe_workers 3',
+  ];
+  const isIt = ({ text }: Answer) => wanted.every((line) => text.split('\n').includes(line));
+  const { text, headers } = await eventually(node.http as string, '/metrics', isIt);
+  t.is(headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
+  t.regex(text, /^troupe_dead_letters_total\{reason="no such worker"\} [1-9]/m);
+  t.regex(text, /^troupe_process_resident_memory_bytes [1-9]/m);
+});
+
 test('a caller that hangs up aborts the signal of the handler', async (t) => {
   const node = await served(t);
   const begun = gate();
@@ -267,6 +292,38 @@ test('bad options of http are refused', async (t) => {
     t.is(error.code, 'INVALID_ARGUMENT');
     t.regex(error.message, message);
   }
+});
+
+const talking = `
+  import { Node, debug } from 'troupe';
+  await Node.start(async (node) => {
+    await node.startWorker('talking', {
+      handleMessage(context, message) {
+        debug(message);
+        return context.reply('said');
+      },
+    });
+    console.log(node.http);
+  }, { zone: false, http: { workers: true } });
+`;
+
+test('what a node logs is read and changed while it runs', async (t) => {
+  const program = new Program(t, ['--input-type=module', '--eval', talking], { TROUPE_HOME: zoneHome(t) });
+  await program.until(({ stdout }) => stdout.includes('\n'));
+  const address = program.stdout.trim();
+  const say = (body: string) => ask(address, '/workers/talking', { method: 'POST', body });
+  const put = (levels: unknown) => ask(address, '/logs/levels', { method: 'PUT', body: JSON.stringify({ levels }) });
+  t.deepEqual((await ask(address, '/logs/levels')).json, { levels: 'info' });
+  await say('not to be seen');
+  for (const bad of ['loud', 'info,=debug', 7, 'x'.repeat(5_000)]) {
+    const refused = await put(bad);
+    t.deepEqual([refused.status, refused.code], [400, 'INVALID_ARGUMENT']);
+  }
+  t.is((await put('warn,node=debug')).status, 200);
+  await say('to be seen');
+  t.deepEqual((await ask(address, '/logs/levels')).json, { levels: 'warn,node=debug' });
+  await program.until(({ stderr }) => stderr.includes('to be seen'));
+  t.false(program.stderr.includes('not to be seen'));
 });
 
 const threads = `

@@ -155,9 +155,6 @@ export declare function counters(): Counters;
 /** Answers the order when every link of the node has handed over what it holds. */
 export declare function drainNode(node: number, request: number, generation: number): void;
 
-/** From now on the node counts as not ready. */
-export declare function drainServer(node: number): void;
-
 /** The table of error codes, by number, for the test that compares it with TypeScript's. */
 export declare function errorCodes(): Array<string>;
 
@@ -220,6 +217,9 @@ export declare function stopWorker(node: number, name: string, timeout: number, 
 
 /** Takes the bytes of a control request or of the answer to one; null when they were taken. */
 export declare function takeControl(request: number): ControlEntry | null;
+
+/** Levels that were set from another thread, once; null when there are none. */
+export declare function takeLevels(): string | null;
 
 /** Takes the records that have come, oldest first. */
 export declare function takeLogs(): Array<LogEntry>;

@@ -41,11 +41,6 @@ export async function serve(node: Node, settings: HttpSettings, view = false, pa
   throw Object.assign(new Error(text), { code: getSystemErrorName(-served.systemCode) });
 }
 
-/** From now on whoever asks hears that the node is not ready. */
-export function drainServer(node: Node): void {
-  native.drainServer(node.number);
-}
-
 /** Closes a node's server; resolves when its thread has ended. */
 export async function closeServer(node: Node): Promise<void> {
   await order(node.name, NO_LIMIT, (id, generation) => native.closeServer(node.number, id, generation));

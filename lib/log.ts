@@ -118,6 +118,12 @@ export interface CoreSettings {
   isSupervised: boolean;
 }
 
+/** Puts other levels in force, as if TROUPE_LOG had them. */
+export function setLevels(text: string): void {
+  filter = { ...parseFilter(text).parsed, explicit: true };
+  tellCore();
+}
+
 /** Keeps a record for observers. `worker`: the one it is about, where that is known. */
 export type Keep = (record: LogRecord, rank: number, worker: string | undefined) => void;
 

@@ -7,7 +7,7 @@ import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
 import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
 import { fromCode } from './failures.ts';
-import { closeServer, drainServer, serve, socketAddress } from './http.ts';
+import { closeServer, serve, socketAddress } from './http.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
 import type { NodeMetrics } from './metrics.ts';
@@ -321,7 +321,6 @@ export class Node implements NodeHandle {
 
   async #stop(timeout: number): Promise<void> {
     this.#stopping.abort(fromCode('NODE_STOPPED', { node: this.name }));
-    drainServer(this);
     native.setDraining(this.number);
     const names = native.listWorkers(this.number, '', 2 ** 31).map(({ name }) => name);
     const others = names.filter((name) => name !== 'main');

@@ -61,6 +61,7 @@ pub fn serve(node: u32, options: Serve) -> Result<Served> {
         workers: options.workers,
         view: options.view,
         stall: Duration::try_from_secs_f64(options.stall_ms / 1000.0).unwrap_or(Duration::MAX),
+        levels: Some(Arc::new(crate::log::SharedLevels)),
         ..ServeOptions::local()
     };
     let served = with(|isolate| {
@@ -85,16 +86,6 @@ pub fn serve(node: u32, options: Serve) -> Result<Served> {
 fn refused(error: &ServeError) -> Served {
     let system_code = error.system_code().unwrap_or_default();
     Served { address: None, failure: Some(error.to_string()), system_code }
-}
-
-/// From now on the node counts as not ready.
-#[napi(catch_unwind)]
-pub fn drain_server(node: u32) -> Result<()> {
-    with(|isolate| {
-        if let Some(server) = isolate.servers.get(&node) {
-            server.drain();
-        }
-    })
 }
 
 /// Closes a node's server, if it has one; the order is answered when its thread has ended.

@@ -53,6 +53,8 @@ static KEEPS: AtomicBool = AtomicBool::new(false);
 static HANDS_OVER: AtomicBool = AtomicBool::new(false);
 static HAS_RECORDS: AtomicBool = AtomicBool::new(false);
 static INBOX: Mutex<Weak<Inbox>> = Mutex::new(Weak::new());
+/// The levels in force, as text, and those that JavaScript has yet to take over from another thread.
+static LEVELS: Mutex<(String, Option<String>)> = Mutex::new((String::new(), None));
 
 /// Which isolate is woken when there are records.
 pub(crate) fn wake_with(inbox: &Arc<Inbox>) {
@@ -62,6 +64,38 @@ pub(crate) fn wake_with(inbox: &Arc<Inbox>) {
 /// Whether there are records to take.
 pub(crate) fn has_records() -> bool {
     HAS_RECORDS.load(Ordering::Acquire)
+}
+
+/// The isolate that opened last takes what there is; one that has ended is not woken.
+fn wake() {
+    HAS_RECORDS.store(true, Ordering::Release);
+    if let Some(inbox) = INBOX.lock().unwrap_or_else(PoisonError::into_inner).upgrade() {
+        inbox.wake();
+    }
+}
+
+/// The levels as the HTTP server reads and changes them, from its own thread.
+pub(crate) struct SharedLevels;
+
+impl troupe_http::Levels for SharedLevels {
+    fn levels(&self) -> String {
+        LEVELS.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    fn set_levels(&self, levels: &str) -> Result<(), String> {
+        let parsed = Levels::parse(levels).map_err(|error| error.to_string())?;
+        // What observers get changes at once; what JavaScript logs, when it next has a turn.
+        observe::set_levels(parsed);
+        *LEVELS.lock().unwrap_or_else(PoisonError::into_inner) = (levels.to_owned(), Some(levels.to_owned()));
+        wake();
+        Ok(())
+    }
+}
+
+/// Levels that were set from another thread, once; null when there are none.
+#[napi(catch_unwind)]
+pub fn take_levels() -> Option<String> {
+    LEVELS.lock().unwrap_or_else(PoisonError::into_inner).1.take()
 }
 
 struct Collector;
@@ -101,11 +135,7 @@ impl log::Log for Collector {
             }
             records.entries.push_back(entry);
         }
-        HAS_RECORDS.store(true, Ordering::Release);
-        // The isolate that opened last takes them; one that has ended is not woken.
-        if let Some(inbox) = INBOX.lock().unwrap_or_else(PoisonError::into_inner).upgrade() {
-            inbox.wake();
-        }
+        wake();
     }
 
     fn flush(&self) {}
@@ -125,6 +155,13 @@ pub fn collect_logs(settings: LogSettings) {
     HANDS_OVER.store(settings.hands_over, Ordering::Relaxed);
     // `lib/log.ts` leaves out what makes no sense.
     observe::set_levels(Levels::parse(&settings.levels).unwrap_or_default());
+    {
+        let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
+        // Others that JavaScript is about to take stay those in force.
+        if levels.1.is_none() {
+            levels.0 = settings.levels;
+        }
+    }
     if settings.is_supervised {
         observe::set_supervised();
     }

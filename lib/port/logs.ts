@@ -1,5 +1,5 @@
 /** The log of this process and the Rust core: its records on their way here, and what observers may want on its way there. */
-import { connectCore, emitOfCore, writeOut, type LogLevel, type LogRecord } from '../log.ts';
+import { connectCore, emitOfCore, setLevels, writeOut, type LogLevel, type LogRecord } from '../log.ts';
 import { jsonText } from '../log-text.ts';
 import { native } from '../native.ts';
 
@@ -29,6 +29,8 @@ function recordOf({ time, level, name, message, fields }: Entry): LogRecord {
 
 /** Hands over what the core has logged since the last time. */
 export function handOverLogs(): void {
+  const levels = native.takeLevels();
+  if (levels) setLevels(levels);
   for (const entry of native.takeLogs()) emitOfCore(recordOf(entry));
 }
 

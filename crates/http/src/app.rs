@@ -4,7 +4,6 @@ use crate::options::ServeOptions;
 use crate::view::View;
 use crate::view::source::{Source, Topic, Unanswered};
 use serde_json::Value;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
@@ -14,7 +13,7 @@ use troupe_node::node::Shared;
 const STREAMS: usize = 128;
 
 /// Bytes of messages to workers that are under way, in KiB. They wait in memory until the isolate takes them.
-pub(crate) const CALL_KIB: usize = 64 << 10;
+pub(crate) const CALL_KIB: usize = 128 << 10;
 
 /// How long a member may take to answer what a request waits for.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
@@ -24,7 +23,6 @@ pub(crate) struct App {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) view: Option<Arc<View>>,
     pub(crate) options: ServeOptions,
-    pub(crate) is_draining: AtomicBool,
     pub(crate) is_closing: watch::Receiver<bool>,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) calls: Arc<Semaphore>,
@@ -69,7 +67,6 @@ impl App {
             source,
             view,
             options,
-            is_draining: AtomicBool::new(false),
             is_closing,
             streams: Arc::new(Semaphore::new(STREAMS)),
             calls: Arc::new(Semaphore::new(CALL_KIB)),

@@ -3,16 +3,16 @@
 use crate::app::{App, CALL_KIB};
 use crate::params::Params;
 use crate::problem::Problem;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use troupe_node::{Error, MAX_MESSAGE};
+use troupe_node::MAX_MESSAGE;
 
 /// How long a message may take unless the caller says otherwise, and what it may say at most.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -20,6 +20,9 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// A caller whose time is over is answered so much later at the latest, also when the isolate is held up and its own clock with it.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// A message that is not taken is read for so long, at most.
+const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,26 +32,67 @@ pub(crate) struct Options {
 
 /// Lets calls through when they are enabled, and as long as their messages fit into memory together.
 pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if !app.options.workers {
-        return Problem::forbidden(
-            "messages to workers are not taken here: start the node with http: { listen, workers: true }",
-        )
-        .into_response();
-    }
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
     // A message whose length nobody said may be as long as any.
-    let length = length.unwrap_or(MAX_MESSAGE).min(MAX_MESSAGE);
-    let permits = (length.div_ceil(1024) + 1).min(CALL_KIB) as u32;
-    match app.calls.clone().try_acquire_many_owned(permits) {
-        Ok(_held) => next.run(request).await,
-        Err(_) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "TOO_MANY_REQUESTS",
-            "64 MiB of messages are under way; try again",
+    let length: usize = length.unwrap_or(MAX_MESSAGE);
+    let refused = if !app.options.workers {
+        Problem::forbidden(
+            "messages to workers are not taken here: start the node with http: { listen, workers: true }",
         )
-        .into_response(),
+    } else if length > MAX_MESSAGE {
+        too_large(&format!("{length} bytes"))
+    } else {
+        let permits = (length.div_ceil(1024) + 1).min(CALL_KIB) as u32;
+        match app.calls.clone().try_acquire_many_owned(permits) {
+            Ok(_held) => return next.run(request).await,
+            Err(_) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "TOO_MANY_REQUESTS",
+                "128 MiB of messages are under way; try again",
+            ),
+        }
+    };
+    // Who still sends would otherwise see the connection break, and not the answer.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, discard(request.into_body())).await;
+    refused.into_response()
+}
+
+/// Reads a body that nobody wants, as far as it is not much longer than a message.
+async fn discard(body: Body) {
+    let (mut chunks, mut left) = (body.into_data_stream(), 2 * MAX_MESSAGE);
+    while let Some(Ok(chunk)) = chunks.next().await {
+        if chunk.len() > left {
+            return;
+        }
+        left -= chunk.len();
     }
+}
+
+/// The text of a body.
+async fn message(body: Body) -> Result<String, Problem> {
+    let (mut chunks, mut bytes) = (body.into_data_stream(), Vec::new());
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Problem::invalid(format!("the message did not come: {error}")))?;
+        if bytes.len() + chunk.len() > MAX_MESSAGE {
+            drop(bytes);
+            let rest = discard(Body::from_stream(chunks));
+            let _ = tokio::time::timeout(DISCARD_WITHIN, rest).await;
+            return Err(too_large("more than 16 MiB"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        Problem::invalid(format!(
+            "a message is text as UTF-8; byte {} is not",
+            error.utf8_error().valid_up_to()
+        ))
+    })
+}
+
+fn too_large(size: &str) -> Problem {
+    let detail = format!("the message has {size}; at most 16 MiB travel: split it, or send where to find it");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "MESSAGE_TOO_LARGE", detail)
 }
 
 /// Asks a worker by its name, or by node and name in one, as `node%2Fworker`.
@@ -57,7 +101,7 @@ pub(crate) async fn ask(
     Path(name): Path<String>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &name, &options, &headers, body, false).await
 }
@@ -68,7 +112,7 @@ pub(crate) async fn ask_at(
     Path((node, name)): Path<(String, String)>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &format!("{node}/{name}"), &options, &headers, body, false).await
 }
@@ -79,7 +123,7 @@ pub(crate) async fn send(
     Path(name): Path<String>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &name, &options, &headers, body, true).await
 }
@@ -90,7 +134,7 @@ pub(crate) async fn send_at(
     Path((node, name)): Path<(String, String)>,
     Params(options): Params<Options>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
     call(&app, &format!("{node}/{name}"), &options, &headers, body, true).await
 }
@@ -100,14 +144,10 @@ async fn call(
     to: &str,
     options: &Options,
     headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
     is_send: bool,
 ) -> Result<Response, Problem> {
     let timeout = options.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?;
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::of(&Error::MessageTooLarge { worker: to.to_owned() }),
-        _ => Problem::invalid(format!("the message did not come: {rejection}")),
-    })?;
     // A form of a page would otherwise be a message; scripts say what they send, or nothing.
     if let Some(kind) = headers.get(header::CONTENT_TYPE)
         && kind.as_bytes().starts_with(b"multipart/")
@@ -118,12 +158,7 @@ async fn call(
             "a message is text, not a form",
         ));
     }
-    let message = String::from_utf8(body.into()).map_err(|error| {
-        Problem::invalid(format!(
-            "a message is text as UTF-8; byte {} is not",
-            error.utf8_error().valid_up_to()
-        ))
-    })?;
+    let message = message(body).await?;
     // Beside the port's own clock, which stands still while the isolate is held up.
     let until = timeout + GRACE;
     if is_send {

@@ -6,7 +6,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Fails when the isolate's loop has been held up for too long: nothing but an end helps then.
 pub(crate) async fn livez(State(app): State<Arc<App>>) -> Response {
@@ -19,7 +18,7 @@ pub(crate) async fn livez(State(app): State<Arc<App>>) -> Response {
 
 /// Fails while the node drains, and whenever [`livez`] does.
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Response {
-    if app.is_draining.load(Ordering::Relaxed) {
+    if app.node.is_draining() {
         return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "draining" }));
     }
     match app.look_at_loop().await {

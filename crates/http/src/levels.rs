@@ -4,11 +4,15 @@ use crate::app::App;
 use crate::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
+
+/// Bytes of levels; a line for each part of the runtime has some hundred.
+const LONGEST: usize = 4_096;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,11 +24,21 @@ pub(crate) async fn levels(State(app): State<Arc<App>>) -> Result<Response, Prob
     Ok(answer(&of(&app)?.levels()))
 }
 
-pub(crate) async fn set_levels(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Problem> {
+pub(crate) async fn set_levels(
+    State(app): State<Arc<App>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
     let levels = of(&app)?;
+    let body = body.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let wanted = serde_json::from_slice::<Wanted>(&body).map_err(|error| {
         Problem::invalid(format!("expected an object such as {{\"levels\":\"info,channel=debug\"}}: {error}"))
     })?;
+    if wanted.levels.len() > LONGEST {
+        return Err(Problem::invalid(format!(
+            "levels have {} bytes; at most {LONGEST} make sense",
+            wanted.levels.len()
+        )));
+    }
     levels.set_levels(&wanted.levels).map_err(Problem::invalid)?;
     Ok(answer(&levels.levels()))
 }

@@ -16,10 +16,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use troupe_node::MAX_MESSAGE;
 
 /// A message of which nothing comes for so long will not come.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes of a body that is no message to a worker.
+const BODY: usize = 64 << 10;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     let shown = Router::new()
@@ -55,7 +57,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
                 "this address takes no such request",
             )
         })
-        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
+        .layer(DefaultBodyLimit::max(BODY))
         .layer(RequestBodyTimeoutLayer::new(BODY_WITHIN))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), guard))

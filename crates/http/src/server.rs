@@ -9,7 +9,6 @@ use crate::view::source::Source;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 use troupe_node::node::Shared;
@@ -17,7 +16,7 @@ use troupe_node::node::Shared;
 /// A server that runs, on a thread of its own. Dropped, it ends.
 pub struct Server {
     address: SocketAddr,
-    app: Arc<App>,
+    node: Arc<Shared>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -44,13 +43,12 @@ pub fn serve(
     };
     let view = options.view.then(|| View::new(source.clone(), options.history, random()));
     let (closing, is_closing) = watch::channel(false);
-    let app = Arc::new(App::new(node, source, view.clone(), options, is_closing.clone()));
+    let app = Arc::new(App::new(node.clone(), source, view.clone(), options, is_closing.clone()));
     let (close, closed) = oneshot::channel();
-    let served = app.clone();
     let run = move || {
         runtime.block_on(async move {
             let watching = view.map(|view| tokio::spawn(view.run()));
-            let accepting = tokio::spawn(connections::accept(listener, router(served), is_closing));
+            let accepting = tokio::spawn(connections::accept(listener, router(app), is_closing));
             // An error says that the server was dropped.
             let _ = closed.await;
             closing.send_replace(true);
@@ -63,7 +61,8 @@ pub fn serve(
     };
     let thread =
         std::thread::Builder::new().name("troupe-http".into()).spawn(run).map_err(ServeError::System)?;
-    Ok(Server { address, app, running: Some((close, thread)) })
+    node.set_http(Some(address.to_string()));
+    Ok(Server { address, node, running: Some((close, thread)) })
 }
 
 impl std::fmt::Debug for Server {
@@ -79,15 +78,11 @@ impl Server {
         self.address
     }
 
-    /// From now on `/readyz` fails: whoever balances load sends no more of it.
-    pub fn drain(&self) {
-        self.app.is_draining.store(true, Ordering::Relaxed);
-    }
-
     /// Takes no more connections, lets answers that are under way a second to end, ends the thread; then calls `ended`, from
     /// another thread.
     pub fn close(mut self, ended: impl FnOnce() + Send + 'static) {
         let Some((close, thread)) = self.running.take() else { return ended() };
+        self.node.set_http(None);
         // The thread may have ended by itself, after a panic.
         let _ = close.send(());
         let wait = std::thread::Builder::new().name("troupe-close".into()).spawn(move || {

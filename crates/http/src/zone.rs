@@ -4,11 +4,8 @@ use crate::view::source::{Answer, Member, Source, Topic, Unanswered};
 use std::sync::Arc;
 use std::time::Duration;
 use troupe_node::discovery::Role;
-use troupe_node::node::Shared;
-
-/// The service of each topic.
-const OBSERVE: u8 = b'O';
-const SUPERVISE: u8 = troupe_node::node::SUPERVISE;
+use troupe_node::node::{SUPERVISE, Shared};
+use troupe_node::observe::OBSERVE;
 
 /// A node's own zone.
 #[derive(Debug)]
@@ -59,6 +56,11 @@ impl Source for ZoneSource {
             Topic::Supervise => SUPERVISE,
         };
         Box::pin(async move {
+            if member == node.name() && topic == Topic::Observe {
+                let told = tokio::time::timeout(within, node.tell(question.as_bytes())).await;
+                let told = told.map_err(|_| Unanswered("nothing came in time".to_owned()))?;
+                return told.map_err(|error| Unanswered(error.to_string()));
+            }
             let answer = node.ask(&member, kind, question.as_bytes(), within).await;
             answer.map_err(|error| Unanswered(error.to_string()))
         })

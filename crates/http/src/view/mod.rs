@@ -22,7 +22,7 @@ use history::History;
 use line::Line;
 use nodes::{Nodes, WORKERS};
 use serde_json::Value;
-use source::Source;
+use source::{Member, Source};
 use stage::Stage;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,7 +67,7 @@ struct State {
 /// The member that speaks for others.
 #[derive(Debug)]
 struct Supervisor {
-    id: String,
+    member: Member,
     /// `None` until it has answered.
     covers: Option<HashSet<String>>,
 }

@@ -103,10 +103,6 @@ impl Nodes {
             Some("draining") => Presence::Draining,
             _ => Presence::Up,
         };
-        // Who it says it is counts for nothing: the channel says it.
-        state.insert("node".into(), member.name.clone().into());
-        state.insert("id".into(), member.id.clone().into());
-        state.remove("presence");
         seen.state = state;
         seen.silent = 0;
         seen.enter(presence, now);
@@ -215,6 +211,7 @@ impl Seen {
 
     fn json(&self) -> Value {
         let mut node = self.state.clone();
+        // Who it says it is counts for nothing: the channel says it.
         node.insert("node".into(), self.member.name.clone().into());
         node.insert("id".into(), self.member.id.clone().into());
         if self.state.is_empty() {

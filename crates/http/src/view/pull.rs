@@ -92,9 +92,9 @@ impl View {
         state.catching_up.retain(|id| members.iter().any(|member| member.id == *id));
         let supervisor = members.iter().find(|member| member.role == Role::Supervisor);
         let is_known =
-            state.supervisor.as_ref().map(|known| &known.id) == supervisor.map(|member| &member.id);
+            state.supervisor.as_ref().map(|known| &known.member.id) == supervisor.map(|member| &member.id);
         if !is_known {
-            state.supervisor = supervisor.map(|member| Supervisor { id: member.id.clone(), covers: None });
+            state.supervisor = supervisor.map(|member| Supervisor { member: member.clone(), covers: None });
         }
         drop(state);
         if !is_known {
@@ -114,9 +114,24 @@ impl View {
         }
     }
 
+    /// Asks the supervisor, if there is one, for whom it speaks by now.
+    async fn ask_covers(&self) {
+        let member = self.lock().supervisor.as_ref().map(|known| known.member.clone());
+        let Some(member) = member else { return };
+        let question = json!({ "lines": { "after": 0, "limit": 1, "wait": 0 } }).to_string();
+        let answer = self.source.ask(&member.name, Topic::Observe, question, SUPERVISOR_FIRST);
+        if let Ok(Ok(bytes)) = timeout(SUPERVISOR_FIRST, answer).await
+            && let Ok(told) = serde_json::from_slice::<Telling>(&bytes)
+        {
+            self.told_covers(&member, told.covers);
+        }
+    }
+
     fn told_covers(&self, member: &Member, covers: Vec<String>) {
         let mut state = self.lock();
-        let Some(known) = state.supervisor.as_mut().filter(|known| known.id == member.id) else { return };
+        let Some(known) = state.supervisor.as_mut().filter(|known| known.member.id == member.id) else {
+            return;
+        };
         let covers = covers.into_iter().collect();
         if known.covers.as_ref() != Some(&covers) {
             known.covers = Some(covers);
@@ -140,6 +155,10 @@ async fn lines(view: Arc<View>, member: Member) {
     // Of a node whose lines came from a supervisor that is gone: what is older has been told.
     let mut not_before = None;
     let patience = Instant::now() + SUPERVISOR_FIRST;
+    if member.role != Role::Supervisor {
+        // It may be there before the next lines of the supervisor are, with which that says for whom it speaks.
+        view.ask_covers().await;
+    }
     loop {
         covers.borrow_and_update();
         match view.is_covered(&member) {

@@ -1,6 +1,6 @@
 //! `/events`: many readers, slow ones, and those that come back.
 
-use crate::support::{PATIENCE, Stream, eventually, watching};
+use crate::support::{PATIENCE, Stream, eventually, get, watching};
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -96,6 +96,18 @@ async fn a_reader_that_stops_reading_is_told_what_it_lost_and_costs_no_more_than
     };
     let got = text.matches("\"id\":").count();
     assert!(got + dropped <= LINES && dropped >= LINES - 20_000 - got, "{got} came, {dropped} were dropped");
+}
+
+#[tokio::test]
+async fn readers_are_bounded_and_leave_connections_for_probes() {
+    let served = watching().await;
+    let mut readers = Vec::new();
+    for _ in 0..128 {
+        readers.push(Stream::open(served.address, "/events", &[]).await);
+    }
+    let refused = get(served.address, "/events").await;
+    assert_eq!(refused.problem(), (503, "TOO_MANY_REQUESTS".into()));
+    assert_eq!(get(served.address, "/livez").await.status, 200);
 }
 
 #[tokio::test]

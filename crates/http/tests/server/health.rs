@@ -34,7 +34,7 @@ async fn a_loop_that_is_held_up_fails_its_probe_after_the_time_that_was_set_and_
 #[tokio::test]
 async fn a_node_that_drains_is_alive_and_not_ready() {
     let served = served(ServeOptions::local()).await;
-    served.server.drain();
+    served.node.shared().set_draining();
     assert_eq!(get(served.address, "/livez").await.status, 200);
     let ready = get(served.address, "/readyz").await;
     assert_eq!((ready.status, &ready.json()["status"]), (503, &"draining".into()));

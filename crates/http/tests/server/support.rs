@@ -162,12 +162,15 @@ impl Stream {
 
     /// Reads on to an event of that name.
     pub(crate) async fn until(&mut self, name: &str) -> Event {
-        loop {
-            let event = self.next().await.unwrap();
-            if event.name == name {
-                return event;
+        let reading = async {
+            loop {
+                let event = self.next().await.unwrap();
+                if event.name == name {
+                    return event;
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.unwrap()
     }
 
     /// Messages of lines, up to this one.

@@ -47,6 +47,25 @@ async fn lines_of_nodes_that_a_supervisor_speaks_for_come_from_it_only() {
 }
 
 #[tokio::test]
+async fn lines_of_a_node_that_a_supervisor_starts_later_come_once() {
+    let served = watching().await;
+    served.script.join("supervisor", Role::Supervisor);
+    served.script.log("supervisor", "supervisor", 1, "it begins");
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    stream.messages_until("it begins").await;
+    // The supervisor speaks for it, and does not say so before its next line.
+    served.script.cover("supervisor", &["a"]);
+    served.script.join("a", Role::Node);
+    served.script.log("a", "a", 2, "a1");
+    eventually(served.address, "/nodes/a", |reply| reply.status == 200).await;
+    served.script.log("here", "here", 3, "here1");
+    assert_eq!(stream.messages_until("here1").await, ["here1"]);
+    served.script.log("supervisor", "a", 2, "a1");
+    served.script.log("supervisor", "a", 4, "a2");
+    assert_eq!(stream.messages_until("a2").await, ["a1", "a2"]);
+}
+
+#[tokio::test]
 async fn a_member_speaks_for_no_other_node() {
     let served = watching().await;
     served.script.join("a", Role::Node);

@@ -3,6 +3,8 @@
 use crate::support::{Served, ask, served};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use troupe_http::ServeOptions;
 use troupe_node::{Cause, Context, Overflow, Worker, WorkerOptions};
@@ -111,6 +113,30 @@ async fn a_message_of_sixteen_mebibytes_is_taken() {
 }
 
 #[tokio::test]
+async fn a_message_that_does_not_say_its_length_is_bounded_as_well() {
+    let Fixture { served, .. } = fixture().await;
+    let chunked = async |chunks: usize| {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!(
+            "POST /workers/echo HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+            served.address
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+        for _ in 0..chunks {
+            stream.write_all(chunk.as_bytes()).await.unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).await.unwrap();
+        told
+    };
+    assert!(chunked(16).await.starts_with("HTTP/1.1 200"));
+    let refused = chunked(17).await;
+    assert!(refused.starts_with("HTTP/1.1 413") && refused.contains("MESSAGE_TOO_LARGE"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_caller_that_hangs_up_calls_its_message_off() {
     let Fixture { served, begun, called_off } = fixture().await;
     let address = served.address;
@@ -141,4 +167,34 @@ async fn messages_are_refused_where_they_are_not_enabled() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn messages_under_way_are_bounded_in_bytes_and_a_caller_that_hangs_up_makes_room() {
+    let Fixture { served, .. } = fixture().await;
+    let head = format!(
+        "POST /workers/echo HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n",
+        served.address,
+        16 << 20
+    );
+    let mut held = Vec::new();
+    for _ in 0..7 {
+        // Its body never comes.
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    let post = async || ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; 16 << 20]).await;
+    let refused = loop {
+        // Until all of them have been read.
+        let reply = post().await;
+        if reply.status != 200 {
+            break reply;
+        }
+    };
+    assert_eq!(refused.problem(), (503, "TOO_MANY_REQUESTS".into()));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(ask(served.address, "POST", "/workers/echo", &[], "small").await.status, 200);
+    drop(held);
+    while post().await.status != 200 {}
 }

@@ -79,6 +79,12 @@ impl Shared {
         self.observed().is_draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it has begun to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.observed().is_draining.load(Ordering::Relaxed)
+    }
+
     /// Where the node is served over HTTP, as its state says; `None`: no longer.
     pub fn set_http(&self, address: Option<String>) {
         *lock(&self.observed().http) = address;

@@ -1,0 +1,91 @@
+// The HTTP server: who may ask, how much it holds for whom, and what members may tell it.
+const server = (module) => `cargo test -p troupe-http --test server ${module}`;
+const inside = (module) => `cargo test -p troupe-http --lib ${module}`;
+
+const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: file, from, to, test }));
+
+/** Removals of the checks and bounds in `crates/http`. */
+export const http = [
+  ...from('crates/http/src/guard.rs', server('security'), [
+    ['a server of this machine answers under any name', 'if app.options.listen.ip().is_loopback() &&', 'if false &&'],
+    ['a page of another origin is answered', 'if !is_own {', 'if false {'],
+    ['a page of another site may post', 'matches!(site, "same-origin" | "none")', 'true'],
+    [
+      'the token is not asked for',
+      'Some(token) if !is_probe && !shows(headers, token)',
+      'Some(token) if false && !shows(headers, token)',
+    ],
+    ['browsers are told nothing', '    tell_browser(response.headers_mut());\n', ''],
+  ]),
+  ...from('crates/http/src/guard.rs', inside('guard'), [
+    [
+      'any shown token is right',
+      'bool::from(shown.ct_eq(token.as_bytes()))',
+      '!shown.is_empty() || bool::from(shown.ct_eq(token.as_bytes()))',
+    ],
+    ['an address of another machine is this one', '|ip| ip.is_loopback()', '|ip| ip.is_ipv4() || ip.is_loopback()'],
+  ]),
+  ...from('crates/http/src/options.rs', server('security'), [
+    ['any token does', 'if token.chars().count() < MIN_TOKEN', 'if false'],
+    ['others reach a server without a token', 'None if !self.listen.ip().is_loopback()', 'None if false'],
+  ]),
+  ...from('crates/http/src/connections.rs', server('security'), [
+    ['connections have no bound', 'const CONNECTIONS: usize = 256;', 'const CONNECTIONS: usize = 4096;'],
+    ['heads of requests have no bound', '        .max_buf_size(BUFFER)\n', ''],
+  ]),
+  ...from('crates/http/src/calls.rs', server('workers'), [
+    [
+      'a message that does not say its length has no bound',
+      'if bytes.len() + chunk.len() > MAX_MESSAGE {',
+      'if false {',
+    ],
+    ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
+    [
+      'messages under way have no bound in bytes',
+      '(length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
+      '0 * (length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
+    ],
+    [
+      'a caller waits for an isolate that is held up',
+      'let until = timeout + GRACE;',
+      'let until = timeout + GRACE * 1000;',
+    ],
+  ]),
+  ...from('crates/http/src/app.rs', server('events'), [
+    ['readers have no bound', 'const STREAMS: usize = 128;', 'const STREAMS: usize = 200;'],
+  ]),
+  ...from('crates/http/src/page.rs', server('page'), [
+    ['files have the page for an answer', '&& !has_extension(&path)', ''],
+  ]),
+  ...from('crates/http/src/view/reader.rs', server('events'), [
+    [
+      'a slow reader is never behind',
+      'history.next().saturating_sub(BEHIND)',
+      'history.next().saturating_sub(BEHIND * 1000)',
+    ],
+  ]),
+  ...from('crates/http/src/view/history.rs', inside('history'), [
+    ['the history has no bound in lines', 'self.lines.len() > self.limits.lines ||', 'false ||'],
+    ['the history has no bound in bytes', '|| self.bytes > self.limits.bytes', '|| false'],
+  ]),
+  ...from('crates/http/src/view/pull.rs', server('view'), [
+    ['a member may speak for another node', 'line.node == member.name && ', ''],
+    ['a node is heard before its supervisor is asked for whom it speaks', '        view.ask_covers().await;\n', ''],
+    [
+      'a node that a supervisor speaks for is heard twice',
+      'covers.as_ref().map(|covers| covers.contains(&member.name))',
+      'covers.as_ref().map(|_| false)',
+    ],
+  ]),
+  ...from('crates/http/src/view/nodes.rs', inside('nodes'), [
+    [
+      'a member may say that it is another one',
+      'node.insert("node".into(), self.member.name.clone().into());\n        node.insert("id"',
+      'node.insert("id"',
+    ],
+    ['nodes that are gone are kept for ever', 'if gone.len() > GONE {', 'if false {'],
+  ]),
+  ...from('crates/http/src/view/samples.rs', inside('samples'), [
+    ['samples have no bound', '&& self.curves.len() >= WORKERS', '&& false'],
+  ]),
+];

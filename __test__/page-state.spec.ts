@@ -8,7 +8,7 @@ import { channelsOf, layOut } from '../page/src/picture.ts';
 import { readDetail, readLine, readNode, readWorker } from '../page/src/reading.ts';
 import { type Histogram, type NodeState, type Peer, type WorkerState } from '../page/src/shapes.ts';
 import { Shown } from '../page/src/shown.ts';
-import { findsWorker, markGone, mergeWorkers, sortWorkers } from '../page/src/workers.ts';
+import { findsWorker, mergeWorkers, sortWorkers } from '../page/src/workers.ts';
 
 const line = (id: number, message = `line ${id}`) =>
   held({ id: String(id), time: id, node: 'a', level: 'info', name: 'node', message });
@@ -206,9 +206,9 @@ test('workers of a node that is gone stay, marked; those that stopped do not', (
   const after = mergeWorkers(known, [worker('y', { node: 'b' })], 1000, gone);
   t.deepEqual([...after.keys()].sort(), ['a/x', 'b/y']);
   t.true(after.get('a/x')?.gone);
+  t.true(mergeWorkers(known, list, 1000, gone).get('a/x')?.gone);
+  t.is(mergeWorkers(known, list, 1000, gone).get('a/x')?.rate, undefined);
   t.false(after.get('b/y')?.gone);
-  t.is(markGone(after, gone), after);
-  t.false(markGone(after, nobody).get('a/x')?.gone);
 });
 
 test('workers sort by each column, those with the same value by name, and are found by name, class and node', (t) => {

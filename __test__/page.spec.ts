@@ -1,7 +1,15 @@
 /** The page's pure parts: what an address means, which lines a filter lets through, what colours of terminals become. */
 import test from 'ava';
 import { pieces, withoutAnsi } from '../page/src/ansi.ts';
-import { everything, filterOf, type LineFilter, matcher, queryOf } from '../page/src/filter.ts';
+import {
+  everything,
+  failureOf,
+  fieldsInShort,
+  filterOf,
+  type LineFilter,
+  matcher,
+  queryOf,
+} from '../page/src/filter.ts';
 import { bytes, count, duration, percent, rate } from '../page/src/format.ts';
 import { gap, held } from '../page/src/lines.ts';
 import { pathOf, places, type Route, routeOf } from '../page/src/router.ts';
@@ -59,6 +67,14 @@ test('a filter finds text in message, worker and fields, whatever its case and w
   t.true(fits({ text: '"deep":[1' }, { fields: { of: { deep: [1] } } }));
   t.false(fits({ text: '.*' }, { message: 'anything' }));
   t.true(fits({ text: 'red apple' }, { message: 'a \u001b[31mred\u001b[0m apple' }), 'through colours');
+});
+
+test('a row has of a failure among the fields what it says, and does not name the worker twice', (t) => {
+  const error = { name: 'TypeError', message: 'no', stack: 'TypeError: no\n    at x' };
+  t.is(fieldsInShort({ worker: 'w', error, n: 1 }, 'w'), 'error=TypeError: no n=1');
+  t.is(fieldsInShort({ worker: 'v', of: { message: 'no' } }, 'w'), 'worker=v of={"message":"no"}');
+  t.is(failureOf(error)?.stack, error.stack);
+  for (const none of [null, undefined, 'x', 5, {}, { message: 5, stack: 'x' }]) t.is(failureOf(none), undefined);
 });
 
 test('a mark of missing lines passes every filter', (t) => {

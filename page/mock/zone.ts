@@ -290,11 +290,10 @@ export class MockZone {
     };
   }
 
-  /** The workers with the longest queues, of the nodes that answer. */
+  /** The workers with the longest queues; those of nodes that are gone as they were last. */
   workers(limit = 1000): WorkerState[] {
     return [...this.#workers.values()]
       .map(({ state }) => state)
-      .filter(({ node }) => this.#nodes.get(node)?.presence !== 'gone')
       .sort((a, b) => b.queued - a.queued)
       .slice(0, limit);
   }

@@ -65,3 +65,17 @@ export function fieldsText(fields: Readonly<Record<string, unknown>>): string {
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ');
 }
+
+/** What a failure among the fields says, where it is one: name and message, and the stack by itself. */
+export function failureOf(value: unknown): { message: string; stack: string } | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { name, message, stack } = value as Readonly<Record<string, unknown>>;
+  if (typeof message !== 'string' || typeof stack !== 'string') return undefined;
+  return { message: typeof name === 'string' ? `${name}: ${message}` : message, stack };
+}
+
+/** Fields as a row has room for them: of a failure only what it says, and not what the row says already. */
+export function fieldsInShort(fields: Readonly<Record<string, unknown>>, worker: string | undefined): string {
+  const told = Object.entries(fields).filter(([name, value]) => !(name === 'worker' && value === worker));
+  return fieldsText(Object.fromEntries(told.map(([name, value]) => [name, failureOf(value)?.message ?? value])));
+}

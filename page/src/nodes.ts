@@ -87,6 +87,9 @@ const bare = (state: NodeState): SeenNode => ({
   history: [],
 });
 
+/** Whether a node has said anything of itself yet; before, there is no more than its name and that it is there. */
+export const hasSpoken = ({ time }: NodeState): boolean => time > 0;
+
 /** Whether a member is a node of the zone, rather than one that only watches or supervises. */
 export const isNode = ({ role }: NodeState): boolean => role === 0 || role === 'node';
 

@@ -4,7 +4,7 @@ import { announce } from './parts/announce.tsx';
 import { gap, held, Lines } from './lines.ts';
 import { isNode, mergeNodes, type SeenNode } from './nodes.ts';
 import { type Connection, openStream, type StreamReader } from './stream.ts';
-import { markGone, mergeWorkers, type SeenWorker } from './workers.ts';
+import { mergeWorkers, type SeenWorker } from './workers.ts';
 
 /** The lines; `linesVersion` changes when there are others. */
 export const lines = new Lines();
@@ -56,8 +56,6 @@ const reader: StreamReader = {
   },
   nodes: (states, first) => {
     members.value = mergeNodes(members.value, states, first);
-    // Those whose node has just gone stay, marked.
-    workers.value = markGone(workers.value, isGone);
   },
   workers: (list) => {
     const now = performance.now();

@@ -30,27 +30,14 @@ export function mergeWorkers(
     const key = keyOf(worker);
     const before = known.get(key);
     const more = before && !before.gone ? worker.handled - before.handled : NaN;
-    const rate = more >= 0 && passedMs > 0 ? (more / passedMs) * 1000 : undefined;
-    merged.set(key, { ...worker, key, rate, gone: isGone(worker.node) });
+    const gone = isGone(worker.node);
+    const rate = more >= 0 && passedMs > 0 && !gone ? (more / passedMs) * 1000 : undefined;
+    merged.set(key, { ...worker, key, rate, gone });
   }
   for (const [key, worker] of known) {
     if (!merged.has(key) && isGone(worker.node)) merged.set(key, { ...worker, rate: undefined, gone: true });
   }
   return merged;
-}
-
-/** The workers after nodes have gone or come back; the same map where that changes none. */
-export function markGone(
-  known: ReadonlyMap<string, SeenWorker>,
-  isGone: (node: string) => boolean,
-): ReadonlyMap<string, SeenWorker> {
-  if ([...known.values()].every((worker) => worker.gone === isGone(worker.node))) return known;
-  return new Map(
-    [...known].map(([key, worker]) => {
-      const gone = isGone(worker.node);
-      return [key, gone === worker.gone ? worker : { ...worker, rate: undefined, gone }];
-    }),
-  );
 }
 
 const values: { readonly [K in WorkerOrder]: (worker: SeenWorker) => string | number } = {

@@ -51,8 +51,11 @@ shows(
     let batch = 0;
     await new Promise<void>((resolve) => {
       const timer = setInterval(() => {
-        for (let i = 0; i < 250; i += 1) zone.emit({ message: `\u001b[32mline\u001b[0m ${batch * 250 + i + 1}` });
-        mock.push();
+        // In 25 events each: more events than frames.
+        for (let i = 1; i <= 250; i += 1) {
+          zone.emit({ message: `\u001b[32mline\u001b[0m ${batch * 250 + i}` });
+          if (i % 10 === 0) mock.push();
+        }
         batch += 1;
         if (batch < 80) return;
         clearInterval(timer);
@@ -176,8 +179,21 @@ shows(
 
 shows('a line has an address, which leads to it', { lines: 5000 }, async (t, { page, mock, url }) => {
   await untilLines(page, 5000);
-  await page.locator('.row', { hasText: 'line 4990' }).click();
-  await until('the address names it', async () => page.url() === `${url}/logs?line=${cursor}4990`);
+  const before = await place(page);
+  await page.locator('.row', { hasText: 'line 4975' }).click();
+  await untilText(page.locator('.details pre'), 'line 4975');
+  t.is(await place(page), before, 'the list stays where it is');
+  await page.getByRole('button', { name: 'Close' }).click();
+  await page.locator('.details').waitFor({ state: 'detached' });
+  // Below the edge of the list once the details are open: the list moves as little as it must.
+  await page.locator('.row', { hasText: 'line 4999' }).click();
+  await until('the line is in sight', () =>
+    page.evaluate(() => {
+      const bottom = document.querySelector('.row.selected')?.getBoundingClientRect().bottom ?? Infinity;
+      return bottom <= (document.querySelector('.details')?.getBoundingClientRect().top ?? 0) + 1;
+    }),
+  );
+  await until('the address names it', async () => page.url() === `${url}/logs?line=${cursor}4999`);
   await page.getByRole('button', { name: 'Close' }).click();
   await until('the address names none', async () => page.url() === `${url}/logs`);
   await page.goto(`${url}/logs?text=line&line=${cursor}77`);

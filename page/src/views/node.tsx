@@ -1,6 +1,6 @@
 /** One node: its event loops, its classes of workers, its channels, what failed there. */
 import { bytes, count, dayAndTime, duration, percent, rate } from '../format.ts';
-import { type SeenNode } from '../nodes.ts';
+import { hasSpoken, type SeenNode } from '../nodes.ts';
 import { Bars } from '../parts/bars.tsx';
 import { Failures } from '../parts/failures.tsx';
 import { LazyChart } from '../parts/lazy-chart.tsx';
@@ -72,6 +72,13 @@ export function NodeView({ name }: { name: string }) {
     );
   }
   const { state, history } = node;
+  if (!hasSpoken(state)) {
+    return (
+      <View title={name} note={<PresenceMark presence={node.presence} />}>
+        <p class="callout">This node is {node.presence}, and has not said anything of itself yet.</p>
+      </View>
+    );
+  }
   const times = history.map(({ time }) => time / 1000);
   return (
     <View

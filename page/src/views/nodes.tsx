@@ -1,7 +1,7 @@
 /** The nodes: which there are, how they are, what they cost. */
 import { useMemo } from 'preact/hooks';
 import { bytes, count, dayAndTime, duration, percent } from '../format.ts';
-import { type SeenNode } from '../nodes.ts';
+import { hasSpoken, type SeenNode } from '../nodes.ts';
 import { PresenceMark } from '../parts/presence.tsx';
 import { Spark } from '../parts/spark.tsx';
 import { type Column, Table } from '../parts/table.tsx';
@@ -26,8 +26,8 @@ const columns: readonly Column<SeenNode>[] = [
     id: 'since',
     title: 'For',
     hint: 'How long it has been so',
-    cell: ({ presentSince, state }) => (
-      <span title={dayAndTime(presentSince)}>{duration(Math.max(0, state.time - presentSince))}</span>
+    cell: ({ presentSince }) => (
+      <span title={dayAndTime(presentSince)}>{duration(Math.max(0, Date.now() - presentSince))}</span>
     ),
   },
   {
@@ -42,7 +42,7 @@ const columns: readonly Column<SeenNode>[] = [
       </span>
     ),
   },
-  { id: 'rss', title: 'Memory', numeric: true, cell: ({ state }) => bytes(state.rss) },
+  { id: 'rss', title: 'Memory', numeric: true, cell: ({ state }) => (hasSpoken(state) ? bytes(state.rss) : '–') },
   {
     id: 'delay',
     title: 'Loop delay',
@@ -61,9 +61,14 @@ const columns: readonly Column<SeenNode>[] = [
     title: 'Channels',
     hint: 'Connected, of those it knows',
     numeric: true,
-    cell: (node) => `${connected(node)} / ${node.state.peers.length}`,
+    cell: (node) => (hasSpoken(node.state) ? `${connected(node)} / ${node.state.peers.length}` : '–'),
   },
-  { id: 'pid', title: 'Process', numeric: true, cell: ({ state }) => <span class="mono">{state.pid}</span> },
+  {
+    id: 'pid',
+    title: 'Process',
+    numeric: true,
+    cell: ({ state }) => <span class="mono">{hasSpoken(state) ? state.pid : '–'}</span>,
+  },
   {
     id: 'http',
     title: 'HTTP',

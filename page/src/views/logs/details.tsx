@@ -1,4 +1,5 @@
 /** The line that is selected, whole: every line of its message, its fields, and where to go from it. */
+import { failureOf } from '../../filter.ts';
 import { hueOf, iso } from '../../format.ts';
 import { copy } from '../../parts/json.tsx';
 import { AnsiText } from '../../parts/text.tsx';
@@ -61,7 +62,7 @@ export function Details() {
             {Object.entries(fields).map(([name, value]) => (
               <div key={name}>
                 <dt>{name}</dt>
-                <dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd>
+                <dd>{failureOf(value)?.stack ?? (typeof value === 'string' ? value : JSON.stringify(value))}</dd>
               </div>
             ))}
           </dl>

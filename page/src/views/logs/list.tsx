@@ -40,14 +40,21 @@ export function List() {
     if (!element) return;
     if (Math.abs(element.scrollTop - top) >= 1) element.scrollTop = top;
     put.current = element.scrollTop;
+    // Where following ends, the list stays where it is.
+    if (follow.peek()) anchor.value = placeAt(top);
   });
+
+  // The details of a line take room from the list: the line must not be below its edge then.
+  const chosen = selected.value;
+  useLayoutEffect(() => {
+    if (chosen !== undefined && !follow.peek()) reveal(shown.before(chosen), put.current, height);
+  }, [chosen, height]);
 
   const scrolled = () => {
     const element = scroller.current;
     if (!element || Math.abs(element.scrollTop - put.current) < 1) return;
     put.current = element.scrollTop;
-    const number = shown.numberAt(Math.floor(element.scrollTop / rowHeight)) ?? lines.end;
-    anchor.value = { number, offset: element.scrollTop % rowHeight };
+    anchor.value = placeAt(element.scrollTop);
     follow.value = element.scrollTop + element.clientHeight >= element.scrollHeight - 2;
   };
 
@@ -61,7 +68,7 @@ export function List() {
     const Row = line.lost === undefined ? LineRow : GapRow;
     rows.push(<Row key={number} number={number} index={i} line={line} selected={number === selected.value} />);
   }
-  const active = selected.value;
+  const active = chosen;
   const activeIndex = active === undefined ? -1 : shown.before(active);
 
   return (
@@ -100,18 +107,21 @@ function walk(event: KeyboardEvent, page: number): void {
     const current = selected.value !== undefined ? shown.before(selected.value) : follow.value ? length : top - 1;
     const next = key === 'Home' ? 0 : Math.min(length - 1, Math.max(0, current + (steps[key] ?? 0)));
     select(shown.numberAt(next));
-    reveal(next, event.currentTarget as HTMLElement);
   } else if (key === 'Escape') select(undefined);
   else return;
   event.preventDefault();
   event.stopPropagation();
 }
 
+/** The line at that many pixels of the list, and how far into it that is. */
+const placeAt = (top: number) => ({
+  number: shown.numberAt(Math.floor(top / rowHeight)) ?? lines.end,
+  offset: top % rowHeight,
+});
+
 /** Scrolls by as little as brings a row into sight. */
-function reveal(index: number, scroller: HTMLElement): void {
-  const height = scroller.clientHeight - rowHeight;
-  const { scrollTop } = scroller;
+function reveal(index: number, scrolled: number, height: number): void {
   const place = index * rowHeight;
-  const top = place < scrollTop ? place : Math.max(scrollTop, place + rowHeight - height);
-  anchor.value = { number: shown.numberAt(Math.floor(top / rowHeight)) ?? 0, offset: top % rowHeight };
+  if (place >= scrolled && place + rowHeight <= scrolled + height) return;
+  anchor.value = placeAt(place < scrolled ? place : place + rowHeight - height);
 }

@@ -2,7 +2,7 @@
 import { Component } from 'preact';
 import { AnsiText } from '../../parts/text.tsx';
 import { count, hueOf, timeOfDay } from '../../format.ts';
-import { fieldsText } from '../../filter.ts';
+import { fieldsInShort } from '../../filter.ts';
 import { type HeldLine } from '../../lines.ts';
 import { select } from './state.ts';
 
@@ -72,7 +72,7 @@ export class LineRow extends Component<RowProps> {
         <span role="gridcell" class="message">
           <AnsiText text={message} />
           {more > 0 && <span class="more"> +{count(more)} lines</span>}
-          {line.fields && <span class="fields"> {fieldsText(line.fields).slice(0, mostText)}</span>}
+          {line.fields && <span class="fields"> {fieldsInShort(line.fields, line.worker).slice(0, mostText)}</span>}
         </span>
       </div>
     );

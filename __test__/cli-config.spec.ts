@@ -138,6 +138,16 @@ test('an image is a folder below images/, and none outside of it', (t) => {
   }
 });
 
+test('an argument or a variable is text, and has no NUL in it', (t) => {
+  const of = (container: string) =>
+    mistakes(t, `name: z\npods: [{ name: x, containers: [{ image: a, ${container} }] }]`, 'images/a/main.ts');
+  const expected = 'expected text, a number, true or false, without NUL characters';
+  t.deepEqual(of('args: [[a]]'), [`2:51 pods[0].containers[0].args[0] is a list; ${expected}`]);
+  t.deepEqual(of('env: { A: null }'), [`2:54 pods[0].containers[0].env.A is empty; ${expected}`]);
+  t.is(of('args: ["a\\0b"]').length, 1);
+  t.deepEqual(of('args: [a, 7, false, "", 1.50]'), []);
+});
+
 test('what YAML itself refuses is told with its place, and nothing is invented beside it', (t) => {
   const [first = '', ...others] = mistakes(t, 'name: z\npods: [{ name: x, containers: [\n');
   t.regex(first, /^3:1 /);

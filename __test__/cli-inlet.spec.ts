@@ -1,7 +1,7 @@
 /** `troupe zone inlet`: the page of a zone, for browsers of this machine. */
 import test, { type ExecutionContext } from 'ava';
 import { Shell } from './support/cli.ts';
-import { until } from './support/node.ts';
+import { Handler, until } from './support/node.ts';
 import { nodesOf } from './support/nodes.ts';
 import type { Program } from './support/program.ts';
 
@@ -14,13 +14,15 @@ async function addressOf(inlet: Program): Promise<URL> {
 
 async function zoneWithInlet(t: ExecutionContext) {
   const shell = new Shell(t);
-  await nodesOf(t, shell.home)('runner');
+  const node = await nodesOf(t, shell.home)('runner');
+  const heard: string[] = [];
+  await node.startWorker('listener', new Handler((context, message) => (heard.push(message), context.reply('yes'))));
   const inlet = shell.start(['zone', 'inlet', '--to', 'logs', '--port', '0']);
-  return { shell, inlet, address: await addressOf(inlet) };
+  return { shell, inlet, heard, address: await addressOf(inlet) };
 }
 
 test.serial('it says where the page is, and serves the page and the zone there until it is interrupted', async (t) => {
-  const { inlet, address } = await zoneWithInlet(t);
+  const { inlet, heard, address } = await zoneWithInlet(t);
   t.is(address.hostname, '127.0.0.1');
   t.is(address.pathname, '/logs');
   t.regex(inlet.stdout, /^zone "default", 1 node: /);
@@ -31,8 +33,12 @@ test.serial('it says where the page is, and serves the page and the zone there u
     return JSON.stringify(await answer.json());
   };
   await until(async () => (await nodes()).includes('"runner"'));
-  const message = await fetch(new URL('/workers/main', address), { method: 'POST', body: 'x' });
-  t.false(message.ok, 'it can look and do nothing else');
+  const headers = { 'content-type': 'text/plain', origin: address.origin };
+  for (const path of ['/workers/listener', '/workers/runner/listener', '/workers/listener/send']) {
+    const message = await fetch(new URL(path, address), { method: 'POST', body: 'x', headers });
+    t.false(message.ok, `${path}: it can look and do nothing else`);
+  }
+  t.deepEqual(heard, []);
   inlet.signal('SIGINT');
   t.is((await inlet.ended).code, 130);
 });

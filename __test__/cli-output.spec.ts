@@ -41,6 +41,22 @@ test('a table that is too wide cuts only what may be cut, and no more than is ne
   t.true(table(rows, columns, 10).every((line) => !line.startsWith('longer') || line.startsWith('longer  ')));
 });
 
+test('where cutting is not enough, optional columns go, the last one first', (t) => {
+  const some: Column<Row>[] = [
+    { title: 'NAME', of: ({ name }) => name },
+    { title: 'FIRST', of: () => 'f', isOptional: true },
+    { title: 'TEXT', of: ({ text }) => text, isElastic: true },
+    { title: 'LAST', of: () => 'l', isOptional: true },
+  ];
+  const header = (width: number) => table(rows, some, width)[0];
+  t.regex(header(29) ?? '', /^NAME {4}FIRST {2}TEXT +LAST$/);
+  t.regex(header(28) ?? '', /^NAME {4}FIRST {2}TEXT$/);
+  t.regex(header(20) ?? '', /^NAME {4}TEXT$/);
+  t.regex(header(5) ?? '', /^NAME {4}TEXT$/);
+  for (const width of [29, 28, 23, 20, 16])
+    for (const each of table(rows, some, width)) t.true(each.length <= width, `${width}: ${each}`);
+});
+
 test('text of others moves no cursor and changes no title', (t) => {
   t.is(harmless('a\u001b[2Jb\rc\nd\u0007e\u009bf\u007fg\th'), 'a␛[2Jb␍c␊d␇e\ufffdf␡g\th');
   t.deepEqual(table([{ name: '\u001b]0;title\u0007', count: 1, text: '' }], columns, Infinity).slice(1), [

@@ -17,9 +17,13 @@ const { openObserver, ask, SUPERVISE } = (await import(
   new URL('../dist/observer.js', import.meta.url).href
 )) as typeof observers;
 
-/** A project of these pods, whose images are programs of one file, in a folder of its own. */
+/** A project of these pods, whose images are programs of one file. */
 function project(shell: Shell, pods: string, images: Record<string, string>): void {
   shell.install('');
+  write(shell, pods, images);
+}
+
+function write(shell: Shell, pods: string, images: Record<string, string>): void {
   writeFileSync(join(shell.folder, 'package.json'), '{ "type": "module" }\n');
   writeFileSync(join(shell.folder, 'troupe.yaml'), `name: shop\npods:\n${pods}`);
   for (const [name, text] of Object.entries(images)) {
@@ -235,6 +239,29 @@ test('a troupe.yaml with mistakes is told all of them and starts nothing', async
   t.deepEqual(stderr.match(/troupe\.yaml:\d+:\d+: /g)?.length, 4);
   t.regex(stderr, /troupe\.yaml:3:18: unknown key "clons"; did you mean "clones"\?/);
   t.deepEqual(shell.processes(), []);
+});
+
+test('a zone that runs another project is not taken over', async (t) => {
+  const shell = new Shell(t);
+  for (const name of ['first', 'second']) mkdirSync(join(shell.folder, name));
+  const base = shell.folder;
+  shell.install('first');
+  write(shell, POD('one'), { one: answering('a') });
+  await shell.ok('zone', 'deploy');
+  const before = await pids(shell);
+  const { folder: first } = shell;
+  shell.folder = base;
+  shell.install('second');
+  write(shell, POD('other'), { other: answering('b') });
+  const { code, stderr } = await shell.run('zone', 'deploy');
+  t.is(code, 1);
+  t.true(stderr.includes(`zone "shop" runs the project in ${first}; `), stderr);
+  t.regex(stderr, /troupe zone delete --zone shop/);
+  t.deepEqual(await pids(shell), before);
+  await shell.ok('zone', 'delete', '--yes');
+  await shell.ok('zone', 'deploy');
+  t.deepEqual(Object.keys(await pids(shell)), ['other']);
+  await shell.ok('zone', 'delete', '--yes');
 });
 
 test('a container that does not come up fails the deploy, with how it ended', async (t) => {

@@ -12,6 +12,8 @@ export interface Column<R> {
   readonly align?: 'right';
   /** Whether the cells may be cut where the terminal is too narrow. Default: no. */
   readonly isElastic?: boolean;
+  /** Whether the column may be left out where that is not enough; the last one goes first. Default: no. */
+  readonly isOptional?: boolean;
 }
 
 const GAP = '  ';
@@ -30,8 +32,9 @@ export function list<R>(
   else process.stdout.write(`${table(rows, columns, widthOf(process.stdout)).join('\n')}\n`);
 }
 
-/** The lines of a table, at most `width` characters wide as long as its elastic columns can give way. */
-export function table<R>(rows: readonly R[], columns: readonly Column<R>[], width: number): string[] {
+/** The lines of a table, at most `width` characters wide as long as its elastic and optional columns can give way. */
+export function table<R>(rows: readonly R[], all: readonly Column<R>[], width: number): string[] {
+  const columns = fitting(rows, all, width);
   const cells = rows.map((row) => columns.map((column) => harmless(String(column.of(row) ?? ''))));
   const widths = columns.map((column, i) =>
     Math.max(column.title.length, ...cells.map((line) => lengthOf(line[i] ?? ''))),
@@ -56,6 +59,17 @@ export function table<R>(rows: readonly R[], columns: readonly Column<R>[], widt
   return [header, ...body];
 }
 
+/** The columns without as many of the optional ones as have to go for the rest to fit, cut to the least. */
+function fitting<R>(rows: readonly R[], columns: readonly Column<R>[], width: number): readonly Column<R>[] {
+  const least = columns.map((column) => {
+    const widest = Math.max(column.title.length, ...rows.map((row) => lengthOf(String(column.of(row) ?? ''))));
+    return column.isElastic === true ? Math.min(widest, Math.max(LEAST, column.title.length)) : widest;
+  });
+  if (least.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1) <= width) return columns;
+  const at = columns.findLastIndex(({ isOptional }) => isOptional);
+  return at === -1 ? columns : fitting(rows, columns.toSpliced(at, 1), width);
+}
+
 /** Takes from the widest elastic column, again and again, until the line fits or none can give any more. */
 function narrow(widths: number[], columns: readonly Column<never>[], width: number): void {
   const total = () => widths.reduce((sum, each) => sum + each, 0) + GAP.length * (widths.length - 1);
@@ -63,7 +77,8 @@ function narrow(widths: number[], columns: readonly Column<never>[], width: numb
     let widest = -1;
     for (const [i, column] of columns.entries()) {
       const room = widths[i] ?? 0;
-      if (column.isElastic === true && room > LEAST && room > (widths[widest] ?? 0)) widest = i;
+      if (column.isElastic === true && room > Math.max(LEAST, column.title.length) && room > (widths[widest] ?? 0))
+        widest = i;
     }
     if (widest === -1) return;
     widths[widest] = (widths[widest] ?? 0) - 1;

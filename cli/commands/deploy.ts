@@ -24,6 +24,8 @@ const REPLACEMENT = 15_000;
 const COMING_UP = 30_000;
 /** How often the supervisor is asked how its containers are. Milliseconds. */
 const BEAT = 200;
+/** How often it is asked meanwhile what it is doing. Milliseconds. */
+const WATCH = 500;
 
 const SUPERVISED = new URL('../../supervised.js', import.meta.url).href;
 
@@ -40,6 +42,7 @@ export async function deploy(options: Options): Promise<void> {
     note(`pod "${pod.name.value}" is public: a deploy on this machine opens nothing for it`);
 
   await withObserver(zone, async (observer) => {
+    await checkProject(observer, which, plan);
     if (options.dryRun === true) return show(await dryRun(observer, which, plan), options, zone);
     await withProgress(
       () => `starting the supervisor of zone ${zone}`,
@@ -55,13 +58,36 @@ async function dryRun(observer: Node, which: WhichZone, plan: Plan): Promise<rea
   return plan.containers.map(({ node }) => ({ node, what: 'start', why: 'the zone is not up' }));
 }
 
+/** Fails where the zone runs another project: a deploy would stop all of that. */
+async function checkProject(observer: Node, which: WhichZone, { project, zone }: Plan): Promise<void> {
+  if (!isSupervised(observer)) return;
+  const running = await supervise<ZoneStatus>(observer, which, { status: {} });
+  if (running.containers.length === 0 || running.project === project) return;
+  throw new CommandFailure(
+    `zone "${zone}" runs the project in ${running.project}; deployed from ${project} it would stop all of that.\n` +
+      `Give this zone another "name" in ${FILE}, or take the other one down first: troupe zone delete --zone ${zone}`,
+  );
+}
+
 async function apply(observer: Node, which: WhichZone, plan: Plan): Promise<readonly Change[]> {
   const timeout = (plan.drainMs + REPLACEMENT) * (plan.containers.length + 1);
-  const { changes } = await withProgress(
-    () => `deploying ${plan.containers.length} containers to zone ${which.zone}`,
-    () => whenFree<{ changes: readonly Change[] }>(observer, which, { apply: plan }, timeout),
-  );
-  return changes;
+  let doing = '';
+  const look = async () => {
+    const { containers } = await supervise<ZoneStatus>(observer, which, { status: {} });
+    const busy = containers.filter(({ state }) => state !== 'up' && state !== 'ended');
+    doing = busy.map(({ node, state }) => `${node} ${state}`).join(', ');
+  };
+  // What it does meanwhile is told on a terminal; if that can't be known, the deploy itself is none the worse.
+  const watching = process.stderr.isTTY === true ? setInterval(() => void look().catch(() => {}), WATCH) : undefined;
+  try {
+    const { changes } = await withProgress(
+      () => `deploying ${plan.containers.length} containers to zone ${which.zone}${doing === '' ? '' : `: ${doing}`}`,
+      () => whenFree<{ changes: readonly Change[] }>(observer, which, { apply: plan }, timeout),
+    );
+    return changes;
+  } finally {
+    clearInterval(watching);
+  }
 }
 
 const SIGNS: Readonly<Record<Change['what'], readonly [string, Style]>> = {
@@ -106,7 +132,8 @@ async function comeUp(observer: Node, which: WhichZone): Promise<void> {
       }
     },
   );
-  const failed = containers.filter(({ state }) => state !== 'up');
+  // One that has ended with status 0 has done what it was for.
+  const failed = containers.filter(({ state }) => state !== 'up' && state !== 'ended');
   if (failed.length > 0) {
     const lines = failed.map(
       ({ node, state, lastExit, since }) =>

@@ -82,8 +82,7 @@ function jsonOutput(endless: boolean): { line: (line: Line) => void; end: () => 
 
 /** Time, level, node, and who speaks where that is not the node's own code; more lines of a message are indented. */
 function printLine({ time, level, node, name, worker, message, fields }: Line): void {
-  const when = new Date(time).toISOString();
-  const shown = process.stdout.isTTY === true ? when.slice(11, 23) : when;
+  const shown = process.stdout.isTTY === true ? clock(new Date(time)) : new Date(time).toISOString();
   const speaker = [name === 'node' ? '' : name, worker ?? ''].filter((part) => part !== '').join(' ');
   const text = message.split('\n').map(harmless).join('\n  ');
   const details = fields === undefined ? '' : ` ${paint('gray', harmless(JSON.stringify(fields)))}`;
@@ -95,6 +94,12 @@ function printLine({ time, level, node, name, worker, message, fields }: Line): 
     text,
   ];
   process.stdout.write(`${parts.join(' ')}${details}\n`);
+}
+
+/** The time of day where the person is. */
+function clock(time: Date): string {
+  const parts = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, '0'));
+  return `${parts.join(':')}.${String(time.getMilliseconds()).padStart(3, '0')}`;
 }
 
 /** Always the same colour for the same node. */

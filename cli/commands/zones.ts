@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '#lib/native';
 import type { Node } from '#lib/node';
 import { members } from '#lib/observer';
-import { CommandFailure, EXIT } from '../failure.ts';
+import { CommandFailure, EXIT, wordsOf } from '../failure.ts';
 import { isAlive } from '../process.ts';
 import { list as print, timeText } from '../table.ts';
 import { note, paint, withProgress, type Style } from '../terminal.ts';
@@ -34,8 +34,14 @@ export async function list(options: { json?: boolean }): Promise<void> {
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   const rows: ZoneRow[] = [];
   for (const zone of names) {
-    const row = await withObserver(zone, (observer) => describe(observer, zone));
-    if (row.nodes > 0 || row.supervisor !== undefined) rows.push(row);
+    try {
+      const row = await withObserver(zone, (observer) => describe(observer, zone));
+      if (row.nodes > 0 || row.supervisor !== undefined) rows.push(row);
+    } catch (error) {
+      // One that can't be looked at hides none of the others.
+      note(`${paint('yellow', 'note:', process.stderr)} zone "${zone}": ${wordsOf(error)}`);
+      process.exitCode = EXIT.failed;
+    }
   }
   print(
     rows,
@@ -79,7 +85,7 @@ export async function show(options: Options): Promise<void> {
     status.containers,
     [
       { title: 'NODE', of: ({ node }) => node, isElastic: true },
-      { title: 'IMAGE', of: ({ image }) => image, isElastic: true },
+      { title: 'IMAGE', of: ({ image }) => image, isElastic: true, isOptional: true },
       { title: 'STATE', of: ({ state }) => state, style: ({ state }) => STATES[state] },
       { title: 'FOR', of: ({ since }) => timeText(now - since), align: 'right' },
       { title: 'PID', of: ({ pid }) => pid, align: 'right' },

@@ -70,6 +70,19 @@ const IMAGE = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$
 /** More processes of one pod are a typing error rather than a plan for one machine. */
 const MOST_CLONES = 1_000;
 
+/** No process takes a NUL in an argument or a variable. */
+// eslint-disable-next-line no-control-regex -- that is what must not be there
+const WITHOUT_NUL = /^[^\u0000]*$/;
+
+/** What a process is given: text, or a number or truth value as it is written. */
+const given = (doc: string): Text => ({
+  kind: 'text',
+  doc,
+  expected: 'text, a number, true or false, without NUL characters',
+  pattern: WITHOUT_NUL,
+  scalars: true,
+});
+
 const name = (doc: string): Text => ({ kind: 'text', doc, expected: NAME_EXPECTED, pattern: NAME });
 
 const container: Keyed = {
@@ -91,13 +104,13 @@ const container: Keyed = {
       key: /^[A-Za-z_][A-Za-z0-9_]*$/,
       keyExpected: 'letters, digits and "_", not beginning with a digit',
       reserved: OWN_VARIABLES,
-      of: { kind: 'text', doc: 'The value.', expected: 'text, a number, true or false', scalars: true },
+      of: given('The value.'),
       expected: 'variables and their values',
     },
     args: {
       kind: 'list',
       doc: 'Arguments behind the program. No secrets: everyone on the machine can read them.',
-      of: { kind: 'text', doc: 'One argument.', expected: 'text, a number, true or false', scalars: true },
+      of: given('One argument.'),
       expected: 'a list of arguments',
     },
   },

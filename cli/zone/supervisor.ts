@@ -85,7 +85,7 @@ export async function ensureSupervisor(observer: Node, which: WhichZone, env: No
 
 /** Resolves when it, or another that was faster, has joined the zone. */
 async function start(observer: Node, zone: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const program = supervisorProgram();
+  const program = programOf();
   const child = spawn(program, ['--zone', zone], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -138,6 +138,15 @@ async function untilItAnswers(observer: Node, which: WhichZone): Promise<void> {
       if ((error as { code?: unknown }).code !== 'NOT_PERMITTED' || performance.now() > until) throw error;
       await sleep(AGAIN);
     }
+  }
+}
+
+/** Its path; where there is none, what was looked for. */
+function programOf(): string {
+  try {
+    return supervisorProgram();
+  } catch (error) {
+    throw new CommandFailure((error as Error).message);
   }
 }
 

@@ -159,15 +159,7 @@ impl Shared {
         (&mut run.0).await.unwrap_or(Err(Error::NodeStopped))
     }
 
-    /// What this node answers to a question to observe, also without a zone. Runs where it is polled, on an executor of tokio.
-    ///
-    /// Errors: [`Error::NotPermitted`] for a question that makes no sense.
-    pub async fn tell(self: &Arc<Self>, question: &[u8]) -> Result<Vec<u8>, Error> {
-        let told = self.ask_itself(observe::OBSERVE, question.to_vec()).await;
-        told.map_err(|reported| reported.into_error(&self.name))
-    }
-
-    async fn ask_itself(self: &Arc<Self>, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {
+    pub(super) async fn ask_itself(self: &Arc<Self>, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {
         let id = self.zone().map_or(NodeId([0; 32]), |zone| zone.id());
         let by = Asker { name: self.name.clone(), id, capabilities: Capabilities::ALL };
         let answer = match self.handler(kind) {

@@ -1,10 +1,11 @@
 // The package as its users meet it: the tarballs in an empty folder, no Rust in the PATH, nothing else installed.
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { blocksOf } from './documents.mjs';
 import { packAll } from './package.mjs';
-import { attempt, Failure, isMain, main, root, run, say } from './shell.mjs';
+import { builtPlatforms, supervisorFile } from './platform.mjs';
+import { attempt, Failure, isMain, main, readJson, root, run, say } from './shell.mjs';
 import { setUp } from './setup.mjs';
 import { compilerOf, nodeOf } from './toolbox.mjs';
 
@@ -105,6 +106,17 @@ async function sessionRuns(folder, tarballs) {
   return `a project from \`troupe init\` is deployed, asked and deleted on Node ${passed.join(', ')}`;
 }
 
+/** The supervisor of the platform's package can be run as it was installed, and is of the same version. */
+async function supervisorRuns(folder) {
+  const [platform] = builtPlatforms().filter((name) => name.startsWith(`${process.platform}-${process.arch}`));
+  const program = join(folder, 'node_modules', '@troupe', platform, supervisorFile(platform));
+  const { status, output } = await attempt(program, ['--version'], { env: {}, quiet: true });
+  const expected = `troupe-supervisor ${readJson('package.json').version}\n`;
+  if (status !== 0 || output !== expected)
+    throw new Failure(`${program} --version: status ${status}, printed\n${output}`);
+  return `the supervisor runs (${(statSync(program).size / 1e6).toFixed(1)} MB)`;
+}
+
 async function typesCheck(folder) {
   cpSync(join(root, '__test__', 'fixtures', 'user-program.ts'), join(folder, 'user-program.ts'));
   for (const version of compilers) {
@@ -143,7 +155,7 @@ async function linted(_folder, [mainTarball]) {
 export async function checkPackage(only = undefined) {
   return withInstalled(async (folder, tarballs) => {
     const found = [];
-    for (const check of [readmeRuns, sessionRuns, typesCheck, linted]) {
+    for (const check of [readmeRuns, supervisorRuns, sessionRuns, typesCheck, linted]) {
       if (!only || check.name === only) found.push(await check(folder, tarballs));
     }
     return found;

@@ -132,8 +132,9 @@ test.serial(
     await tell('say one');
     await linesUntil(supervisor, ({ message }) => message === 'one');
     await tell('say two');
+    await tell('lose this');
     // An observer keeps nothing.
-    await linesUntil(observer, ({ message }) => message === 'two');
+    await linesUntil(observer, ({ name, worker }) => name === 'dead-letter' && worker === 'runner');
     t.is(program.stderr, '');
     tell('exit three').catch(() => {});
     t.deepEqual(await program.ended, { code: 0, signal: null });
@@ -145,6 +146,7 @@ test.serial(
       }),
       [
         ['info', 'node', 'two', { n: 1 }],
+        ['warn', 'dead-letter', 'a message of worker runner reached nobody: no such worker (1 so far)', undefined],
         ['error', 'node', 'three', undefined],
       ],
     );
@@ -155,7 +157,8 @@ test.serial('with a logger of its own the log of a supervised node goes there an
   const { program, observer, tell } = await observed(t, { TROUPE_SUPERVISED: '1' });
   await tell('logger');
   await tell('say to the logger');
-  await program.until(({ stdout }) => stdout.includes('logger: to the logger\n'));
+  await tell('lose this');
+  await program.until(({ stdout }) => /logger: to the logger\n.*reached nobody/s.test(stdout));
   const { lines } = await pull(observer, 0);
   t.deepEqual(
     lines.map(({ message }) => message),

@@ -104,8 +104,9 @@ async fn who_waits_for_lines_gets_the_next_one_and_who_does_not_gets_none() {
     assert_eq!((&none["next"], &none["lines"]), (&json!(0), &json!([])));
     let waiting = observed.ask(json!({"lines": {"after": 0, "wait": 25_000}}));
     let (answer, ()) = tokio::join!(waiting, async {
-        // Polled after the request has gone.
-        tokio::task::yield_now().await;
+        // Asked after the one that waits, and answered before: that one has been waiting.
+        let none = observed.ask(json!({"lines": {"after": 0}})).await;
+        assert_eq!(none["lines"], json!([]));
         observed.say("news");
     });
     assert_eq!(answer["lines"][0]["message"], "news");

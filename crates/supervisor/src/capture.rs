@@ -58,9 +58,7 @@ pub async fn capture(mut from: impl AsyncRead + Unpin, node: &str, stream: Strea
         let read = match read {
             Ok(read) => read,
             Err(error) => {
-                history
-                    .say(node, Level::Error, format!("its {} can't be read: {error}", stream.name()))
-                    .await;
+                history.say(node, Level::Error, format!("its {} can't be read: {error}", stream.name()));
                 0
             }
         };

@@ -6,6 +6,7 @@ use crate::line::{Level, Line};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use troupe_node::observe::Ring;
 
@@ -96,9 +97,21 @@ impl History {
         }
     }
 
-    /// Adds something that the supervisor has to say about a node.
-    pub async fn say(&self, node: &str, level: Level, message: String) {
-        self.add(vec![Line::now(node, level, "supervisor", message)]).await;
+    /// Adds something that the supervisor has to say about a node. Unlike those who print it never waits: a disk that is
+    /// slow must not keep a container from being stopped. Only in a tokio runtime.
+    pub fn say(&self, node: &str, level: Level, message: String) {
+        let line = Line::now(node, level, "supervisor", message);
+        // Plain data of strings and numbers: it has a JSON form.
+        let mut text = serde_json::to_vec(&line).unwrap_or_default();
+        text.push(b'\n');
+        self.kept.push([line]);
+        if let Err(TrySendError::Full(order)) = self.to_files.try_send(Order::Append(text, 1)) {
+            let to_files = self.to_files.clone();
+            tokio::spawn(async move {
+                // The thread ends with the history, and not before.
+                let _ = to_files.send(order).await;
+            });
+        }
     }
 
     /// Resolves when everything that was added before is in the files, as far as they can be written.

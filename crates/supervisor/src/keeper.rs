@@ -159,12 +159,12 @@ impl Task {
             let words = exit.to_string();
             self.status.send_modify(|status| status.last_exit = Some(words.clone()));
             if self.is_stopping() {
-                self.say(Level::Info, format!("it was to stop, and {words}")).await;
+                self.say(Level::Info, format!("it was to stop, and {words}"));
                 return self.set(State::Ended, None, None);
             }
             if exit.is_success() {
                 self.set(State::Ended, None, None);
-                self.say(Level::Info, format!("it {words}: it is done, and not started again")).await;
+                self.say(Level::Info, format!("it {words}: it is done, and not started again"));
                 return self.until_stopped().await;
             }
             match restarts.ended(Instant::now(), chance()) {
@@ -174,14 +174,13 @@ impl Task {
                     let said = format!(
                         "it {words}; it was started {starts} times within {within} and is given up, until it is deployed again"
                     );
-                    self.say(Level::Error, said).await;
+                    self.say(Level::Error, said);
                     return self.until_stopped().await;
                 }
                 Next::After(pause) => {
                     let next_try = unix_ms() + pause.as_millis() as u64;
                     self.set(State::BackingOff, None, Some(next_try));
-                    self.say(Level::Warn, format!("it {words}; it is started again in {}", Span(pause)))
-                        .await;
+                    self.say(Level::Warn, format!("it {words}; it is started again in {}", Span(pause)));
                     tokio::select! {
                         () = sleep(pause) => {}
                         _ = stop_of(&mut self.stopping) => {}
@@ -205,7 +204,7 @@ impl Task {
         };
         let pid = Some(running.pid());
         self.set(State::Starting, pid, None);
-        self.say(Level::Debug, format!("it was started, as process {}", running.pid())).await;
+        self.say(Level::Debug, format!("it was started, as process {}", running.pid()));
         let (stdout, stderr) = running.outputs();
         let captured = [self.capture(stdout, Stream::Stdout), self.capture(stderr, Stream::Stderr)];
         let mut present = self.around.present.clone();
@@ -251,7 +250,7 @@ impl Task {
         }
         let said = format!("it has not ended {} after SIGTERM and is ended by SIGKILL", Span(drain));
         running.kill();
-        self.say(Level::Warn, said).await;
+        self.say(Level::Warn, said);
         running.ended().await
     }
 
@@ -283,8 +282,8 @@ impl Task {
         });
     }
 
-    async fn say(&self, level: Level, message: String) {
-        self.around.history.say(&self.container.node, level, message).await;
+    fn say(&self, level: Level, message: String) {
+        self.around.history.say(&self.container.node, level, message);
     }
 }
 

@@ -128,3 +128,28 @@ fn value_cost(value: &serde_json::Value) -> usize {
 pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn line(message: String, field: &str) -> Line {
+        let fields = json!({ "field": field }).as_object().cloned();
+        Line { fields, ..Line::now("api", Level::Info, "node", message) }
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_loses_its_fields_first_and_says_what_was_cut() {
+        let mut short = line("hello".to_owned(), "kept");
+        let before = short.clone();
+        short.bound(1000);
+        assert_eq!(short, before);
+        let mut fields = line("hello".to_owned(), &"x".repeat(1000));
+        fields.bound(1000);
+        assert_eq!((fields.fields, fields.message.as_str()), (None, "hello … (its fields were too long)"));
+        let mut long = line("\u{20ac}".repeat(1000), "kept");
+        long.bound(1000);
+        assert_eq!(long.message, format!("{} … (cut here, 2502 more bytes)", "\u{20ac}".repeat(166)));
+    }
+}

@@ -28,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(60);
 /// The answer to the last request is on its way by then. Nothing says when: whoever asked may be gone.
 const LAST_ANSWER: Duration = Duration::from_millis(250);
 
+/// What is on its way to the files is a few megabytes.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
 /// Why a supervisor could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginError {
@@ -86,20 +89,19 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     let supervisor = Supervisor::new(zone, around);
     let follows = tokio::spawn(follow(node.clone(), supervisor.clone(), history.clone(), told));
     serve(&node, &supervisor);
-    history
-        .say(
-            NAME,
-            Level::Info,
-            format!("the supervisor of zone {zone} is up, as process {}", std::process::id()),
-        )
-        .await;
+    history.say(
+        NAME,
+        Level::Info,
+        format!("the supervisor of zone {zone} is up, as process {}", std::process::id()),
+    );
 
     let why = until_the_end(&supervisor, &mut signals).await;
-    history.say(NAME, Level::Info, format!("the supervisor of zone {zone} ends: {why}")).await;
+    history.say(NAME, Level::Info, format!("the supervisor of zone {zone} ends: {why}"));
     supervisor.end().await;
     sleep(LAST_ANSWER).await;
     follows.abort();
-    history.flush().await;
+    // A disk that hangs is not waited for.
+    let _ = timeout(LAST_LINES, history.flush()).await;
     node.stop(Duration::ZERO).await;
     Ok(())
 }
@@ -165,7 +167,7 @@ async fn follow(node: Node, supervisor: Supervisor, history: History, told: watc
                 pulls.follow(&members, &kept, &node, &history);
             }
             Err(error) => {
-                history.say(NAME, Level::Warn, format!("can't tell who is in the zone: {error}")).await;
+                history.say(NAME, Level::Warn, format!("can't tell who is in the zone: {error}"));
             }
         }
         tokio::select! {

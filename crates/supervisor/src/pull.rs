@@ -80,7 +80,7 @@ async fn pull(node: Node, from: String, history: History) {
         };
         if !failed.is_empty() && !has_said {
             has_said = true;
-            history.say(&from, Level::Warn, failed).await;
+            history.say(&from, Level::Warn, failed);
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST);

@@ -1,6 +1,6 @@
 //! Every line that a container prints is in the history, or its loss is said, however much and whatever it prints.
 
-use crate::support::Zone;
+use crate::support::{PATIENCE, Zone};
 use std::io::BufRead;
 use std::path::Path;
 use troupe_supervisor::files::{FULL, Files, MOST_FILES};
@@ -72,13 +72,7 @@ async fn a_hundred_megabytes_at_once_cost_bounded_memory_and_every_lost_line_is_
 
 #[tokio::test]
 async fn a_container_prints_no_faster_than_the_history_is_written() {
-    // In place of the file a pipe, which takes 64 KiB until somebody reads them.
-    let zone = Zone::prepared(Policy::default(), |folder| {
-        let history = folder.join("history");
-        std::fs::create_dir(&history).unwrap();
-        let made = std::process::Command::new("mkfifo").arg(history.join("history-000001.jsonl")).status();
-        assert!(made.unwrap().success());
-    });
+    let zone = Zone::prepared(Policy::default(), pipe_for_history);
     let pipe = zone.folder.join("history/history-000001.jsonl");
     zone.join(&["api"]);
     // Three megabytes: less than a burst, more than lies on the way.
@@ -93,6 +87,27 @@ async fn a_container_prints_no_faster_than_the_history_is_written() {
     assert_eq!(reader.await.unwrap(), 3000, "every line, once it is read");
     zone.until_state("api", "ended").await;
     assert!(all.exists());
+}
+
+#[tokio::test]
+async fn a_history_that_can_not_be_written_at_the_moment_keeps_nobody_from_being_stopped() {
+    let zone = Zone::prepared(Policy::default(), pipe_for_history);
+    zone.join(&["api", "quiet"]);
+    let quiet = zone.container("quiet", "trap 'exit 0' TERM; echo hello; read nothing");
+    zone.apply(60_000, &[zone.container("api", "seq -f '%01023.0f' 3000; read nothing"), quiet]).await;
+    zone.until_line("api", |line| line.message.ends_with("0000100")).await;
+    zone.until_line("quiet", |line| line.message == "hello").await;
+    // Nobody ever reads.
+    let stopped = zone.ask(serde_json::json!({"delete": {}}));
+    assert_eq!(tokio::time::timeout(PATIENCE, stopped).await.unwrap(), serde_json::json!({"stopped": 2}));
+}
+
+/// Puts a pipe in the place of the history's file: it takes 64 KiB until somebody reads them.
+fn pipe_for_history(folder: &Path) {
+    let history = folder.join("history");
+    std::fs::create_dir(&history).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(history.join("history-000001.jsonl")).status();
+    assert!(made.unwrap().success());
 }
 
 /// Lines of node `loud` on disk, and how many it is said to have lost.

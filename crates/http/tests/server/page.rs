@@ -52,6 +52,8 @@ async fn a_browser_gets_the_page_at_every_address_that_others_get_as_json() {
     }
     let nowhere = ask(served.address, "GET", "/nowhere", &BROWSER, "").await;
     assert_eq!((nowhere.status, nowhere.text()), (404, "<!doctype html>"));
+    let file = ask(served.address, "GET", "/assets/missing.js", &BROWSER, "").await;
+    assert_eq!(file.problem(), (404, "NOT_FOUND".into()));
     let script = get(served.address, "/assets/index-abc123.js").await;
     assert_eq!((script.status, script.text()), (200, "run()"));
     assert!(

@@ -7,11 +7,9 @@ import { getJson } from './fetch.ts';
 import { readAll, readLine, readNode, readWorker } from './reading.ts';
 import { type Line, type NodeState, type WorkerState } from './shapes.ts';
 
-/** How the stream is. `retryAt`: when it is tried again. */
+/** How the stream is. */
 export type Connection =
-  | { readonly state: 'opening' }
-  | { readonly state: 'live' }
-  | { readonly state: 'lost'; readonly since: number; readonly retryAt: number };
+  { readonly state: 'opening' } | { readonly state: 'live' } | { readonly state: 'lost'; readonly since: number };
 
 /** Who reads the stream. */
 export interface StreamReader {
@@ -50,7 +48,7 @@ export function openStream(reader: StreamReader, line = ''): { retry(): void } {
 
   const lose = () => {
     lostSince ||= Date.now();
-    reader.connection({ state: 'lost', since: lostSince, retryAt: Date.now() + wait });
+    reader.connection({ state: 'lost', since: lostSince });
     timer = setTimeout(open, wait);
     wait = Math.min(wait * 2, longestWait);
   };

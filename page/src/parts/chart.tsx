@@ -37,7 +37,7 @@ function options({ title, colour, format, steps }: ChartProps, width: number): u
   return {
     width,
     height,
-    padding: [8, 12, 0, 0],
+    padding: [8, 28, 0, 0],
     cursor: { y: false, points: { size: 6 } },
     legend: { show: false },
     scales: { y: { range: (_chart, _low, high) => [0, Math.max(high * 1.1, 1)] } },

@@ -4,6 +4,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Node, Zone, type Context, type HttpOptions } from 'troupe';
 import { failureOf, gate, nodesOf, worker } from './support/nodes.ts';
+import { openObserver, serve } from './support/observer.ts';
 import { Program, zoneHome } from './support/program.ts';
 
 /** A node by itself that is served, and how to ask it. */
@@ -292,6 +293,49 @@ test('bad options of http are refused', async (t) => {
     t.is(error.code, 'INVALID_ARGUMENT');
     t.regex(error.message, message);
   }
+});
+
+const looked = `
+  import { existsSync } from 'node:fs';
+  import { Node, info } from 'troupe';
+  const wait = new Int32Array(new SharedArrayBuffer(4));
+  await Node.start(async (node) => {
+    info('<b>it begins</b>');
+    await node.startWorker('blocking', {
+      handleMessage(context, file) {
+        while (!existsSync(file)) Atomics.wait(wait, 0, 0, 5);
+        info('it goes on');
+      },
+    });
+    console.log('up');
+  }, { name: 'runner' });
+`;
+
+test.serial('a zone is watched from one of its members, also a node whose JavaScript is held up', async (t) => {
+  const home = zoneHome(t);
+  process.env['TROUPE_HOME'] = home;
+  const program = new Program(t, ['--input-type=module', '--eval', looked], { TROUPE_HOME: home });
+  await program.until(({ stdout }) => stdout.includes('up'));
+  const observer = await openObserver();
+  t.teardown(() => observer.stop({ timeout: 0 }));
+  const settings = { host: '127.0.0.1', port: 0, tokenFile: undefined, workers: false, stallMs: 10_000 };
+  const address = await serve(observer, settings, true);
+  const shows = (presence: string) => (answer: Answer) => answer.json['presence'] === presence;
+  await eventually(address, '/nodes/runner', shows('up'));
+  const begun = await eventually(address, '/logs', ({ text }) => text.includes('it begins'));
+  const [line] = (begun.json['lines'] as { node: string; level: string; message: string }[]).slice(-1);
+  t.deepEqual([line?.node, line?.level, line?.message], ['runner', 'info', '<b>it begins</b>']);
+  const file = join(home, 'go-on');
+  await observer.send('runner/blocking', file);
+  await eventually(address, '/nodes/runner', shows('stalled'));
+  writeFileSync(file, '');
+  await eventually(address, '/nodes/runner', shows('up'));
+  await eventually(address, `/logs?after=${String(begun.json['next'])}`, ({ text }) => text.includes('it goes on'));
+  const { json } = await eventually(address, '/workers/runner/blocking', (answer) => answer.json['handled'] === 1);
+  t.true((json['samples'] as unknown[]).length > 0);
+  t.is((await ask(address, '/workers/main', { method: 'POST' })).status, 403);
+  program.signal('SIGTERM');
+  await eventually(address, '/nodes/runner', shows('gone'));
 });
 
 const talking = `

@@ -1,5 +1,6 @@
 /** What the built package has for those who look on at a zone, in the types of its public API. */
 import type { Node } from 'troupe';
+import type * as Http from '../../lib/http.ts';
 import type * as Observer from '../../lib/observer.ts';
 
 const file = new URL('../../dist/observer.js', import.meta.url).href;
@@ -11,3 +12,11 @@ interface Observing extends Pick<typeof Observer, 'OBSERVE' | 'SUPERVISE'> {
 }
 
 export const { ask, members, openObserver, OBSERVE, SUPERVISE } = (await import(file)) as Observing;
+
+const http = new URL('../../dist/http.js', import.meta.url).href;
+
+interface Serving {
+  serve(node: Node, settings: Parameters<typeof Http.serve>[1], view?: boolean, page?: string): Promise<string>;
+}
+
+export const { serve } = (await import(http)) as Serving;

@@ -22,6 +22,13 @@ export interface Process {
   readonly command: string;
 }
 
+/** A test that timed out runs no teardown, and its process gets SIGTERM: what its shells started must not outlive that either. */
+const open = new Set<Shell>();
+process.once('SIGTERM', () => process.exit(143));
+process.on('exit', () => {
+  for (const shell of open) shell.killAll();
+});
+
 /** An empty folder with a TROUPE_HOME of its own beside it. Whatever was started from it is killed with the test, supervisors first. */
 export class Shell {
   /** Where the zones' files are. */
@@ -36,15 +43,19 @@ export class Shell {
     this.home = join(base, 'home');
     this.folder = join(base, 'work');
     mkdirSync(this.folder);
+    open.add(this);
     t.teardown(async () => {
-      // A supervisor that is alive would start anew what is killed.
-      const order = (processes: Process[]) => processes.sort((a, b) => rank(a) - rank(b));
-      for (let left = order(this.processes()); left.length > 0; left = order(this.processes())) {
-        for (const { pid } of left) kill(pid);
-        await new Promise(setImmediate);
-      }
+      while (this.killAll() > 0) await new Promise(setImmediate);
+      open.delete(this);
       rmSync(base, { recursive: true, force: true });
     });
+  }
+
+  /** Kills what is alive, supervisors first: one that is alive would start anew what is killed. Returns how many there were. */
+  killAll(): number {
+    const left = this.processes().sort((a, b) => rank(a) - rank(b));
+    for (const { pid } of left) kill(pid);
+    return left.length;
   }
 
   /** Starts `troupe` with these arguments. */

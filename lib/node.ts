@@ -2,6 +2,7 @@
 import { getSystemErrorName } from 'node:util';
 import type { Address } from './address.ts';
 import { checkName } from './address.ts';
+import { checkBehaviour, checkWorker, started } from './behaviour.ts';
 import { makeContext } from './context.ts';
 import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
@@ -43,11 +44,6 @@ import { Listed } from './worker-info.ts';
 const nodes: (Node | undefined)[] = [];
 /** What other nodes have asked of those that are not open yet: they may see a node of the zone a moment before its program does. */
 const opening = new Map<number, [request: number, generation: number][]>();
-/**
- * Instances that were given and run or have run, here or on another node: an instance is started once. Those made here of a class are
- * nobody else's; a weak entry for each would cost an idle worker half of its memory and most of its time to start.
- */
-export const started = new WeakSet<object>();
 const RESUME = 0;
 const RESTART = 1;
 /** Workers that `metrics` tells of one by one. */
@@ -386,27 +382,9 @@ function openFailure(error: unknown, node: string): unknown {
   return Object.assign(new Error(`node "${node}" can't be opened: ${message}`), code);
 }
 
-/** Whether a class was given; throws INVALID_ARGUMENT for what is neither a class nor an instance. */
-export function checkWorker(worker: unknown): boolean {
-  // An arrow function or a method has no prototype: it can't make an instance.
-  if (typeof worker === 'function' && typeof worker.prototype === 'object') return true;
-  if (typeof worker === 'object' && worker !== null) return false;
-  throw invalidType('worker', 'a class, or an instance of one, with a handleMessage method', worker);
-}
-
 /** What a failure of the worker asks for. */
 function behindOf(worker: Worker | WorkerClass, { onFailure, args }: StartWorkerSettings): Behind {
   if (onFailure === RESUME) return RESUMED;
   const renew = onFailure === RESTART && typeof worker === 'function' ? () => new worker(...args) : undefined;
   return { make: makeContext, renew, holdsOnFailure: true };
-}
-
-/** Throws INVALID_ARGUMENT for an instance that handles nothing, or was started before. */
-export function checkBehaviour(instance: Worker, name: string): void {
-  if (started.has(instance)) {
-    throw invalidArgument(`the instance for worker "${name}" was started before; start its class, or a new instance`);
-  }
-  if (typeof (instance as Partial<Worker>).handleMessage !== 'function') {
-    throw invalidType('worker', `a class or instance with a handleMessage method (worker "${name}")`, instance);
-  }
 }

@@ -2,7 +2,8 @@
 import { checkName, splitAddress, type Address } from './address.ts';
 import { listThere, startThere, stopThere } from './control.ts';
 import { invalidArgument } from './errors.ts';
-import { checkBehaviour, checkWorker, started, type Node } from './node.ts';
+import { checkBehaviour, checkWorker, started } from './behaviour.ts';
+import type { Node } from './node.ts';
 import type { NodeHandle } from './node-handle.ts';
 import {
   listSettings,

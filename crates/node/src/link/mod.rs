@@ -6,6 +6,7 @@
 //! leaves a mark, and its holder goes on.
 
 mod assembly;
+mod batch;
 mod events;
 mod held;
 mod lanes;
@@ -19,6 +20,7 @@ mod room;
 mod row;
 mod run;
 mod session;
+mod traffic;
 mod writer;
 
 use std::{
@@ -41,10 +43,13 @@ use troupe_proto::{
     session::{Standing, Terms},
 };
 
+use batch::OWED_BYTES;
+pub use batch::{Batch, MessageTooLong};
 pub use events::{ClosedReason, Expired, LinkEvents};
 pub use leftover::Leftover;
 pub(crate) use next::Presence;
 pub use run::{LinkTask, open};
+pub use traffic::Traffic;
 
 use next::Incoming;
 use queue::Queue;
@@ -64,9 +69,6 @@ const CONTROL_BYTES: usize = 32 << 20;
 /// What other frames that pass no window may hold until an isolate that is busy takes them in: a million short ones. That
 /// is more than a peer causes that says and takes back all that its windows let it.
 const UNREAD_BYTES: usize = 64 << 20;
-/// What a link keeps of frames that a peer causes and nothing but its own reading bounds. 65 536 requests that fail and as
-/// many names, places and stages, with room to spare; one that lets more than this pile up does not read.
-const OWED_BYTES: usize = 16 << 20;
 /// The resend buffer: senders should wait from here on, until half of it is left.
 const FULL_BYTES: usize = 32 << 20;
 
@@ -114,16 +116,6 @@ pub struct Link {
     drained: Notify,
 }
 
-/// A body that the peer does not take in. Nothing was queued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message has {len} bytes, the other node takes {limit} at most")]
-pub struct MessageTooLong {
-    /// Bytes of the body on the wire.
-    pub len: usize,
-    /// What the peer takes.
-    pub limit: usize,
-}
-
 impl Link {
     /// The node at the other end.
     #[must_use]
@@ -153,23 +145,6 @@ impl Link {
     #[must_use]
     pub fn round_trip(&self) -> Duration {
         Duration::from_micros(self.round_trip_micros.load(Ordering::Relaxed))
-    }
-
-    /// What went over it so far.
-    #[must_use]
-    pub fn traffic(&self) -> Traffic {
-        let (messages_in, channel) = {
-            let receiving = self.receiving();
-            (receiving.messages(), receiving.channel())
-        };
-        Traffic {
-            bytes_in: self.bytes_in.load(Ordering::Relaxed),
-            bytes_out: self.bytes_out.load(Ordering::Relaxed),
-            messages_in,
-            messages_out: self.queue().messages(),
-            handshakes: channel + u64::from(!self.is_absent()),
-            is_connected: matches!(*self.presence.borrow(), Presence::Connected | Presence::Moving),
-        }
     }
 
     /// Whether frames can still be sent.
@@ -379,23 +354,6 @@ impl Link {
     }
 }
 
-/// What went over a link so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Bytes read, sealed as they came; handshakes aside.
-    pub bytes_in: u64,
-    /// Bytes written, likewise.
-    pub bytes_out: u64,
-    /// Messages, requests and answers that came.
-    pub messages_in: u64,
-    /// Messages, requests and answers that were handed to the link.
-    pub messages_out: u64,
-    /// Channels that the session had, each with a handshake of its own.
-    pub handshakes: u64,
-    /// It has a channel at this moment.
-    pub is_connected: bool,
-}
-
 /// Whether a frame is counted as a message.
 fn is_message(frame: &Frame<'_>) -> bool {
     matches!(frame, Frame::Message(_) | Frame::Reply(_) | Frame::Fail(_))
@@ -418,31 +376,6 @@ impl fmt::Debug for Link {
             .field("open", &self.is_open())
             .field("queued_bytes", &self.queued_bytes())
             .finish_non_exhaustive()
-    }
-}
-
-/// The queue of a link, held for several frames. Keep it for no longer than it takes to push them.
-#[derive(Debug)]
-pub struct Batch<'a> {
-    link: &'a Link,
-    queue: MutexGuard<'a, Queue>,
-    now_ms: u32,
-}
-
-impl Batch<'_> {
-    /// Adds a frame, whose body is copied. Of one pair of sender and receiver, frames arrive in the order pushed.
-    pub fn push(&mut self, frame: &Frame<'_>) -> Result<(), MessageTooLong> {
-        self.queue.push(frame, self.now_ms)
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        self.link.queued.store(self.queue.bytes(), Ordering::Relaxed);
-        if self.queue.owed() > OWED_BYTES {
-            self.link.is_overdue.store(true, Ordering::SeqCst);
-            self.link.attend.notify_one();
-        }
     }
 }
 

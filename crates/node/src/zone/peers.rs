@@ -4,68 +4,22 @@
 //! The rule: while both dial, the channel dialled by the smaller identifier stays. The side that is dialled decides,
 //! before either side uses the channel, so no message is lost by the choice.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::collections::{HashMap, hash_map::Entry};
 
 use troupe_proto::{
     codec::{CloseReason, Course, ResetReason, Resume},
     noise::{NodeId, Peer},
-    session::{Judgement, Opened, Standing, judge},
+    session::{Judgement, Opened, judge},
 };
 
-use crate::{
-    channel::Greeting,
-    link::{Link, Presence},
-};
+use crate::{channel::Greeting, link::Presence};
 
+mod ending;
 mod verdict;
 
+pub(super) use ending::Ending;
 use verdict::Of;
 pub(super) use verdict::{Dialled, Proposal, Verdict};
-
-/// A link as far as this table cares.
-pub(super) trait Ending: Clone {
-    /// Whether frames can still be sent on it.
-    fn is_open(&self) -> bool;
-    /// Its number.
-    fn index(&self) -> u32;
-    /// Whether it has a channel.
-    fn presence(&self) -> Presence;
-    /// What it keeps of its session.
-    fn standing(&self) -> Standing;
-    /// Whether nothing of the other side has come yet: that may not know of the session.
-    fn is_unheard(&self) -> bool;
-    /// Ends the reading of its channel; see [`Link::detach`].
-    fn detach(&self) -> (u64, u64);
-}
-
-impl Ending for Arc<Link> {
-    fn is_open(&self) -> bool {
-        Link::is_open(self)
-    }
-
-    fn index(&self) -> u32 {
-        Link::index(self)
-    }
-
-    fn presence(&self) -> Presence {
-        *Link::presence(self).borrow()
-    }
-
-    fn standing(&self) -> Standing {
-        Link::standing(self)
-    }
-
-    fn is_unheard(&self) -> bool {
-        Link::is_unheard(self)
-    }
-
-    fn detach(&self) -> (u64, u64) {
-        Link::detach(self)
-    }
-}
 
 /// What this node knows of the others it has, or had, to do with.
 #[derive(Debug)]

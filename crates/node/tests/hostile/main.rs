@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what is unwrapped in a test is its claim")]
 
 mod channel;
+mod isolate;
 mod member;
 mod names;
 mod raw;

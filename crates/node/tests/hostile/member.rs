@@ -1,122 +1,20 @@
 //! A member of the zone that asks a node for more than it may, or sends what no node of ours would.
 
-use std::sync::Arc;
-
-use tokio::{
-    sync::{Notify, oneshot},
-    time::timeout,
-};
+use tokio::time::timeout;
 use troupe_node::{
     code,
-    discovery::{Directory, Discovery, Role},
-    node::{NodeOptions, Opened},
-    port::{
-        BatchText, BodyRef, Handle as Worker, MAX_OPEN_OF_PEER, Port, Sink, WorkerOptions, now_ms,
-        record::{KIND, STRIDE, incoming},
-    },
-    transport::{Tcp, Transport},
-    zone::ZoneOptions,
+    port::{BatchText, Handle as Worker, MAX_OPEN_OF_PEER, Sink, WorkerOptions, now_ms, record::incoming},
 };
 use troupe_proto::{
     codec::{Body, CloseReason, Correlation, CreditKind, Extensions, Frame, Handle, Message, Target},
     noise::Capabilities,
-    session::Terms,
     text::Text,
 };
 
 use troupe_testkit::recorder::PATIENCE;
 
-use super::raw::{Home, RawPeer, bytes_of, now, resume};
-
-#[derive(Default)]
-pub(crate) struct Taken(Vec<[u32; STRIDE]>);
-
-impl Taken {
-    fn kinds(&self) -> Vec<u32> {
-        self.0.iter().map(|record| record[0] & KIND).collect()
-    }
-}
-
-impl Sink for Taken {
-    fn push(&mut self, record: [u32; STRIDE], _: BodyRef<'_>) {
-        self.0.push(record);
-    }
-
-    fn has_room(&self, _: &BodyRef<'_>) -> bool {
-        true
-    }
-}
-
-/// A node with its isolate, whose only worker is still starting.
-pub(crate) struct Node {
-    pub(crate) port: Port,
-    pub(crate) number: u16,
-    pub(crate) worker: Worker,
-    mail: Arc<Notify>,
-    home: Home,
-    _opened: Opened,
-}
-
-impl Node {
-    pub(crate) async fn new() -> Self {
-        let home = Home::new();
-        let mut port = Port::new(0);
-        let (told, is_open) = oneshot::channel();
-        let zone = ZoneOptions {
-            home: home.0.clone(),
-            zone: "test".into(),
-            node_name: "node".into(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            accept_code: true,
-            role: Role::Node,
-        };
-        let options = NodeOptions { name: "node".into(), zone: Some(zone), prepare: None };
-        let opened = Opened::open(options, port.inbox().clone(), |result| drop(told.send(result)));
-        is_open.await.unwrap().unwrap();
-        let mail = Arc::new(Notify::new());
-        let notify = Arc::clone(&mail);
-        port.inbox().set_waker(Box::new(move || notify.notify_one()));
-        let number = port.add_node(opened.shared().clone());
-        let worker = port.start(number, "worker", &WorkerOptions::default()).unwrap();
-        Self { port, number, worker, mail, home, _opened: opened }
-    }
-
-    /// A member with these capabilities and an open channel.
-    pub(crate) async fn member(&self, capabilities: Capabilities) -> RawPeer {
-        let membership = self.home.member(capabilities);
-        let directory = Directory::open(&self.home.0, "test").unwrap();
-        let address = directory.members().unwrap()[0].address;
-        let mut peer = RawPeer::dial(Tcp.dial(address).await.unwrap(), &membership, now()).await;
-        peer.say(&bytes_of(&[Terms::default().hello(), resume(1, 1)])).await;
-        peer
-    }
-
-    /// What `peer` hears, while the isolate takes in what comes; and the kinds of records that the isolate got.
-    pub(crate) async fn while_serving<T>(&mut self, hears: impl Future<Output = T>) -> (T, Vec<u32>) {
-        let mut taken = Taken::default();
-        let mut hears = std::pin::pin!(hears);
-        loop {
-            tokio::select! {
-                heard = &mut hears => return (heard, taken.kinds()),
-                () = self.mail.notified() => {
-                    self.port.flush(&[], BatchText::Ascii(&[]), &mut taken, 0, true);
-                }
-            }
-        }
-    }
-
-    /// Takes in what has come until the isolate has a record of this kind; answers it.
-    pub(crate) async fn until(&mut self, kind: u32) -> [u32; STRIDE] {
-        let mut taken = Taken::default();
-        loop {
-            self.port.flush(&[], BatchText::Ascii(&[]), &mut taken, 0, true);
-            if let Some(record) = taken.0.iter().find(|record| record[0] & KIND == kind) {
-                return *record;
-            }
-            self.mail.notified().await;
-        }
-    }
-}
+use super::isolate::{Node, Taken};
+use super::raw::{RawPeer, bytes_of};
 
 const CORRELATION: Correlation = Correlation { slot: 1, generation: 1 };
 

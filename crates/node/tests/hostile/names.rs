@@ -10,7 +10,8 @@ use troupe_proto::{
 };
 
 use super::{
-    member::{Node, Taken, message},
+    isolate::{Node, Taken},
+    member::message,
     raw::RawPeer,
 };
 

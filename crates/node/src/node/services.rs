@@ -86,7 +86,7 @@ pub(super) struct Services {
     /// What peers have asked and waits for its answer, by link.
     under_way: Mutex<HashMap<u32, HashMap<Handle, UnderWay>>>,
     /// What this node has asked of others.
-    pub(super) asked: Asking,
+    asked: Asking,
 }
 
 /// One request of a peer: what answers it, and how long its body is.
@@ -157,14 +157,6 @@ impl Shared {
         let mut run = GivesUp(run);
         // It ends unanswered only with the I/O thread.
         (&mut run.0).await.unwrap_or(Err(Error::NodeStopped))
-    }
-
-    /// What this node answers to a question to observe, also without a zone. Runs where it is polled, on an executor of tokio.
-    ///
-    /// Errors: [`Error::NotPermitted`] for a question that makes no sense.
-    pub async fn tell(self: &Arc<Self>, question: &[u8]) -> Result<Vec<u8>, Error> {
-        let told = self.ask_itself(observe::OBSERVE, question.to_vec()).await;
-        told.map_err(|reported| reported.into_error(&self.name))
     }
 
     async fn ask_itself(self: &Arc<Self>, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {

@@ -3,18 +3,21 @@ import test from 'ava';
 import { setImmediate } from 'node:timers/promises';
 import { Zone } from 'troupe';
 import { lives } from './support/program.ts';
-import { supervised } from './support/supervisor.ts';
+import { supervised, type Line } from './support/supervisor.ts';
 
-/** A node with a worker that says when it has been drained. */
+/** A node that says when its worker is there, and when that has been drained. */
 const RUNNER = `
   class Greeter {
     handleMessage(context, message) { return context.reply('Hello, ' + message); }
     shutdown() { console.log('drained'); }
   }
-  await Node.start((node) => node.startWorker('greeter', Greeter));`;
+  await Node.start(async (node) => {
+    await node.startWorker('greeter', Greeter);
+    console.log('ready');
+  });`;
 
 /** A node whose JavaScript never comes back. */
-const STUCK = `await Node.start(() => { setTimeout(() => { for (;;); }, 0); });`;
+const STUCK = `await Node.start(() => { setTimeout(() => { process.stdout.write('stuck\\n'); for (;;); }, 0); });`;
 
 const gone = async (pid: number) => {
   while (lives(pid)) await setImmediate();
@@ -29,6 +32,7 @@ test.serial(
       (await Zone.nodes(zone.observer)).map(({ name }) => name),
       ['one', 'two'],
     );
+    await zone.linesUntil(({ node, message }) => node === 'two' && message === 'ready');
     t.is(await zone.observer.sendAndReceive('two/greeter', 'Ada'), 'Hello, Ada');
     const pids = await Promise.all(['one', 'two'].map(async (node) => (await zone.status(node)).pid ?? 0));
     t.true(pids.every(lives));
@@ -41,6 +45,7 @@ test.serial(
 test.serial('a deployment replaces the node that changes and leaves the other one its process', async (t) => {
   const zone = await supervised(t);
   await zone.apply({ one: RUNNER, two: RUNNER });
+  for (const name of ['one', 'two']) await zone.linesUntil(({ node, message }) => node === name && message === 'ready');
   const [one, two] = [await zone.status('one'), await zone.status('two')];
   const changed = `const version = 2;${RUNNER}`;
   t.deepEqual(await zone.apply({ one: RUNNER, two: changed }), ['keep one', 'replace two']);
@@ -58,9 +63,10 @@ test.serial('a node that is killed comes back, and the reason is kept', async (t
   await zone.apply({ one: RUNNER });
   const { pid } = await zone.status('one');
   process.kill(pid ?? 0, 'SIGKILL');
-  await zone.linesUntil(({ message }) =>
-    /it was ended by SIGKILL, .* after its start; it is started again in/.test(message),
-  );
+  const isEnd = ({ message }: Line) =>
+    /it was ended by SIGKILL, .* after its start; it is started again in/.test(message);
+  const end = (await zone.linesUntil(isEnd)).find(isEnd)?.seq ?? 0;
+  await zone.linesUntil(({ message, seq = 0 }) => message === 'ready' && seq > end);
   const back = await zone.untilState('one', 'up');
   t.is(back.restarts, 1);
   t.not(back.pid, pid);
@@ -76,6 +82,7 @@ test.serial(
     await zone.apply({ one: RUNNER, stuck: STUCK }, 0);
     const pids = await Promise.all(['one', 'stuck'].map(async (node) => (await zone.status(node)).pid ?? 0));
     t.true(pids.every(lives));
+    await zone.linesUntil(({ message }) => message === 'stuck');
     zone.supervisor.signal('SIGKILL');
     await Promise.all(pids.map(gone));
     t.pass();
@@ -89,8 +96,12 @@ test.serial('what a supervised node records and what it prints are in the histor
     class Speaker {
       handleMessage(context, message) { info('recorded ' + message); console.log('printed ' + message); }
     }
-    await Node.start((node) => node.startWorker('speaker', Speaker));`;
+    await Node.start(async (node) => {
+      await node.startWorker('speaker', Speaker);
+      console.log('ready');
+    });`;
   await zone.apply({ one: program });
+  await zone.linesUntil(({ message }) => message === 'ready');
   for (const message of ['a', 'b']) await zone.observer.send('one/speaker', message);
   const lines = await zone.linesUntil(({ message }) => message === 'recorded b');
   const record = lines.find(({ message }) => message === 'recorded b');

@@ -5,7 +5,7 @@ use crate::keeper::{Present, Surroundings};
 use crate::line::Level;
 use crate::pull::Pulls;
 use crate::restart::Policy;
-use crate::service::supervise;
+use crate::service::{ServiceError, supervise};
 use crate::supervisor::Supervisor;
 use std::io;
 use std::path::Path;
@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use troupe_node::discovery::Role;
-use troupe_node::node::{Asked, OpenError, Refusal, SUPERVISE};
+use troupe_node::node::{Asked, OpenError, Refusal, SUPERVISE, Shared};
 use troupe_node::{Node, NodeOptions, code};
 
 /// The name of every supervisor's node: a zone has one.
@@ -76,6 +76,10 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     let mut signals =
         Signals::expect().map_err(|source| BeginError::Signals { zone: zone.to_owned(), source })?;
     let options = NodeOptions::in_zone(NAME, zone, home.to_owned()).with_role(Role::Supervisor);
+    // Who asks at once waits for it to be ready.
+    let (ready, is_ready) = watch::channel(None);
+    let runtime = Handle::current();
+    let options = options.prepared(move |shared| serve(shared, &is_ready, &runtime));
     let node = Node::create(options).await.map_err(|reason| match reason.code() {
         code::NAME_TAKEN => BeginError::IsThere { zone: zone.to_owned(), reason },
         _ => BeginError::Join { zone: zone.to_owned(), reason },
@@ -88,7 +92,7 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     let around = Surroundings { history: history.clone(), present, policy: Policy::default() };
     let supervisor = Supervisor::new(zone, around);
     let follows = tokio::spawn(follow(node.clone(), supervisor.clone(), history.clone(), told));
-    serve(&node, &supervisor);
+    ready.send_replace(Some(supervisor.clone()));
     history.say(
         NAME,
         Level::Info,
@@ -179,11 +183,18 @@ async fn follow(node: Node, supervisor: Supervisor, history: History, told: watc
 
 /// Answers what it is asked. The node answers on its own thread; the work is done on this one, also when the asker gives
 /// up.
-fn serve(node: &Node, supervisor: &Supervisor) {
-    let (own, runtime) = (supervisor.clone(), Handle::current());
+fn serve(node: &Shared, ready: &watch::Receiver<Option<Supervisor>>, runtime: &Handle) {
+    let (ready, runtime) = (ready.clone(), runtime.clone());
     node.serve(SUPERVISE, move |Asked { body, .. }| {
-        let own = own.clone();
-        let work = runtime.spawn(async move { supervise(&own, &body).await });
+        let mut ready = ready.clone();
+        let work = runtime.spawn(async move {
+            let supervisor =
+                ready.wait_for(Option::is_some).await.ok().and_then(|supervisor| supervisor.clone());
+            match supervisor {
+                Some(supervisor) => supervise(&supervisor, &body).await,
+                None => Err(ServiceError::Ending),
+            }
+        });
         async move {
             let answer = work.await.map_err(|_| Refusal::failed("the supervisor is ending"))?;
             let answer = answer.map_err(|error| Refusal::failed(error.to_string()))?;

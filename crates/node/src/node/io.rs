@@ -23,13 +23,25 @@ pub struct NodeOptions {
     pub name: String,
     /// `None`: a node by itself, that opens no socket, touches no file and has no thread.
     pub zone: Option<ZoneOptions>,
+    /// What is done with it before any member sees it.
+    pub prepare: Option<Prepare>,
+}
+
+/// Something to do with a node that is about to be opened, as to offer its services.
+#[derive(Clone)]
+pub struct Prepare(Arc<dyn Fn(&Shared) + Send + Sync>);
+
+impl std::fmt::Debug for Prepare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepare")
+    }
 }
 
 impl NodeOptions {
     /// A node by itself.
     #[must_use]
     pub fn alone(name: &str) -> Self {
-        Self { name: name.to_owned(), zone: None }
+        Self { name: name.to_owned(), zone: None, prepare: None }
     }
 
     /// A node in a zone of this machine's user, listening on a free port of this machine. `home`: the folder that holds
@@ -44,7 +56,7 @@ impl NodeOptions {
             accept_code: false,
             role: Role::Node,
         };
-        Self { name: name.to_owned(), zone: Some(zone) }
+        Self { name: name.to_owned(), zone: Some(zone), prepare: None }
     }
 
     /// The same member of its zone in another role. Without a zone: nothing.
@@ -53,6 +65,14 @@ impl NodeOptions {
         if let Some(zone) = &mut self.zone {
             zone.role = role;
         }
+        self
+    }
+
+    /// The same, with something to do before any member sees it: services that are offered here ([`Shared::serve`]) are
+    /// there for the first who asks.
+    #[must_use]
+    pub fn prepared(mut self, prepare: impl Fn(&Shared) + Send + Sync + 'static) -> Self {
+        self.prepare = Some(Prepare(Arc::new(prepare)));
         self
     }
 }
@@ -128,6 +148,9 @@ impl Opened {
         let shared = Shared::new(&options.name, inbox);
         if let Some(zone) = &options.zone {
             shared.observed().joins(&zone.zone, zone.role);
+        }
+        if let Some(Prepare(prepare)) = &options.prepare {
+            prepare(&shared);
         }
         let Some(zone) = options.zone else {
             let made = Identity::generate().map_err(OpenError::from);

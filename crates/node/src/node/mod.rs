@@ -11,7 +11,7 @@ mod services;
 
 pub(crate) use handle::DEFAULT_TIMEOUT;
 pub use handle::Node;
-pub use io::{NodeOptions, OpenError, Opened, verify_code};
+pub use io::{NodeOptions, OpenError, Opened, Prepare, verify_code};
 pub use services::{Asked, Asker, Refusal, SUPERVISE};
 
 use crate::link::Link;

@@ -65,7 +65,7 @@ impl Node {
             accept_code: true,
             role: Role::Node,
         };
-        let options = NodeOptions { name: "node".into(), zone: Some(zone) };
+        let options = NodeOptions { name: "node".into(), zone: Some(zone), prepare: None };
         let opened = Opened::open(options, port.inbox().clone(), |result| drop(told.send(result)));
         is_open.await.unwrap().unwrap();
         let mail = Arc::new(Notify::new());

@@ -1,8 +1,10 @@
-//! The way to a node's workers for other threads of its process, whatever language the workers are written in.
+//! The way to a node's workers, and to what it tells of itself, for other threads of its process, whatever language the workers
+//! are written in.
 
 use super::Shared;
 use crate::code;
 use crate::error::{Error, Reported};
+use crate::observe;
 use crate::port::record::{NIL, NO_LIMIT};
 use crate::port::{Body, BodyRef, Failure, Handle, Inbox, Outcome};
 use std::sync::{Arc, OnceLock};
@@ -37,6 +39,14 @@ impl Shared {
             let _ = done.send(());
         };
         self.inbox.run(run) && turned.await.is_ok()
+    }
+
+    /// What this node answers to a question to observe, also without a zone. Runs where it is polled, on an executor of tokio.
+    ///
+    /// Errors: [`Error::NotPermitted`] for a question that makes no sense.
+    pub async fn tell(self: &Arc<Self>, question: &[u8]) -> Result<Vec<u8>, Error> {
+        let told = self.ask_itself(observe::OBSERVE, question.to_vec()).await;
+        told.map_err(|reported| reported.into_error(&self.name))
     }
 
     async fn call(&self, to: &str, message: String, timeout: Duration, is_send: bool) -> Result<Body, Error> {

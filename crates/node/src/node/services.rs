@@ -159,7 +159,7 @@ impl Shared {
         (&mut run.0).await.unwrap_or(Err(Error::NodeStopped))
     }
 
-    async fn ask_itself(self: &Arc<Self>, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {
+    pub(super) async fn ask_itself(self: &Arc<Self>, kind: u8, body: Vec<u8>) -> Result<Vec<u8>, Reported> {
         let id = self.zone().map_or(NodeId([0; 32]), |zone| zone.id());
         let by = Asker { name: self.name.clone(), id, capabilities: Capabilities::ALL };
         let answer = match self.handler(kind) {

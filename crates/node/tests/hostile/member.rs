@@ -3,7 +3,7 @@
 use tokio::time::timeout;
 use troupe_node::{
     code,
-    port::{BatchText, Handle as Worker, MAX_OPEN_OF_PEER, Sink, WorkerOptions, now_ms, record::incoming},
+    port::{BatchText, Handle as Worker, MAX_OPEN_OF_PEER, WorkerOptions, now_ms, record::incoming},
 };
 use troupe_proto::{
     codec::{Body, CloseReason, Correlation, CreditKind, Extensions, Frame, Handle, Message, Target},

@@ -1,9 +1,11 @@
 //! Two nodes that find each other in every order end with one channel.
 
 use std::{cell::Cell, rc::Rc};
-use troupe_proto::session::Standing;
 
-use troupe_proto::{noise::Capabilities, session::Terms};
+use troupe_proto::{
+    noise::Capabilities,
+    session::{Standing, Terms},
+};
 
 use super::*;
 

@@ -46,8 +46,8 @@ export const bounds = [
     ],
     [
       'the line for a worker of another node is never full',
-      "    pub(super) fn wait_at_target(&mut self, target: u32, letter: Letter<'_>) {\n        if is_full(self.waiting, letter.size) {",
-      "    pub(super) fn wait_at_target(&mut self, target: u32, letter: Letter<'_>) {\n        if false {",
+      "guest: Option<Handle>, letter: Letter<'_>) {\n        if is_full(self.waiting, letter.size) {",
+      "guest: Option<Handle>, letter: Letter<'_>) {\n        if false {",
     ],
   ]),
   ...from('crates/node/src/port/route.rs', port, [
@@ -91,8 +91,8 @@ export const bounds = [
     ['a peer that asks much gets all', 'wanted.clamp(1, GRANT)', 'wanted.max(1)'],
     [
       'places of a peer that is gone stay promised',
-      'self.promised -= self.grants.swap_remove(index).places;',
-      'self.grants.swap_remove(index);',
+      'swap_remove(index).places;\n        self.promised -= places;',
+      'swap_remove(index).places;',
     ],
   ]),
   ...from('crates/node/src/port/arrivals.rs', named, [

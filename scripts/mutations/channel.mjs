@@ -72,8 +72,8 @@ export const channel = [
   ...from('crates/node/src/link/reader.rs', hostile, [
     [
       'a peer may send beyond its window',
-      'self.received.admit(flow, cost, || link.announced(flow))?;\n                }\n                if',
-      '{ let _ = cost; }\n                }\n                if',
+      'self.received.admit(flow, cost, || link.announced(flow))?;\n                }\n                self',
+      '{ let _ = cost; }\n                }\n                self',
     ],
     [
       'a body in pieces may begin beyond the window',
@@ -129,8 +129,10 @@ export const channel = [
       'if is_nearly_used_up && false {',
     ],
   ]),
-  ...from('crates/node/src/link/mod.rs', unread, [
+  ...from('crates/node/src/link/batch.rs', unread, [
     ['a peer may let any number of answers pile up', 'if self.queue.owed() > OWED_BYTES {', 'if false {'],
+  ]),
+  ...from('crates/node/src/link/mod.rs', unread, [
     [
       'answers that pile up are the peer’s to keep',
       'self.is_overdue.load(Ordering::SeqCst).then(|| {',

@@ -74,7 +74,26 @@ const ways: Record<string, { handle: (context: Context) => unknown; cause: unkno
     cause: undefined,
     message: /failed/,
   },
+  'throws a proxy whose every trap throws': {
+    handle: () => {
+      throw trap;
+    },
+    cause: undefined,
+    message: /failed: it threw something that can not be read/,
+  },
 };
+/** Nothing of it can be read, not even what it is. */
+const trap: unknown = new Proxy(
+  {},
+  new Proxy(
+    {},
+    {
+      get: () => () => {
+        throw new TypeError('trap');
+      },
+    },
+  ),
+);
 const hostile = {
   get message(): string {
     throw new Error('no');
@@ -106,7 +125,7 @@ for (const [way, { handle, cause, message }] of Object.entries(ways)) {
     t.is(error.worker, name);
     t.is(error.node, node.name);
     t.regex(error.message, message);
-    if (way !== 'throws what can not be read') t.is(error.cause, cause, 'itself, with its stack: it ran on this node');
+    if (!/can not be read|proxy/.test(way)) t.is(error.cause, cause, 'itself, with its stack: it ran on this node');
     // A send that fails is nobody's request: it is logged as well.
     t.is(logged(name).length, 1);
     if (/undefined/.test(way))

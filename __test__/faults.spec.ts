@@ -102,17 +102,27 @@ test.serial('a node that is suspended is not taken for dead, and answers what wa
   const [runner, other, here] = await Promise.all([zone.runner('runner'), zone.runner('other'), create('here')]);
   const there = await Zone.node(here, 'runner');
   await there.startWorker('echo', Echo);
+  const another = await create('another');
+  await (await Zone.node(another, 'runner')).startWorker('second', Echo);
   await runner.suspend();
-  const late = here.sendAndReceive('echo', 'late', { timeout: Infinity });
+  const late = here.sendAndReceive('runner/echo', 'late', { timeout: Infinity });
+  // An address that nobody has used before waits as well: for as long as a name is looked for, and longer.
+  const first = here.sendAndReceive('runner/second', 'first', { timeout: Infinity });
+  const elsewhere = await failureOf(t, here.sendAndReceive('unheard-of', '', { timeout: Infinity }));
+  t.true(elsewhere instanceof NodeUnreachableError, 'a name looked for in the whole zone, with one node silent');
   const timeout = await failureOf<TimeoutError>(t, here.sendAndReceive('echo', 'early', { timeout: 20 }));
   t.true(timeout instanceof TimeoutError, String(timeout));
   t.is(timeout.stage, 'in-transit');
   // A node that did die shows that the zone is being watched meanwhile.
   await ends(t, here, 'other', () => other.signal('SIGKILL'));
-  t.deepEqual(await Zone.nodes(here), [here, there]);
+  t.deepEqual(
+    (await Zone.nodes(here)).map(({ name }) => name),
+    ['another', 'here', 'runner'],
+  );
   t.true((await failureOf(t, here.sendAndReceive('echo', 'early', { timeout: 20 }))) instanceof TimeoutError);
   runner.signal('SIGCONT');
   t.is(await late, 'late');
+  t.is(await first, 'first');
 });
 
 test.serial('a name that may be on a suspended node is not said to be nowhere', async (t) => {

@@ -24,4 +24,9 @@ export function checkBehaviour(instance: Worker, name: string): void {
   if (typeof (instance as Partial<Worker>).handleMessage !== 'function') {
     throw invalidType('worker', `a class or instance with a handleMessage method (worker "${name}")`, instance);
   }
+  for (const optional of ['initialize', 'shutdown'] as const) {
+    const given: unknown = instance[optional];
+    if (given !== undefined && typeof given !== 'function')
+      throw invalidType('worker', `one whose ${optional}, if it has any, is a method (worker "${name}")`, given);
+  }
 }

@@ -14,7 +14,7 @@ import {
   TroupeError,
   type InvalidArgumentError,
 } from './errors.ts';
-import { decodeCause, encodeCause, fromCode } from './failures.ts';
+import { decodeCause, encodeCause, fromCode, messageOf } from './failures.ts';
 import * as log from './log.ts';
 import { native } from './native.ts';
 import type { Node } from './node.ts';
@@ -213,9 +213,18 @@ export async function answer(node: Node, request: number, generation: number): P
     result = encodeData({ value: await perform(node, asked) }, 'answer');
   } catch (error) {
     // Also when the answer itself is more than travels: a list of too many workers.
-    result = encodeData({ ...describe(error) }, 'answer');
+    result = encodeData({ ...describeSafely(error) }, 'answer');
   }
   native.answerControl(request, generation, result, 0, '');
+}
+
+/** Whatever was thrown: a trap of it that throws must not keep the asker waiting. */
+function describeSafely(error: unknown): Answer {
+  try {
+    return describe(error);
+  } catch {
+    return { code: WORKER_FAILED, message: messageOf(error) };
+  }
 }
 
 function describe(error: unknown): Answer {

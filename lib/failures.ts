@@ -220,7 +220,8 @@ function objectIn(json: string): { name?: unknown; message?: unknown; code?: unk
   }
 }
 
-function messageOf(thrown: unknown): string {
+/** What a thrown value says of itself, in words; empty for undefined. Never throws: a getter, a trap or a toString of it may. */
+export function messageOf(thrown: unknown): string {
   if (thrown === undefined) return '';
   const message = read(thrown, 'message');
   if (typeof message === 'string') return message;
@@ -228,7 +229,16 @@ function messageOf(thrown: unknown): string {
   try {
     return JSON.stringify(thrown) ?? String(thrown);
   } catch {
+    return nameOf(thrown);
+  }
+}
+
+/** The kind of a value that JSON has no words for, such as one with a circle in it. */
+function nameOf(thrown: unknown): string {
+  try {
     return Object.prototype.toString.call(thrown);
+  } catch {
+    return 'it threw something that can not be read';
   }
 }
 

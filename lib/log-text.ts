@@ -10,7 +10,8 @@ export function jsonText(value: unknown): string {
     text = JSON.stringify(value, spellOut());
   } catch {
     // A getter or a toJSON that throws: the other fields are still worth having.
-    text = fieldByField(value);
+    text = readable(() => fieldByField(value));
+    if (text === '[not readable]') text = JSON.stringify(text);
   }
   text ??= JSON.stringify(nameOf(value));
   return text.length > MAX_CHARACTERS ? JSON.stringify(`${text.slice(0, MAX_CHARACTERS)}…`) : text;
@@ -58,8 +59,13 @@ function fieldByField(value: unknown): string {
 }
 
 function nameOf(value: unknown): string {
+  return readable(() => (typeof value === 'function' ? `[function ${value.name}]` : String(value)));
+}
+
+/** A trap or a method of what is to be read may throw. */
+function readable(read: () => string): string {
   try {
-    return typeof value === 'function' ? `[function ${value.name}]` : String(value);
+    return read();
   } catch {
     return '[not readable]';
   }

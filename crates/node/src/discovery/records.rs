@@ -92,7 +92,7 @@ impl Records {
         let mut known = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         for (file, why) in &skipped {
             if !known.contains(file) {
-                log::warn!("{} {why}; it is not counted as a member", self.nodes.join(file).display());
+                log::warn!(target: "zone", "{} {why}; it is not counted as a member", self.nodes.join(file).display());
             }
         }
         *known = skipped.into_iter().map(|(file, _)| file).collect();
@@ -220,7 +220,7 @@ fn remove_dead(path: &Path, dead: &File, _lock: &ZoneLock) -> Result<(), Discove
     let failed = || DiscoveryError::on("remove the record of a dead node", path);
     if is_at(dead, path).map_err(failed())? {
         fs::remove_file(path).map_err(failed())?;
-        log::debug!("removed {}, the record of a dead node", path.display());
+        log::debug!(target: "zone", "removed {}, the record of a dead node", path.display());
     }
     Ok(())
 }
@@ -246,7 +246,7 @@ pub(super) fn remove_own(held: File, path: &Path) {
     };
     if let Err(error) = removed {
         // The lock is free from here on, so the next one who looks removes it.
-        log::debug!("left {} behind: {error}", path.display());
+        log::debug!(target: "zone", "left {} behind: {error}", path.display());
     }
 }
 

@@ -60,7 +60,7 @@ impl Watch {
                 Ok(started) => *running = Some(started),
                 // The zone works without: members are looked up anew whenever they are asked for.
                 Err(error) => {
-                    log::warn!("can't watch {}: {error}", self.0.records.folder().display());
+                    log::warn!(target: "zone", "can't watch {}: {error}", self.0.records.folder().display());
                 }
             }
         }
@@ -113,7 +113,7 @@ fn watch(shared: &Shared, stopped: &PipeReader, events: &Events, mut known: Vec<
         }
         // A look that failed says nothing; the next one will.
         let members = shared.records.scan().unwrap_or_else(|error| {
-            log::debug!("{error}");
+            log::debug!(target: "zone", "{error}");
             known.clone()
         });
         // A member may have come and gone between two looks, and others may have seen it: what the kernel tells is news.
@@ -177,6 +177,7 @@ impl Events {
         Self(opened.map_or_else(
             |error| {
                 log::info!(
+                    target: "zone",
                     "the kernel gives no watch on {} ({error}): looking twice a second",
                     folder.display()
                 );

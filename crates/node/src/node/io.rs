@@ -273,6 +273,7 @@ impl Shared {
     pub fn forget_zone(&self) {
         self.end_services();
         let left = super::lock(&self.zone).take();
+        self.end_searches();
         // Outside of the lock: it may be the last one, and dropping a zone leaves it.
         drop(left);
     }

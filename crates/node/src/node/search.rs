@@ -18,7 +18,7 @@ use troupe_proto::noise::NodeId;
 
 /// A name that nobody had is not asked for again for so long, unless its start is announced.
 const MISS: Duration = Duration::from_millis(100);
-/// A member that has not answered after so long counts as silent.
+/// A member that has not answered after so long counts as silent, where others may have the name as well.
 const SILENT: Duration = Duration::from_secs(1);
 /// With one holder found, the answers of the others are waited for no longer than this.
 const OTHERS: Duration = Duration::from_millis(50);
@@ -122,14 +122,21 @@ impl Shared {
                 return unreachable;
             }
         }
+        // Of a node that was named, a stall is waited out: the deadline of who asks ends the wait, or the end of the node.
+        let is_named = node.is_some();
         let (sender, mut answers) = mpsc::channel(members.len().max(1));
         for member in &members {
             let (shared, sender, id, name) =
                 (self.clone(), sender.clone(), member.id, Box::<str>::from(name));
             tokio::spawn(async move {
-                let answer = tokio::time::timeout(SILENT, shared.ask_where(id, name)).await;
+                let answer = if is_named {
+                    shared.ask_where(id, name).await
+                } else {
+                    let asked = shared.ask_where(id, name);
+                    tokio::time::timeout(SILENT, asked).await.unwrap_or(Answer::Silent)
+                };
                 // The search may have ended without this answer.
-                let _ = sender.send(answer.unwrap_or(Answer::Silent)).await;
+                let _ = sender.send(answer).await;
             });
         }
         drop(sender);
@@ -217,6 +224,13 @@ impl Shared {
         };
         zone.dial(id);
         opened.await.ok().flatten()
+    }
+
+    /// Nothing is looked for any more: the zone was left.
+    pub(super) fn end_searches(&self) {
+        let mut searches = lock(&self.searches);
+        searches.dials.clear();
+        searches.answers.clear();
     }
 
     /// A dial ended.

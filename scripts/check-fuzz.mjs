@@ -1,5 +1,6 @@
 // Runs each target of fuzz/ for a minute, from the corpus in the tree. cargo-fuzz comes from crates.io into .cache/tools/, once.
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { attempt, Failure, isMain, main, NotHere, root, say, toolEnv } from './shell.mjs';
 
@@ -49,7 +50,15 @@ export async function checkFuzz(seconds = SECONDS, targets = fuzzTargets()) {
   const built = await attempt(program, ['fuzz', 'build', ...common], { cwd: folder, env, quiet: true });
   if (built.status !== 0) throw new Failure(`the fuzz targets can't be built:\n${built.output}`);
   const runs = [];
-  for (const target of targets) {
+  const left = [...targets];
+  // Each uses one core.
+  const lanes = Array.from({ length: Math.min(availableParallelism(), 4) }, async () => {
+    for (let target = left.shift(); target !== undefined; target = left.shift()) runs.push(await fuzz(target));
+  });
+  await Promise.all(lanes);
+  return `${seconds} s each; inputs: ${runs.join(', ')}`;
+
+  async function fuzz(target) {
     const found = join(targetFolder, 'corpus', target);
     mkdirSync(found, { recursive: true });
     const corpus = [found, join(folder, 'corpus', target)];
@@ -57,9 +66,8 @@ export async function checkFuzz(seconds = SECONDS, targets = fuzzTargets()) {
     const args = ['fuzz', 'run', ...common, target, ...corpus, '--', ...limits];
     const { status, output } = await attempt(program, args, { cwd: folder, env, quiet: true });
     if (status !== 0) throw new Failure(`${target} found something:\n${output.split('\n').slice(-60).join('\n')}`);
-    runs.push(`${target} ${/Done (\d+) runs/.exec(output)?.[1] ?? '?'}`);
+    return `${target} ${/Done (\d+) runs/.exec(output)?.[1] ?? '?'}`;
   }
-  return `${seconds} s each; inputs: ${runs.join(', ')}`;
 }
 
 if (isMain(import.meta.url))

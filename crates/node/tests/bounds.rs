@@ -119,6 +119,10 @@ fn a_mailbox_holds_64_mib_however_many_messages_it_may_take() {
     let worker = isolate.worker("worker", 1000, Overflow::Reject);
     assert_eq!(isolate.send(worker, 2, HALF), fared(0, 0));
     assert_eq!(isolate.send(worker, 1, 1), fared(0, 1));
+    // Not one message more that begins below the bound, either.
+    let other = isolate.worker("other", 1000, Overflow::Reject);
+    assert_eq!(isolate.send(other, 1, HALF), fared(0, 0));
+    assert_eq!(isolate.send(other, 1, HALF + 1024), fared(0, 1));
 }
 
 #[test]

@@ -98,6 +98,8 @@ test('startWorker refuses a bad name, worker or option', async (t) => {
     class {
       handleMessage = 5;
     },
+    { handleMessage() {}, initialize: 1 },
+    { handleMessage() {}, shutdown: 'later' },
   ];
   const cases = [
     ...names(Echo),

@@ -91,9 +91,13 @@ impl Nodes {
             return;
         };
         let workers = match state.remove("workers") {
-            Some(Value::Array(workers)) => workers,
+            Some(Value::Array(workers)) if member.role == Role::Node => workers,
             _ => Vec::new(),
         };
+        if member.role != Role::Node {
+            // What a supervisor has for itself is no worker of the zone.
+            state.insert("workersTotal".into(), 0.into());
+        }
         seen.workers = workers
             .into_iter()
             .filter_map(|worker| if let Value::Object(worker) = worker { Some(worker) } else { None })
@@ -301,7 +305,8 @@ mod tests {
     #[test]
     fn workers_with_most_waiting_come_first_and_dead_letters_add_up() {
         let (mut nodes, a, b) = (Nodes::default(), member("a", "1"), member("b", "2"));
-        nodes.present(&[a.clone(), b.clone()], 0);
+        let supervisor = Member { role: Role::Supervisor, ..member("troupe-supervisor", "3") };
+        nodes.present(&[a.clone(), b.clone(), supervisor.clone()], 0);
         let state = |name: &str, queued: u64| {
             json!({ "workersTotal": 5, "deadLetters": { "late reply": queued },
                 "workers": [{ "name": name, "queued": queued, "handled": 7, "failed": 1 }],
@@ -309,6 +314,11 @@ mod tests {
         };
         nodes.told(&a, state("slow", 9), 1_000);
         nodes.told(&b, state("slower", 90), 1_000);
+        nodes.told(
+            &supervisor,
+            json!({ "workersTotal": 1, "workers": [{ "name": "main", "queued": 99 }] }),
+            1_000,
+        );
         let (workers, total) = nodes.workers(None, 1);
         assert_eq!(
             (workers.len(), &workers[0]["name"], &workers[0]["node"], total),

@@ -1,6 +1,7 @@
 /**
  * The session of a person: a project from nothing, deployed, looked at, asked, changed, deployed again, taken down. On the package of this
- * tree; scripts/check-package.mjs does the beginning of it with the tarballs that npm installs.
+ * tree; scripts/check-package.mjs does the beginning of it with the tarballs that npm installs. One after the other: each starts a dozen
+ * processes.
  */
 import test from 'ava';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -43,7 +44,7 @@ const answering = (word: string): string =>
 const pids = async (shell: Shell): Promise<Record<string, number>> =>
   Object.fromEntries((await shell.list<ContainerStatus>('zone', 'show')).map(({ node, pid }) => [node, pid ?? 0]));
 
-test('a project from nothing is deployed, watched, asked and deleted, and nothing of it is left', async (t) => {
+test.serial('a project from nothing is deployed, watched, asked and deleted, and nothing of it is left', async (t) => {
   const shell = new Shell(t);
   await shell.ok('init', 'demo');
   shell.install('demo');
@@ -102,43 +103,54 @@ test('a project from nothing is deployed, watched, asked and deleted, and nothin
   t.is((await shell.run('zone', 'show')).code, 3);
 });
 
-test('lines come once, in the order of their times, what a program prints among them, with nodes that are gone', async (t) => {
-  const shell = new Shell(t);
-  const talking = `import { info, Node, warn } from 'troupe';
+test.serial(
+  'lines come once, in the order of their times, what a program prints among them, with nodes that are gone',
+  async (t) => {
+    const shell = new Shell(t);
+    const talking = `import { info, Node, warn } from 'troupe';
     console.log('printed');
     await Node.start(async (node) => { info('logged', { by: node.name }); warn('\\u001b[31mcareful'); });`;
-  project(shell, POD('one') + POD('two'), { one: talking, two: talking });
-  await shell.ok('zone', 'deploy');
-  const about = (lines: Line[], node: string) =>
-    lines.filter((line) => line.node === node && ['node', 'stdout'].includes(line.name)).map(({ message }) => message);
-  let lines: Line[] = [];
-  const all = ['printed', 'logged', '\u001b[31mcareful'];
-  await until(async () => {
-    lines = await shell.list<Line>('zone', 'logs');
-    return ['one', 'two'].every((node) => all.every((message) => about(lines, node).includes(message)));
-  });
-  for (const node of ['one', 'two']) t.deepEqual(about(lines, node).sort(), [...all].sort(), node);
-  t.deepEqual(
-    lines.map(({ time }) => time),
-    lines.map(({ time }) => time).sort((a, b) => a - b),
-  );
+    project(shell, POD('one') + POD('two'), { one: talking, two: talking });
+    await shell.ok('zone', 'deploy');
+    const about = (lines: Line[], node: string) =>
+      lines
+        .filter((line) => line.node === node && ['node', 'stdout'].includes(line.name))
+        .map(({ message }) => message);
+    let lines: Line[] = [];
+    const all = ['printed', 'logged', '\u001b[31mcareful'];
+    await until(async () => {
+      lines = await shell.list<Line>('zone', 'logs');
+      return ['one', 'two'].every((node) => all.every((message) => about(lines, node).includes(message)));
+    });
+    for (const node of ['one', 'two']) t.deepEqual(about(lines, node).sort(), [...all].sort(), node);
+    // What is printed has the time at which the supervisor took it, behind what the node records by itself.
+    for (const isPrinted of [true, false]) {
+      const times = lines
+        .filter(({ name }) => (name === 'stdout' || name === 'stderr') === isPrinted)
+        .map(({ time }) => time);
+      t.deepEqual(
+        times,
+        [...times].sort((a, b) => a - b),
+      );
+    }
 
-  const plain = await shell.ok('zone', 'logs', '--node', 'two', '--level', 'warn');
-  t.regex(plain.stdout, /^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {2}two ␛\[31mcareful$/m);
-  t.notRegex(plain.stdout, /logged|one/);
+    const plain = await shell.ok('zone', 'logs', '--node', 'two', '--level', 'warn');
+    t.regex(plain.stdout, /^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {2}two ␛\[31mcareful$/m);
+    t.notRegex(plain.stdout, /logged|one/);
 
-  // Gone from troupe.yaml: its node is gone, what it said is not.
-  writeFileSync(join(shell.folder, 'troupe.yaml'), `name: shop\npods:\n${POD('one')}`);
-  await shell.ok('zone', 'deploy');
-  t.deepEqual(
-    (await shell.list<NodeState>('zone', 'nodes')).map(({ node }) => node),
-    ['one'],
-  );
-  t.deepEqual(about(await shell.list<Line>('zone', 'logs'), 'two').sort(), [...all].sort());
-  await shell.ok('zone', 'delete', '--yes');
-});
+    // Gone from troupe.yaml: its node is gone, what it said is not.
+    writeFileSync(join(shell.folder, 'troupe.yaml'), `name: shop\npods:\n${POD('one')}`);
+    await shell.ok('zone', 'deploy');
+    t.deepEqual(
+      (await shell.list<NodeState>('zone', 'nodes')).map(({ node }) => node),
+      ['one'],
+    );
+    t.deepEqual(about(await shell.list<Line>('zone', 'logs'), 'two').sort(), [...all].sort());
+    await shell.ok('zone', 'delete', '--yes');
+  },
+);
 
-test('a second deploy replaces what has changed and leaves the rest alone', async (t) => {
+test.serial('a second deploy replaces what has changed and leaves the rest alone', async (t) => {
   const shell = new Shell(t);
   project(shell, POD('one') + POD('two') + POD('three'), {
     one: answering('a'),
@@ -171,7 +183,7 @@ test('a second deploy replaces what has changed and leaves the rest alone', asyn
   await shell.ok('zone', 'delete', '--yes');
 });
 
-test('two deploys at once bring up one zone', async (t) => {
+test.serial('two deploys at once bring up one zone', async (t) => {
   const shell = new Shell(t);
   project(shell, POD('one') + POD('two'), { one: answering('a'), two: answering('a') });
   const deploys = [shell.start(['zone', 'deploy']), shell.start(['zone', 'deploy'])];
@@ -185,7 +197,7 @@ test('two deploys at once bring up one zone', async (t) => {
   await shell.ok('zone', 'delete', '--yes');
 });
 
-test('while another deploy is at work the second waits, and says for whom', async (t) => {
+test.serial('while another deploy is at work the second waits, and says for whom', async (t) => {
   const shell = new Shell(t);
   const gate = join(shell.home, '..', 'gate');
   // Ends, when it is asked to, as soon as the gate is there.
@@ -230,7 +242,7 @@ test('while another deploy is at work the second waits, and says for whom', asyn
   await shell.ok('zone', 'delete', '--yes');
 });
 
-test('a troupe.yaml with mistakes is told all of them and starts nothing', async (t) => {
+test.serial('a troupe.yaml with mistakes is told all of them and starts nothing', async (t) => {
   const shell = new Shell(t);
   project(shell, `  - { name: one, clons: 2, containers: [{ imag: one, env: 7 }] }\n  - nothing\n`, { one: '' });
   const { code, stdout, stderr } = await shell.run('zone', 'deploy');
@@ -241,7 +253,7 @@ test('a troupe.yaml with mistakes is told all of them and starts nothing', async
   t.deepEqual(shell.processes(), []);
 });
 
-test('a zone that runs another project is not taken over', async (t) => {
+test.serial('a zone that runs another project is not taken over', async (t) => {
   const shell = new Shell(t);
   for (const name of ['first', 'second']) mkdirSync(join(shell.folder, name));
   const base = shell.folder;
@@ -264,7 +276,7 @@ test('a zone that runs another project is not taken over', async (t) => {
   await shell.ok('zone', 'delete', '--yes');
 });
 
-test('a container that does not come up fails the deploy, with how it ended', async (t) => {
+test.serial('a container that does not come up fails the deploy, with how it ended', async (t) => {
   const shell = new Shell(t);
   project(shell, POD('well') + POD('ill'), { well: answering('a'), ill: 'process.exit(7);\n' });
   const { code, stderr } = await shell.run('zone', 'deploy');
@@ -275,7 +287,7 @@ test('a container that does not come up fails the deploy, with how it ended', as
   await shell.ok('zone', 'delete', '--yes');
 });
 
-test('who asks a worker that is not there, or does not answer in time, is told what to do', async (t) => {
+test.serial('who asks a worker that is not there, or does not answer in time, is told what to do', async (t) => {
   const shell = new Shell(t);
   const silent = `import { Node } from 'troupe';
     await Node.start((node) => node.startWorker('silent', { handleMessage() {} }));`;
@@ -292,7 +304,7 @@ test('who asks a worker that is not there, or does not answer in time, is told w
   await shell.ok('zone', 'delete', '--yes');
 });
 
-test('when the supervisor is killed its containers end, and a deploy brings the zone back', async (t) => {
+test.serial('when the supervisor is killed its containers end, and a deploy brings the zone back', async (t) => {
   const shell = new Shell(t);
   project(shell, POD('one'), { one: answering('a') });
   await shell.ok('zone', 'deploy');
@@ -305,7 +317,7 @@ test('when the supervisor is killed its containers end, and a deploy brings the 
   await shell.ok('zone', 'delete', '--yes');
 });
 
-test('the supervisor survives the terminal that the deploy was run in', async (t) => {
+test.serial('the supervisor survives the terminal that the deploy was run in', async (t) => {
   const shell = new Shell(t);
   project(shell, POD('one'), { one: answering('a') });
   await shell.ok('zone', 'deploy');

@@ -10,8 +10,7 @@ export function jsonText(value: unknown): string {
     text = JSON.stringify(value, spellOut());
   } catch {
     // A getter or a toJSON that throws: the other fields are still worth having.
-    text = readable(() => fieldByField(value));
-    if (text === '[not readable]') text = JSON.stringify(text);
+    text = fieldByField(value);
   }
   text ??= JSON.stringify(nameOf(value));
   return text.length > MAX_CHARACTERS ? JSON.stringify(`${text.slice(0, MAX_CHARACTERS)}…`) : text;
@@ -44,9 +43,16 @@ function formOf(value: object): unknown {
   return value;
 }
 
-function fieldByField(value: unknown): string {
+/** Undefined: not even its keys can be read, as of a proxy whose traps throw. */
+function fieldByField(value: unknown): string | undefined {
   const parts: string[] = [];
-  for (const key of typeof value === 'object' && value !== null ? Object.keys(value) : []) {
+  let keys: string[];
+  try {
+    keys = typeof value === 'object' && value !== null ? Object.keys(value) : [];
+  } catch {
+    return undefined;
+  }
+  for (const key of keys) {
     let text: string | undefined;
     try {
       text = JSON.stringify((value as Record<string, unknown>)[key], spellOut());
@@ -59,13 +65,8 @@ function fieldByField(value: unknown): string {
 }
 
 function nameOf(value: unknown): string {
-  return readable(() => (typeof value === 'function' ? `[function ${value.name}]` : String(value)));
-}
-
-/** A trap or a method of what is to be read may throw. */
-function readable(read: () => string): string {
   try {
-    return read();
+    return typeof value === 'function' ? `[function ${value.name}]` : String(value);
   } catch {
     return '[not readable]';
   }

@@ -10,44 +10,22 @@ import { setUp } from './setup.mjs';
 const allowed =
   /^(dist\/[\w./-]+\.js|dist\/page\/[\w./-]+\.(html|css|svg|txt)|dist\/cli\/templates\/[\w./-]+|dist\/troupe\.schema\.json|index\.d\.ts|README\.md|CHANGELOG\.md|LICENSE)$/;
 
+/** What the main package says of itself as this tree does, in this order. */
+const MAIN_FIELDS = [
+  ...['name', 'version', 'description', 'keywords', 'license', 'type', 'engines', 'exports', 'imports', 'types', 'bin'],
+  ...['files', 'dependencies'],
+];
+
 function writeManifest(folder, manifest) {
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
 /** The main package: what runs, its types, and the platforms' packages as options of which npm installs the one that fits. */
 function stageMain(folder, platforms) {
-  const {
-    name,
-    version,
-    description,
-    keywords,
-    license,
-    type,
-    engines,
-    exports,
-    imports,
-    types,
-    bin,
-    files,
-    dependencies,
-  } = readJson('package.json');
-  const optionalDependencies = Object.fromEntries(platforms.map((platform) => [`@troupe/${platform}`, version]));
-  writeManifest(folder, {
-    name,
-    version,
-    description,
-    keywords,
-    license,
-    type,
-    engines,
-    exports,
-    imports,
-    types,
-    bin,
-    files,
-    dependencies,
-    optionalDependencies,
-  });
+  const own = readJson('package.json');
+  const optionalDependencies = Object.fromEntries(platforms.map((platform) => [`@troupe/${platform}`, own.version]));
+  const taken = Object.fromEntries(MAIN_FIELDS.map((field) => [field, own[field]]));
+  writeManifest(folder, { ...taken, optionalDependencies });
   for (const file of ['index.d.ts', 'README.md', 'CHANGELOG.md', 'LICENSE'])
     copyFileSync(join(root, file), join(folder, file));
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.d.ts') });

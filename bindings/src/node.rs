@@ -61,24 +61,23 @@ pub fn open_node(options: OpenNode, request: u32, generation: u32) -> Result<u32
     };
     with(|isolate| {
         let order = Handle { slot: request, generation };
-        let inbox = isolate.port.inbox().clone();
         isolate.port.begin_order(order);
-        let done = inbox.clone();
-        let opened =
-            Opened::open(NodeOptions { name: options.name, zone, prepare: None }, inbox, move |result| {
-                done.run(move |port| {
-                    let outcome = match result {
-                        Ok(()) => Outcome::Reply(Body::None),
-                        Err(error) => {
-                            // `lib/node.ts` takes the two apart.
-                            let text = format!("{}\n{error}", error.system_code().unwrap_or_default());
-                            Outcome::Failed(Failure::new(error.code()), text_body(&text))
-                        }
-                    };
-                    port.finish_order(order, outcome);
-                });
+        let done = isolate.port.inbox().clone();
+        let options = NodeOptions { name: options.name, zone, prepare: None };
+        let opened = Opened::open(options, &mut isolate.port, move |result| {
+            done.run(move |port| {
+                let outcome = match result {
+                    Ok(()) => Outcome::Reply(Body::None),
+                    Err(error) => {
+                        // `lib/node.ts` takes the two apart.
+                        let text = format!("{}\n{error}", error.system_code().unwrap_or_default());
+                        Outcome::Failed(Failure::new(error.code()), text_body(&text))
+                    }
+                };
+                port.finish_order(order, outcome);
             });
-        let number = isolate.port.add_node(opened.shared().clone());
+        });
+        let number = opened.shared().number();
         let index = usize::from(number);
         if isolate.nodes.len() <= index {
             isolate.nodes.resize_with(index + 1, || None);

@@ -5,7 +5,6 @@
 
 use troupe_node::{
     code,
-    node::Shared,
     port::{
         BatchText, BodyRef, Handle, MAX_OPEN, Overflow, Port, Sink, WorkerOptions,
         record::{NIL, NO_LIMIT, REF, STRIDE, full, incoming, outgoing},
@@ -44,8 +43,7 @@ struct Fared {
 impl Isolate {
     fn new() -> Self {
         let mut port = Port::new(0);
-        let shared = Shared::new("node", port.inbox().clone());
-        let node = port.add_node(shared);
+        let node = port.add_node("node").number();
         Self { port, node, full: None }
     }
 

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
@@ -18,7 +18,8 @@ use tokio::sync::{Notify, watch};
 use troupe_node::{
     Cause, Context, Error, Node, NodeOptions, Worker, WorkerOptions,
     discovery::Role,
-    node::{Asked, Refusal},
+    node::{Asked, Opened, Refusal},
+    port::Port,
 };
 use troupe_proto::noise::Capabilities;
 
@@ -47,6 +48,17 @@ impl Drop for Home {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+#[test]
+fn a_node_has_its_number_in_the_port_before_a_member_can_see_it() {
+    let mut port = Port::new(0);
+    port.add_node("first");
+    let seen = Arc::new(OnceLock::new());
+    let seeing = seen.clone();
+    let options = NodeOptions::alone("second").prepared(move |node| seeing.set(node.number()).unwrap());
+    let opened = Opened::open(options, &mut port, |result| result.unwrap());
+    assert_eq!((seen.get(), opened.shared().number()), (Some(&1), 1));
 }
 
 #[tokio::test]

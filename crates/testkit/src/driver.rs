@@ -53,11 +53,10 @@ impl Driver {
     pub fn of(name: &str) -> Self {
         let now = 1_000_000;
         let mut port = Port::new(now);
-        let shared = Shared::new(name, port.inbox().clone());
-        let node = port.add_node(shared.clone());
+        let shared = port.add_node(name);
         Self {
             port,
-            node,
+            node: shared.number(),
             shared,
             now,
             room: usize::MAX,

@@ -25,11 +25,10 @@ pub(crate) async fn open(options: NodeOptions, made: oneshot::Sender<Result<Node
     let waker = notify.clone();
     inbox.set_waker(Box::new(move || waker.notify_one()));
     let (sender, is_open) = oneshot::channel();
-    let opened = Opened::open(options, inbox.clone(), move |result| {
+    let opened = Opened::open(options, &mut port, move |result| {
         // The isolate waits for it.
         let _ = sender.send(result);
     });
-    port.add_node(opened.shared().clone());
     let result =
         is_open.await.unwrap_or_else(|_| Err(OpenError::System(std::io::Error::other("no thread for I/O"))));
     if let Err(error) = result {

@@ -5,7 +5,7 @@ use super::{Joined, Shared};
 use crate::code;
 use crate::discovery::{self, AnnounceError, DiscoveryError, Member, Role};
 use crate::link::{Link, LinkEvents};
-use crate::port::{Inbox, Resolution};
+use crate::port::{Port, Resolution};
 use crate::zone::{JoinError, Zone, ZoneOptions};
 use std::io;
 use std::net::Ipv4Addr;
@@ -138,14 +138,14 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens a node for the isolate of an inbox; joining a zone blocks for some file operations, on the I/O thread.
+    /// Opens a node of a port; joining a zone blocks for some file operations, on the I/O thread.
     /// `done` is called once, there or (without a zone) here, when the node is open or has failed to.
     pub fn open(
         options: NodeOptions,
-        inbox: Arc<Inbox>,
+        port: &mut Port,
         done: impl FnOnce(Result<(), OpenError>) + Send + 'static,
     ) -> Self {
-        let shared = Shared::new(&options.name, inbox);
+        let shared = port.add_node(&options.name);
         if let Some(zone) = &options.zone {
             shared.observed().joins(&zone.zone, zone.role);
         }

@@ -29,8 +29,8 @@ pub struct Shared {
     name: String,
     /// Identifier of the node's identity, in hexadecimal.
     id: OnceLock<String>,
-    /// Number of the node in its port.
-    number: OnceLock<u16>,
+    /// Number of the node in its port. There before its I/O thread is: all that links tell the port is addressed by it.
+    number: u16,
     inbox: Arc<Inbox>,
     names: Mutex<HashMap<Box<str>, Handle>>,
     /// Links whose peers were told where a worker is, and hear when it goes.
@@ -74,13 +74,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    /// A node whose isolate has this inbox.
-    #[must_use]
-    pub fn new(name: &str, inbox: Arc<Inbox>) -> Arc<Self> {
+    /// A node with this number in the port that has this inbox.
+    pub(crate) fn new(name: &str, number: u16, inbox: Arc<Inbox>) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             id: OnceLock::new(),
-            number: OnceLock::new(),
+            number,
             inbox,
             names: Mutex::default(),
             told: Mutex::default(),
@@ -109,13 +108,7 @@ impl Shared {
     /// Number of the node in its port.
     #[must_use]
     pub fn number(&self) -> u16 {
-        self.number.get().copied().unwrap_or(u16::MAX)
-    }
-
-    /// Tells the node its number in its port; once.
-    pub(crate) fn set_number(&self, number: u16) {
-        // Set once, when the node is added to its port.
-        let _ = self.number.set(number);
+        self.number
     }
 
     pub(crate) fn set_id(&self, id: String) {

@@ -9,15 +9,15 @@ use crate::node::Shared;
 use std::sync::Arc;
 
 impl Port {
-    /// Makes room for a node; its number is used in all later calls.
-    pub fn add_node(&mut self, shared: Arc<Shared>) -> u16 {
+    /// Makes a node of this port; its number is used in all later calls.
+    pub fn add_node(&mut self, name: &str) -> Arc<Shared> {
         let index = self.nodes.iter().position(Option::is_none).unwrap_or_else(|| {
             self.nodes.push(None);
             self.nodes.len() - 1
         });
-        shared.set_number(index as u16);
-        self.nodes[index] = Some(shared);
-        index as u16
+        let shared = Shared::new(name, index as u16, self.inbox.clone());
+        self.nodes[index] = Some(shared.clone());
+        shared
     }
 
     /// Forgets a node: its workers, targets and links are gone.

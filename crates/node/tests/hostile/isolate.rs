@@ -60,12 +60,12 @@ impl Node {
             role: Role::Node,
         };
         let options = NodeOptions { name: "node".into(), zone: Some(zone), prepare: None };
-        let opened = Opened::open(options, port.inbox().clone(), |result| drop(told.send(result)));
+        let opened = Opened::open(options, &mut port, |result| drop(told.send(result)));
         is_open.await.unwrap().unwrap();
         let mail = Arc::new(Notify::new());
         let notify = Arc::clone(&mail);
         port.inbox().set_waker(Box::new(move || notify.notify_one()));
-        let number = port.add_node(opened.shared().clone());
+        let number = opened.shared().number();
         let worker = port.start(number, "worker", &WorkerOptions::default()).unwrap();
         Self { port, number, worker, mail, home, _opened: opened }
     }

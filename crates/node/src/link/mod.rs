@@ -44,7 +44,7 @@ use troupe_proto::{
 };
 
 use batch::OWED_BYTES;
-pub use batch::{Batch, MessageTooLong};
+pub use batch::{Batch, NotTaken};
 pub use events::{ClosedReason, Expired, LinkEvents};
 pub use leftover::Leftover;
 pub(crate) use next::Presence;

@@ -46,7 +46,7 @@ impl Shared {
         let sender = message.sender.map(|at| Handle { slot: at.slot, generation: at.generation });
         let from = From { link: key, sender, request };
         let remaining = message.remaining_ms;
-        let no_wait = request.is_none() && remaining == crate::port::NO_WAIT;
+        let no_wait = message.waits_for_nothing();
         let Body::Text(text) = message.body else { return misbehaves(link, "it sent bytes to a worker") };
         self.inbox.put_text(text, |body| Post::Message { from, target, remaining, no_wait, body });
     }

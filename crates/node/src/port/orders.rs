@@ -124,7 +124,7 @@ impl Port {
         match self.push_frame(key, &frame) {
             Pushed::Taken => self.requests.known(order.slot).place = Place::Away { link: key },
             Pushed::Closed => self.complete(order.slot, unreachable, key),
-            Pushed::TooLong => {
+            Pushed::TooLong | Pushed::Untaken => {
                 let too_large = Outcome::Failed(Failure::new(code::MESSAGE_TOO_LARGE), Body::None);
                 self.complete(order.slot, too_large, key);
             }

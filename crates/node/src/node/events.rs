@@ -60,7 +60,16 @@ impl Shared {
             link.consumed(troupe_proto::codec::Flow::Messages, u64::from(cost_of(bytes.len())));
         }
         if let Some(needed) = needs(bytes).filter(|needed| !link.peer().capabilities.contains(*needed)) {
-            log::warn!(target: "node", "node {} asked for what its credential does not allow ({needed})", link.peer().name);
+            let name = &link.peer().name;
+            match self.not_permitted.take(now_ms()) {
+                Some(untold) => log::warn!(
+                    target: "node",
+                    "node {name} asked for what its credential does not allow ({needed}){untold}"
+                ),
+                None => {
+                    log::debug!(target: "node", "node {name} asked for what its credential does not allow ({needed})");
+                }
+            }
             let lacks = format!("the credential of node {} lacks {needed}", link.peer().name);
             return services::refuse(link, request, &Refusal::not_permitted(lacks));
         }

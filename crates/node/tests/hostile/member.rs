@@ -14,7 +14,7 @@ use troupe_proto::{
     text::Text,
 };
 
-use troupe_testkit::recorder::PATIENCE;
+use troupe_testkit::{listen_to_warnings, recorder::PATIENCE, warnings_with};
 
 use super::isolate::{Node, Taken};
 use super::raw::{RawPeer, bytes_of};
@@ -92,6 +92,26 @@ async fn a_control_request_beyond_the_credential_is_answered_with_no_and_never_r
         peer.say(&bytes_of(&[control(Some(CORRELATION), kind)])).await;
         node.until(incoming::CONTROL).await;
     }
+}
+
+#[tokio::test]
+async fn a_member_that_asks_for_ever_for_what_it_may_not_fills_no_log() {
+    listen_to_warnings();
+    let mut node = Node::new().await;
+    let mut peer = node.member_named("pest", Capabilities::NONE).await;
+    let count = 2000;
+    let words = "node pest asked for what its credential does not allow";
+    // What is not listed is counted in the next line, which comes when a second has passed.
+    loop {
+        let many: Vec<_> = (0..count).map(|slot| control(Some(numbered(slot)), b"X")).collect();
+        let (failed, _) = node.refused(&mut peer, &many).await;
+        assert_eq!(failed.len(), count as usize);
+        if warnings_with(words).iter().any(|line| line.contains("more before it that are not listed")) {
+            break;
+        }
+    }
+    let lines = warnings_with(words);
+    assert!(lines[0].contains("(worker:stop)") && (8..200).contains(&lines.len()), "{lines:?}");
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ use troupe_proto::{
 use batch::OWED_BYTES;
 pub use batch::{Batch, NotTaken};
 pub use events::{ClosedReason, Expired, LinkEvents};
-pub use leftover::Leftover;
+pub use leftover::{Leftover, LostSend};
 pub(crate) use next::Presence;
 pub use run::{LinkTask, open};
 pub use traffic::Traffic;

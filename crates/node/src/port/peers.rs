@@ -5,7 +5,7 @@ use super::names::{Appearance, MAX_NAMES, Names};
 use super::record::NIL;
 use super::request::Place;
 use super::route::Letter;
-use super::target::Whereabouts;
+use super::target::{Whereabouts, elsewhere};
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port, remaining};
 use crate::code;
 use crate::link::{Link, NotTaken};
@@ -256,7 +256,8 @@ impl Port {
                 return;
             }
             let envelope = self.envelopes.remove(&mut self.targets.known(index).line, head);
-            let letter = self.leave_for(&envelope);
+            let to = elsewhere(self.targets.handle(index));
+            let letter = self.leave_for(to, &envelope);
             self.send_away(index, link, handle, letter);
         }
     }

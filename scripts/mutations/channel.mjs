@@ -167,6 +167,9 @@ export const channel = [
   ...from('crates/node/src/link/run.rs', links, [
     ['a link outlives its credentials', '                        link.close(CloseReason::Expired);\n', ''],
   ]),
+  ...from('crates/node/src/link/dates.rs', inside('dates'), [
+    ['no channel follows before the credentials are over', 'RENEWAL.min(left / 2)', 'RENEWAL'],
+  ]),
   ...from('crates/node/src/link/mod.rs', links, [
     [
       'a link is never full',

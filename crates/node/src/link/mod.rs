@@ -7,6 +7,7 @@
 
 mod assembly;
 mod batch;
+mod dates;
 mod events;
 mod held;
 mod lanes;

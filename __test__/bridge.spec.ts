@@ -132,7 +132,7 @@ test('dead letters are logged without their text, a line a second for each reaso
   await run.output(t);
   const lines = logMessages(run);
   t.true(lines.length >= 1 && lines.length < 50, `${lines.length} lines for 10 000 losses`);
-  t.regex(lines[0] ?? '', /a message of worker main reached nobody: no such worker/);
+  t.regex(lines[0] ?? '', /a message for worker nobody from worker main reached nobody: no such worker/);
   t.notRegex(run.stderr, /secret words/);
   t.notRegex(run.stderr, /nobody waits for this reply/, 'late replies are at debug');
 });
@@ -143,7 +143,11 @@ test('TROUPE_LOG holds for the Rust core, too', async (t) => {
   t.is(silent.stderr, '');
   const all = program(t, 'warn,dead-letter=debug');
   await all.output(t);
-  t.true(logMessages(all).some((message) => /twice reached nobody: nobody waits for this reply/.test(message)));
+  t.true(
+    logMessages(all).some((message) =>
+      /a reply from worker twice reached nobody: nobody waits for this reply/.test(message),
+    ),
+  );
 });
 
 test('each isolate has a port of its own: nodes in worker threads live and end by themselves', async (t) => {

@@ -146,7 +146,12 @@ test.serial(
       }),
       [
         ['info', 'node', 'two', { n: 1 }],
-        ['warn', 'dead-letter', 'a message of worker runner reached nobody: no such worker (1 so far)', undefined],
+        [
+          'warn',
+          'dead-letter',
+          'a message for worker nobody from worker runner reached nobody: no such worker (1 so far)',
+          undefined,
+        ],
         ['error', 'node', 'three', undefined],
       ],
     );

@@ -235,3 +235,50 @@ test.serial(
     t.true((await ask('nothing')) instanceof WorkerFailedError);
   },
 );
+
+const revoked = Proxy.revocable({}, {});
+revoked.revoke();
+const refuses = {
+  get: () => {
+    throw new Error('no');
+  },
+};
+/** What a handler may throw that can hardly be told of, and what its asker is told. */
+const unspeakable: [what: string, thrown: unknown, told: RegExp][] = [
+  ['a revoked proxy', revoked.proxy, /^it threw something that can not be read$/],
+  ['an object whose getters throw', new Proxy({}, refuses), /^it threw something that can not be read$/],
+  ['an error whose message throws', Object.defineProperty(new Error(), 'message', refuses), /^\{\}$/],
+  ['a symbol', Symbol('enough'), /^Symbol\(enough\)$/],
+  ['a function', () => {}, /^\(\) ?=> ?\{ ?\}$/],
+  ['a circle', Object.assign({ self: {} }, { toJSON: () => revoked.proxy }), /^\[object Object\]$/],
+  ['a message of 20 MiB', new Error('x'.repeat(20 << 20)), /^x{8192}…$/],
+  ['half a character', new Error('\ud800'), /^\ud800$/],
+];
+
+test.serial(
+  'whatever a handler throws on another node, its asker hears that it failed, and the node serves on',
+  async (t) => {
+    const create = nodesOf(t);
+    const [there, here] = [await create('there'), await create('here')];
+    await there.startWorker(
+      'throws',
+      worker((context: Context, message) => {
+        const [how, index] = message.split(' ');
+        if (how === 'serves') return context.reply('serves');
+        const thrown = unspeakable[Number(index)]?.[1];
+        if (how === 'rejects') return Promise.reject(thrown);
+        throw thrown;
+      }),
+    );
+    for (const [index, [what, , told]] of unspeakable.entries()) {
+      for (const how of ['throws', 'rejects']) {
+        const error = await failureOf<WorkerFailedError>(t, here.sendAndReceive('throws', `${how} ${index}`));
+        t.is(error.code, 'WORKER_FAILED', what);
+        t.deepEqual([error.worker, error.node], ['throws', 'there'], what);
+        t.regex((error.cause as Error).message, told, what);
+      }
+      await t.notThrowsAsync(here.send('throws', `throws ${index}`), 'nobody hears of that but the log');
+      t.is(await here.sendAndReceive('throws', 'serves'), 'serves', what);
+    }
+  },
+);

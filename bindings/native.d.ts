@@ -146,8 +146,11 @@ export declare function collectLogs(settings: LogSettings): void;
 /** Sends a control request to a member. */
 export declare function control(node: number, member: string, bytes: Uint8Array, timeout: number, request: number, generation: number): void;
 
-/** Counts and logs a send that was refused before it reached the port. `reason`: its place among the dead letters. */
-export declare function countRefused(reason: number, slot: number): void;
+/**
+ * Counts and logs a send that was refused before it reached the port. `reason`: its place among the dead letters; `to`: the address,
+ * where it is one.
+ */
+export declare function countRefused(reason: number, slot: number, generation: number, to?: string | undefined | null): void;
 
 /** Reads the counters. */
 export declare function counters(): Counters;

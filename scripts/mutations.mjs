@@ -1,10 +1,12 @@
 // `npm run verify -- mutations`: removes each security check and each bound, one by one, in a copy of the tree, and runs the narrowest tests
 // that should notice. A mutation that they do not notice survives, and is a test that is missing.
 //
-// `node scripts/mutations.mjs [WORD …]` runs those whose file or words hold one of these; `--list` names them.
+// `node scripts/mutations.mjs [--from N] [WORD …]` runs those whose file or words hold one of these, from the Nth on, so that a run that was
+// ended can go on; `--list` names them, each with its number.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { access } from './mutations/access.mjs';
 import { bounds } from './mutations/bounds.mjs';
 import { channel } from './mutations/channel.mjs';
@@ -77,7 +79,7 @@ const run = (words, more = [], patience = PATIENCE) => {
   return attempt('sh', ['-c', limits, 'sh', command, ...args, ...more], { cwd: copy, env, quiet: true });
 };
 
-/** `caught`, `survived` or `broken`: it is no program any more, which proves nothing. */
+/** `caught`, `survived` or `broken`: it is no program any more, which proves nothing. (`untried`: its test fails without it, too.) */
 async function tryOut(mutation) {
   const file = join(copy, mutation.in);
   const text = readFileSync(file, 'utf8');
@@ -94,13 +96,26 @@ async function tryOut(mutation) {
   }
 }
 
-/** Runs the mutations; resolves with how many were caught, fails with those that were not. */
-export async function checkMutations(words = []) {
-  const chosen = mutations.filter(
-    (mutation) => words.length === 0 || words.some((word) => `${mutation.in} ${mutation.what}`.includes(word)),
-  );
-  if (chosen.length === 0) throw new Failure(`No mutation has ${words.join(' or ')} in its file or words.`);
-  const stale = chosen.flatMap((mutation) => {
+/** Whether a test passes without a mutation, which is tried once, when a mutation first needs it; says so where it does not. */
+async function passes(test, tried) {
+  if (!tried.has(test)) {
+    // The first build makes all that the tests need.
+    if (test.startsWith('cargo ')) await run(test.replace(/ -- .*$/, ''), ['--no-run'], BUILD_PATIENCE);
+    const { status, output } = await run(test);
+    tried.set(test, status === 0);
+    if (status !== 0) console.log(`\`${test}\` fails without any mutation:\n${colour.dim(output.slice(-4000))}`);
+  }
+  return tried.get(test);
+}
+
+/** Runs the mutations from the one with this number on; resolves with how many were caught, fails with those that were not. */
+export async function checkMutations(words = [], first = 1) {
+  const chosen = [...mutations.entries()].filter(([index, mutation]) => {
+    const text = `${mutation.in} ${mutation.what}`;
+    return index + 1 >= first && (words.length === 0 || words.some((word) => text.includes(word)));
+  });
+  if (chosen.length === 0) throw new Failure('There is no such mutation; --list names them.');
+  const stale = chosen.flatMap(([, mutation]) => {
     try {
       mutated(mutation, readFileSync(join(root, mutation.in), 'utf8'));
       return [];
@@ -110,18 +125,12 @@ export async function checkMutations(words = []) {
   });
   if (stale.length > 0) throw new Failure(`The list no longer fits the code:\n${stale.join('\n')}`);
   makeCopy();
-  const tests = new Set(chosen.map(({ test }) => test));
-  for (const test of tests) {
-    // The first build makes all that the tests need.
-    if (test.startsWith('cargo ')) await run(test.replace(/ -- .*$/, ''), ['--no-run'], BUILD_PATIENCE);
-    const { status, output } = await run(test);
-    if (status !== 0) throw new Failure(`\`${test}\` fails without any mutation:\n${output.slice(-4000)}`);
-  }
+  const tried = new Map();
   const missed = [];
-  for (const [number, mutation] of chosen.entries()) {
-    const { result, output } = await tryOut(mutation);
+  for (const [index, mutation] of chosen) {
+    const { result, output } = (await passes(mutation.test, tried)) ? await tryOut(mutation) : { result: 'untried' };
     const mark = result === 'caught' ? colour.green('✓') : colour.red('✗');
-    console.log(`${mark} ${number + 1}/${chosen.length} ${mutation.in}: ${mutation.what}: ${result}`);
+    console.log(`${mark} ${index + 1}/${mutations.length} ${mutation.in}: ${mutation.what}: ${result}`);
     if (result === 'broken') console.log(colour.dim(output.slice(-1500)));
     if (result !== 'caught') missed.push(`${mutation.in}: ${mutation.what}: ${result}`);
   }
@@ -131,8 +140,14 @@ export async function checkMutations(words = []) {
 
 if (isMain(import.meta.url)) {
   await main(async () => {
-    const words = process.argv.slice(2);
-    if (words.includes('--list')) return console.log(mutations.map((m) => `${m.in}: ${m.what}`).join('\n'));
-    say(await checkMutations(words));
+    const { values, positionals } = parseArgs({
+      options: { from: { type: 'string', default: '1' }, list: { type: 'boolean' } },
+      allowPositionals: true,
+    });
+    const first = Number(values.from);
+    if (!(first >= 1 && first <= mutations.length))
+      throw new Failure(`--from is a number from 1 to ${mutations.length}.`);
+    if (values.list) return console.log(mutations.map((m, index) => `${index + 1} ${m.in}: ${m.what}`).join('\n'));
+    say(await checkMutations(positionals, first));
   });
 }

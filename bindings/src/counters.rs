@@ -33,12 +33,13 @@ pub fn is_open(request: u32, generation: u32) -> Result<bool> {
     with(|isolate| isolate.port.is_open(Handle { slot: request, generation }))
 }
 
-/// Counts and logs a send that was refused before it reached the port. `reason`: its place among the dead letters.
+/// Counts and logs a send that was refused before it reached the port. `reason`: its place among the dead letters; `to`: the address,
+/// where it is one.
 #[napi(catch_unwind)]
-pub fn count_refused(reason: u32, slot: u32) -> Result<()> {
+pub fn count_refused(reason: u32, slot: u32, generation: u32, to: Option<String>) -> Result<()> {
     with(|isolate| {
         if let Some(reason) = troupe_node::port::Reason::ALL.get(reason as usize) {
-            isolate.port.count_refused(*reason, slot);
+            isolate.port.count_refused(*reason, Handle { slot, generation }, to.as_deref());
         }
     })
 }

@@ -172,7 +172,8 @@ function about(to: Heading, link: number): Failure {
 
 /** What is known of a failure beyond its code. */
 function detailOf(to: Heading, code: number, cause: unknown, maybeExecuted: boolean): string | undefined {
-  if ((code === NOT_PERMITTED || code === MAILBOX_FULL) && cause instanceof Error) return cause.message;
+  const mayComeWithWords = code === NOT_PERMITTED || code === MAILBOX_FULL || code === NODE_UNREACHABLE;
+  if (mayComeWithWords && cause instanceof Error) return cause.message;
   if (code === WORKER_FAILED && cause === undefined) return THREW_UNDEFINED;
   return code === NODE_UNREACHABLE && !maybeExecuted ? to.unreachable() : undefined;
 }

@@ -133,12 +133,12 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
   const refusedBy = refusal(message, to);
   if (refusedBy !== undefined) {
     const isTooLarge = refusedBy instanceof MessageTooLargeError;
-    return refused(refusedBy, isTooLarge ? REFUSED.tooLarge : REFUSED.invalid, from);
+    return refused(refusedBy, isTooLarge ? REFUSED.tooLarge : REFUSED.invalid, from, to);
   }
   const stoppedBy = stopped(from, book);
-  if (stoppedBy !== undefined) return refused(stoppedBy, REFUSED.stopped, from);
+  if (stoppedBy !== undefined) return refused(stoppedBy, REFUSED.stopped, from, to);
   const signal = options?.signal;
-  if (signal?.aborted === true) return refused(signal.reason, REFUSED.givenUp, from);
+  if (signal?.aborted === true) return refused(signal.reason, REFUSED.givenUp, from, to);
   const delivery = new Delivery(destination, timeout, signal);
   expect(nextNumber(), delivery);
   put(from, book, to, destination, message, timeout, NIL, 0);
@@ -148,9 +148,9 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
 /** Reasons of dead letters that the port does not see; `crates/node/src/port/dead_letter.rs` has them all. */
 const REFUSED = { givenUp: 3, stopped: 5, tooLarge: 6, invalid: 8 } as const;
 
-/** A rejection that nobody has to catch; so it is counted and logged. */
-export function refused(reason: unknown, why: number = REFUSED.invalid, from?: Cell): Promise<void> {
-  native.countRefused(why, from?.slot ?? NIL);
+/** A rejection that nobody has to catch; so it is counted and logged. `to`: the address, where it is one. */
+export function refused(reason: unknown, why: number = REFUSED.invalid, from?: Cell, to?: string): Promise<void> {
+  native.countRefused(why, from?.slot ?? NIL, from?.generation ?? 0, to);
   const delivery = new Delivery(undefined, 0, undefined);
   delivery.fail(reason);
   return delivery;

@@ -36,8 +36,8 @@ export const channel = [
   ...from('crates/node/src/zone/accept.rs', zones, [
     ['a full house turns nobody out', '        oldest.abort();\n', '        drop(oldest);\n'],
   ]),
-  ...from('crates/node/src/zone/refusals.rs', inside('refusals'), [
-    ['each refused connection is a line', 'if self.lines == 0 {', 'if self.lines == u32::MAX {'],
+  ...from('crates/node/src/line_limit.rs', inside('line_limit'), [
+    ['each refusal is a line', 'if self.lines == 0 {', 'if self.lines == u64::MAX {'],
     ['lines that were not used are saved', '.min(BURST)', ''],
     ['refusals that are not listed are forgotten', '            self.untold += 1;\n', ''],
   ]),
@@ -112,6 +112,7 @@ export const channel = [
   ]),
   ...from('crates/node/src/link/queue.rs', links, [
     ['a message longer than the peer takes is queued', 'if body_len > self.max_message {', 'if false {'],
+    ['replies that a peer does not take in are kept without end', '> KEPT_BYTES {', '> usize::MAX {'],
     ['the peer’s window holds nothing back', '|| !self.session.may_start(flow) => Some(flow)', '=> Some(flow)'],
   ]),
   ...from('crates/node/src/link/own.rs', inside('own'), [
@@ -165,6 +166,9 @@ export const channel = [
   ]),
   ...from('crates/node/src/link/run.rs', links, [
     ['a link outlives its credentials', '                        link.close(CloseReason::Expired);\n', ''],
+  ]),
+  ...from('crates/node/src/link/dates.rs', inside('dates'), [
+    ['no channel follows before the credentials are over', 'RENEWAL.min(left / 2)', 'RENEWAL'],
   ]),
   ...from('crates/node/src/link/mod.rs', links, [
     [

@@ -28,6 +28,7 @@ mod context;
 pub mod discovery;
 mod error;
 mod isolate;
+mod line_limit;
 pub mod link;
 mod mailbox;
 pub mod node;

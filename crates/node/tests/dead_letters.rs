@@ -3,8 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 use troupe_node::port::{Overflow, Reason, WorkerOptions, dead_letters};
-use troupe_testkit::Driver;
 use troupe_testkit::driver::FOR_EVER;
+use troupe_testkit::{Driver, listen_to_warnings, warnings_with};
 
 const NOBODY: u32 = u32::MAX;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -114,6 +114,44 @@ fn a_reply_that_nobody_waits_for_is_counted() {
         driver.flush();
     });
     assert_eq!(lost, [(Reason::LateReply, 3)]);
+}
+
+/// What is logged of the losses of this run. Each reason has a line in this hour, which no other test has.
+fn logged(hour: u64, run: impl FnOnce(&mut Driver)) -> Vec<String> {
+    listen_to_warnings();
+    let before = warnings_with("reached nobody").len();
+    lost(|driver| {
+        driver.after(hour * 3_600_000);
+        run(driver);
+    });
+    let lines = warnings_with("reached nobody").split_off(before);
+    lines.into_iter().map(|line| line.split(" reached").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_log_names_whom_a_lost_message_was_for_and_who_sent_it() {
+    let lines = logged(1, |driver| {
+        let sender = driver.start("sender", &mailbox_of(4)).slot;
+        let full = driver.start("full", &mailbox_of(1));
+        driver.send_to(sender, "here/nobody", "", FOR_EVER);
+        driver.send_to(sender, "elsewhere/worker", "", FOR_EVER);
+        driver.send(sender, full, "taken", FOR_EVER);
+        driver.reply_to_send(sender, full, "no room");
+        driver.send(sender, full, "expires", 10);
+        driver.flush();
+        driver.after(10);
+        driver.send(NOBODY, full, "in line", FOR_EVER);
+        driver.stop(full, 0);
+        driver.flush();
+    });
+    let expected = [
+        "a message for worker here/nobody from worker sender",
+        "a message for worker elsewhere/worker from worker sender",
+        "a message for worker full from worker sender",
+        "a message for worker full from worker sender",
+        "a message for worker full",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]

@@ -5,12 +5,13 @@
 use std::{sync::Arc, time::Duration};
 
 use troupe_node::{
-    link::{ClosedReason, Link},
+    link::{ClosedReason, Link, NotTaken},
     transport::{MemoryNetwork, Tcp, Transport},
 };
 use troupe_proto::{
-    codec::{Body, CloseReason, Correlation, FLOW_OVERHEAD, Flow, Frame, Message, Reply, Target},
+    codec::{Body, CloseReason, Correlation, FLOW_OVERHEAD, Fail, Flow, Frame, Message, Reply, Target},
     session::Terms,
+    text::Text,
 };
 use troupe_testkit::{Event, FaultyNetwork, Founded, NOW, Pair, Recorder, text_message};
 
@@ -319,6 +320,40 @@ async fn a_flush_never_waits_and_a_full_link_says_when_it_has_room() {
     pair.near_events.until_event(Event::Room(0)).await;
     pair.far_events.until("all", |far| far.frames() == count as usize).await;
     assert!(!pair.near.is_full());
+}
+
+#[tokio::test]
+async fn replies_that_are_not_taken_in_are_kept_up_to_256_mib_and_no_more() {
+    let network = FaultyNetwork::new(MemoryNetwork::default());
+    let faults = network.faults();
+    let pair = Pair::with(&network, window(u32::MAX), [Recorder::new(), Recorder::new()]).await;
+    pair.far_events.count_only();
+    let long = "r".repeat(16 << 20);
+    let reply = |slot, body| {
+        let correlation = Correlation { slot, generation: 1 };
+        Frame::Reply(Reply { correlation, body: Body::Text(Text::from_utf8(body)) })
+    };
+    let to_send = Frame::Message(Message { request: None, remaining_ms: 0, ..message(1, &long) });
+    faults.stall(true);
+    let take = |frame: &Frame<'_>| {
+        let taken = pair.near.batch().expect("the link is open").push(frame);
+        pair.near.flush();
+        taken
+    };
+    let taken = (0..100).take_while(|slot| take(&reply(*slot, &long)).is_ok()).count();
+    // A head stands before each body.
+    assert_eq!(taken, 15);
+    assert_eq!(take(&to_send), Err(NotTaken::Untaken), "what answers a send is a reply, too");
+    assert_eq!(take(&reply(100, "short")), Ok(()));
+    let correlation = Correlation { slot: 101, generation: 1 };
+    let fail = Fail { correlation, code: 7, maybe_executed: true, body: Body::EMPTY };
+    assert_eq!(take(&Frame::Fail(fail)), Ok(()), "that it failed is told");
+    assert!(pair.near.queued_bytes() <= 256 << 20);
+
+    faults.stall(false);
+    pair.far_events.until("all that was taken", |far| far.frames() == taken + 2).await;
+    pair.near.drained().await;
+    assert_eq!(take(&reply(102, &long)), Ok(()), "there is room again");
 }
 
 /// Threads that send, as JavaScript's does: no runtime there, the I/O elsewhere.

@@ -15,6 +15,7 @@ mod pair;
 pub mod recorder;
 mod roll;
 mod told;
+mod warnings;
 mod wires;
 
 pub use driver::{Driver, Told};
@@ -24,4 +25,5 @@ pub use members::{Founded, NOW};
 pub use pair::{BEGINS, Pair, connection, text_message};
 pub use recorder::{Event, Recorder};
 pub use roll::Roll;
+pub use warnings::{listen_to_warnings, warnings_with};
 pub use wires::Wires;

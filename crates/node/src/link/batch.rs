@@ -8,14 +8,25 @@ use troupe_proto::codec::Frame;
 /// many names, places and stages, with room to spare; one that lets more than this pile up does not read.
 pub(super) const OWED_BYTES: usize = 16 << 20;
 
-/// A body that the peer does not take in. Nothing was queued.
+/// What is kept for a peer, in all, when a reply to it finds no room any more. Replies wait for nothing, so that a peer that
+/// asks and does not take in would be kept any number. All else stops long before, at some 64 MiB: the rest is for replies, as
+/// many as a peer that is correct and busy for a while may leave lying.
+pub(super) const KEPT_BYTES: usize = 256 << 20;
+
+/// Why a link does not take a frame. Nothing was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message has {len} bytes, the other node takes {limit} at most")]
-pub struct MessageTooLong {
-    /// Bytes of the body on the wire.
-    pub len: usize,
-    /// What the peer takes.
-    pub limit: usize,
+pub enum NotTaken {
+    /// The peer takes in no body of this length.
+    #[error("the message has {len} bytes, the other node takes {limit} at most")]
+    TooLong {
+        /// Bytes of the body on the wire.
+        len: usize,
+        /// What the peer takes.
+        limit: usize,
+    },
+    /// A reply that the peer leaves no room for.
+    #[error("{} MiB of what it was answered wait for the other node to take them in", KEPT_BYTES >> 20)]
+    Untaken,
 }
 
 /// The queue of a link, held for several frames. Keep it for no longer than it takes to push them.
@@ -28,7 +39,7 @@ pub struct Batch<'a> {
 
 impl Batch<'_> {
     /// Adds a frame, whose body is copied. Of one pair of sender and receiver, frames arrive in the order pushed.
-    pub fn push(&mut self, frame: &Frame<'_>) -> Result<(), MessageTooLong> {
+    pub fn push(&mut self, frame: &Frame<'_>) -> Result<(), NotTaken> {
         self.queue.push(frame, self.now_ms)
     }
 }

@@ -41,9 +41,9 @@ impl Held {
         self.frames.is_empty()
     }
 
-    /// Bytes that wait.
+    /// Bytes that wait, and of what is kept beside each frame.
     pub(super) fn bytes(&self) -> usize {
-        self.buffer.len() - self.start + self.bodies
+        self.buffer.len() - self.start + self.bodies + self.frames.len() * size_of::<HeldFrame>()
     }
 
     /// Of them, bytes that are owed to the peer.

@@ -7,6 +7,7 @@
 
 mod assembly;
 mod batch;
+mod dates;
 mod events;
 mod held;
 mod lanes;
@@ -44,9 +45,9 @@ use troupe_proto::{
 };
 
 use batch::OWED_BYTES;
-pub use batch::{Batch, MessageTooLong};
+pub use batch::{Batch, NotTaken};
 pub use events::{ClosedReason, Expired, LinkEvents};
-pub use leftover::Leftover;
+pub use leftover::{Leftover, LostSend};
 pub(crate) use next::Presence;
 pub use run::{LinkTask, open};
 pub use traffic::Traffic;

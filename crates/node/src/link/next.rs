@@ -10,12 +10,7 @@ use std::{
 use tokio::{sync::watch, time};
 use troupe_proto::{codec::CloseReason, noise::OpeningKey};
 
-use super::{
-    ClosedReason, Link, LinkEvents,
-    events::Expired,
-    lock,
-    run::{LinkTask, expiry},
-};
+use super::{ClosedReason, Link, LinkEvents, dates::expiry, events::Expired, lock, run::LinkTask};
 use crate::{channel::Channel, transport::Socket};
 
 /// When the other side has gone over to another channel, this side learns so long after that one was accepted, at most.

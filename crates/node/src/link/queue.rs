@@ -7,7 +7,8 @@ use troupe_proto::{
 };
 
 use super::{
-    MessageTooLong,
+    NotTaken,
+    batch::KEPT_BYTES,
     held::{Held, HeldFrame},
     is_message,
     lanes::{Cut, Lane, Lanes, Parked, Spare},
@@ -24,6 +25,15 @@ const TAKE_BYTES: usize = 64 * 1024;
 /// failures of requests that were not even begun. Messages wait for the resend buffer, replies cost a handler.
 pub(super) fn is_owed(frame: &Frame<'_>) -> bool {
     !matches!(frame, Frame::Message(_) | Frame::Reply(_))
+}
+
+/// Whether it answers, a request or a message that asked for nothing: such a frame waits for no place and no room.
+fn is_reply(frame: &Frame<'_>) -> bool {
+    match frame {
+        Frame::Reply(_) => true,
+        Frame::Message(message) => message.waits_for_nothing(),
+        _ => false,
+    }
 }
 
 /// The queue of one link.
@@ -115,7 +125,7 @@ impl Queue {
     }
 
     /// Adds a frame behind whatever it must not pass.
-    pub(super) fn push(&mut self, frame: &Frame<'_>, now_ms: u32) -> Result<(), MessageTooLong> {
+    pub(super) fn push(&mut self, frame: &Frame<'_>, now_ms: u32) -> Result<(), NotTaken> {
         let Some((lane, body)) = Lane::of(frame).zip(frame.body()) else {
             debug_assert!(frame.is_numbered(), "the session's own frames have their own ways in");
             self.row.push(frame, encoded_len(frame, 0), now_ms);
@@ -123,7 +133,10 @@ impl Queue {
         };
         let body_len = body.wire_len();
         if body_len > self.max_message {
-            return Err(MessageTooLong { len: body_len, limit: self.max_message });
+            return Err(NotTaken::TooLong { len: body_len, limit: self.max_message });
+        }
+        if is_reply(frame) && self.bytes() + body_len > KEPT_BYTES {
+            return Err(NotTaken::Untaken);
         }
         self.messages += u64::from(is_message(frame));
         let len = encoded_len(frame, body_len);

@@ -18,7 +18,9 @@ use tokio::{
 use troupe_proto::{codec::CloseReason, session::AckUrgency};
 
 use super::{
-    CONTROL_BYTES, ClosedReason, Drive, Link, LinkEvents, Presence, UNREAD_BYTES, lock,
+    CONTROL_BYTES, ClosedReason, Drive, Link, LinkEvents, Presence, UNREAD_BYTES,
+    dates::{Dates, expiry},
+    lock,
     next::{FOLLOW_LIMIT, Following, Incoming},
     queue::Queue,
     reader::{ReadEnd, Reader, Receiving},
@@ -35,10 +37,6 @@ const WRITE_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// A CLOSE that was sent before the connection failed is here by then.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-/// A channel is followed by another after so long, for new keys and checked credentials.
-const RENEWAL: Duration = Duration::from_secs(3600);
-/// No timer runs for longer; whatever says it holds for longer does not matter.
-const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Runs a link. Dropped early, it ends the link as lost.
 #[derive(Debug)]
@@ -105,10 +103,6 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
     let expires = expiry(lifetime);
     let task = LinkTask { link: Arc::clone(&link), socket, reader, expires, patience: Duration::ZERO };
     (link, task)
-}
-
-pub(super) fn expiry(lifetime: Duration) -> time::Instant {
-    time::Instant::now() + lifetime.min(LONGEST_LIFE)
 }
 
 impl LinkTask {
@@ -214,7 +208,7 @@ impl LinkTask {
             return ended(link, end);
         }
         events.read_done(link);
-        let mut dates = Dates { expires: self.expires, renewal: Some(renewal(self.expires)) };
+        let mut dates = Dates::of(self.expires);
         let timer = time::sleep_until(dates.next());
         pin!(timer);
         loop {
@@ -244,13 +238,11 @@ impl LinkTask {
                 }
                 // Before what is always ready on a busy link.
                 () = timer.as_mut() => {
-                    let now = time::Instant::now();
-                    if now >= dates.expires {
+                    let due = dates.due(time::Instant::now());
+                    if due.is_over {
                         link.close(CloseReason::Expired);
-                        dates.expires = now + LONGEST_LIFE;
                     }
-                    if dates.renewal.is_some_and(|at| now >= at) {
-                        dates.renewal = None;
+                    if due.renews {
                         link.renew();
                     }
                     timer.as_mut().reset(dates.next());
@@ -324,24 +316,6 @@ impl LinkTask {
         }
         self.socket.shut_down();
     }
-}
-
-/// What a channel waits for.
-struct Dates {
-    expires: time::Instant,
-    renewal: Option<time::Instant>,
-}
-
-impl Dates {
-    fn next(&self) -> time::Instant {
-        self.renewal.map_or(self.expires, |at| at.min(self.expires))
-    }
-}
-
-/// When another channel should follow one that ends then: long before, if it is given little time.
-fn renewal(expires: time::Instant) -> time::Instant {
-    let now = time::Instant::now();
-    now + RENEWAL.min(expires.saturating_duration_since(now) / 2)
 }
 
 /// Writes what callers left over, until that fails; answers why. Given up half way, the next call goes on from there: the

@@ -46,7 +46,7 @@ impl Shared {
         let sender = message.sender.map(|at| Handle { slot: at.slot, generation: at.generation });
         let from = From { link: key, sender, request };
         let remaining = message.remaining_ms;
-        let no_wait = request.is_none() && remaining == crate::port::NO_WAIT;
+        let no_wait = message.waits_for_nothing();
         let Body::Text(text) = message.body else { return misbehaves(link, "it sent bytes to a worker") };
         self.inbox.put_text(text, |body| Post::Message { from, target, remaining, no_wait, body });
     }
@@ -60,7 +60,16 @@ impl Shared {
             link.consumed(troupe_proto::codec::Flow::Messages, u64::from(cost_of(bytes.len())));
         }
         if let Some(needed) = needs(bytes).filter(|needed| !link.peer().capabilities.contains(*needed)) {
-            log::warn!(target: "node", "node {} asked for what its credential does not allow ({needed})", link.peer().name);
+            let name = &link.peer().name;
+            match self.not_permitted.take(now_ms()) {
+                Some(untold) => log::warn!(
+                    target: "node",
+                    "node {name} asked for what its credential does not allow ({needed}){untold}"
+                ),
+                None => {
+                    log::debug!(target: "node", "node {name} asked for what its credential does not allow ({needed})");
+                }
+            }
             let lacks = format!("the credential of node {} lacks {needed}", link.peer().name);
             return services::refuse(link, request, &Refusal::not_permitted(lacks));
         }

@@ -14,6 +14,7 @@ pub use handle::Node;
 pub use io::{NodeOptions, OpenError, Opened, Prepare, verify_code};
 pub use services::{Asked, Asker, Refusal, SUPERVISE};
 
+use crate::line_limit::LineLimit;
 use crate::link::Link;
 use crate::observe::{Observed, Ring};
 use crate::port::{Handle, Inbox};
@@ -46,6 +47,8 @@ pub struct Shared {
     observed: Observed,
     /// Nodes whose lines are in it as well.
     covered: Mutex<Vec<String>>,
+    /// Says which requests are logged that a credential does not allow.
+    not_permitted: LineLimit,
 }
 
 impl std::fmt::Debug for Shared {
@@ -90,6 +93,7 @@ impl Shared {
             ring: Arc::default(),
             observed: Observed::default(),
             covered: Mutex::default(),
+            not_permitted: LineLimit::new(),
         })
     }
 

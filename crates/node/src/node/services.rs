@@ -302,9 +302,10 @@ fn answer_with(link: &Link, request: Handle, bytes: &[u8]) {
             format!("the answer has {} bytes, and at most {limit} travel; ask for less", bytes.len());
         return refuse(link, request, &Refusal { code: code::MESSAGE_TOO_LARGE, message });
     }
-    if let Some(mut batch) = link.batch() {
-        // Its length was checked.
-        let _ = batch.push(&Frame::Reply(Reply { correlation: wire(request), body: Body::Bytes(bytes) }));
+    let reply = Frame::Reply(Reply { correlation: wire(request), body: Body::Bytes(bytes) });
+    let pushed = link.batch().map(|mut batch| batch.push(&reply));
+    if let Some(Err(why)) = pushed {
+        return refuse(link, request, &Refusal { code: code::MAILBOX_FULL, message: why.to_string() });
     }
     link.flush();
 }

@@ -1,15 +1,15 @@
 //! What comes to a port from other threads: messages and answers of peers, the ends of links, callers in Rust.
 
-use super::dead_letter::Reason;
+use super::dead_letter::{Parties, Reason};
 use super::inbox::Mail;
 use super::mailbox::State;
 use super::record::{NIL, full, incoming};
 use super::request::{MAX_OPEN_OF_PEER, Origin, Place};
 use super::route::{Letter, Report};
-use super::target::{ELSEWHERE, Whereabouts};
+use super::target::{ELSEWHERE, Whereabouts, elsewhere};
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
 use crate::code;
-use crate::link::Leftover;
+use crate::link::{Leftover, LostSend};
 use troupe_proto::codec::{CloseReason, Flow, cost_of};
 use troupe_proto::text::Text;
 
@@ -36,7 +36,8 @@ impl Port {
         }
         for place in self.targets.at(|t| matches!(t.at, Whereabouts::There { link, .. } if link == index)) {
             let line = std::mem::take(&mut self.targets.known(place).line);
-            self.fail_line(line, Failure::new(code::NODE_UNREACHABLE), Reason::NodeUnreachable, index);
+            let to = elsewhere(self.targets.handle(place));
+            self.fail_line(line, to, Failure::new(code::NODE_UNREACHABLE), Reason::NodeUnreachable, index);
             self.targets.remove(place);
         }
         // Nobody waits for the answers to what the peer had asked.
@@ -68,11 +69,18 @@ impl Port {
                 self.complete(at.slot, Outcome::Failed(unsent, Body::None), index);
             }
         }
-        for ((sender, maybe_delivered), count) in &leftover.sends {
+        for (LostSend { sender, target, maybe_delivered }, count) in &leftover.sends {
             let reason = if *maybe_delivered { Reason::MaybeDelivered } else { Reason::NodeUnreachable };
-            self.dead_letters(reason, sender.map_or(NIL, |sender| sender.slot), *count);
+            let place = target.and_then(|at| {
+                self.targets.place(index, Handle { slot: at.slot, generation: at.generation })
+            });
+            let of = Parties {
+                to: place.map_or(super::NOBODY, elsewhere),
+                from: sender.map_or(super::NOBODY, |at| (at.slot, at.generation)),
+            };
+            self.dead_letters(reason, of, *count);
         }
-        self.dead_letters(Reason::ReplyLost, NIL, leftover.answers);
+        self.dead_letters(Reason::ReplyLost, Parties::UNKNOWN, leftover.answers);
     }
 
     /// Takes in what has come from other threads, as far as there is room for it.
@@ -131,7 +139,7 @@ impl Port {
                         sink.push(words, body);
                     }
                     Some(_) => self.complete_with(request.slot, body),
-                    None => self.dead_letter(Reason::LateReply, NIL),
+                    None => self.dead_letter(Reason::LateReply, Parties::UNKNOWN),
                 }
             }
             Post::Fail { request, mut failure, cause, link } => {
@@ -241,6 +249,7 @@ impl Port {
         sink: &mut S,
     ) {
         let mut letter = Letter {
+            to: (target.slot, target.generation),
             sender: super::NOBODY,
             request: None,
             body,
@@ -253,7 +262,7 @@ impl Port {
         let From { link, sender, request } = from;
         let Some(may_be_gone) = self.links.get(&link).map(|peer| peer.names.may_have_heard()) else {
             // Its node has stopped here, which the peer did not know. A request fails there with the link.
-            return self.dead_letters(Reason::NodeStopped, NIL, u64::from(request.is_none()));
+            return self.dead_letters(Reason::NodeStopped, Parties::UNKNOWN, u64::from(request.is_none()));
         };
         self.consumed(link, Flow::Messages, size);
         if let Some(sender) = sender {
@@ -327,7 +336,8 @@ impl Port {
     /// The mailbox of a peer's worker is full, and refuses.
     fn refuse_line(&mut self, place: u32, peer: u32) {
         let line = std::mem::take(&mut self.targets.known(place).line);
-        self.fail_line(line, Failure::new(code::MAILBOX_FULL), Reason::MailboxFull, peer);
+        let to = elsewhere(self.targets.handle(place));
+        self.fail_line(line, to, Failure::new(code::MAILBOX_FULL), Reason::MailboxFull, peer);
     }
 
     /// A peer tells the name of a worker of its own.
@@ -347,7 +357,8 @@ impl Port {
         if let Some(place) = self.targets.place(link, handle) {
             // What waits here was to go to a worker that has stopped meanwhile, not to one that never was.
             let line = std::mem::take(&mut self.targets.known(place.slot).line);
-            self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, link);
+            let to = elsewhere(place);
+            self.fail_line(line, to, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, link);
             self.targets.remove(place.slot);
         }
     }

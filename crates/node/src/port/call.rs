@@ -4,6 +4,7 @@ use super::inbox::Callback;
 use super::record::full;
 use super::request::Origin;
 use super::route::{Letter, Report};
+use super::target::elsewhere;
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port, Sink, deadline};
 use std::collections::HashMap;
 use troupe_proto::text::Text;
@@ -28,6 +29,7 @@ impl Port {
         let target = self.call_target(node, to);
         let body = BodyRef::Text(text);
         let letter = Letter {
+            to: elsewhere(target),
             sender: super::NOBODY,
             request: None,
             body,

@@ -1,6 +1,7 @@
 //! Messages that reached nobody: counted by reason, and logged, a few a second at most.
 
-use super::Port;
+use super::target::ELSEWHERE;
+use super::{Handle, NOBODY, Port};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a message reached nobody.
@@ -81,32 +82,76 @@ pub fn counts() -> [u64; Reason::ALL.len()] {
     std::array::from_fn(|index| COUNTS[index].load(Ordering::Relaxed))
 }
 
+/// Whom a dead letter was for and from whom it came, each as far as it is known: see [`Letter::to`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parties {
+    pub(super) to: (u32, u32),
+    pub(super) from: (u32, u32),
+}
+
+impl Parties {
+    pub(super) const UNKNOWN: Self = Self { to: NOBODY, from: NOBODY };
+}
+
 impl Port {
-    /// Counts a send that its isolate refused by itself; `worker`: the slot it came from.
-    pub fn count_refused(&mut self, reason: Reason, worker: u32) {
-        self.dead_letter(reason, worker);
+    /// Counts a send that its isolate refused by itself; `to`: the address that it was for, if that is one.
+    pub fn count_refused(&mut self, reason: Reason, from: Handle, to: Option<&str>) {
+        if let Some((count, level)) = self.count_loss(reason, 1) {
+            let from = self.name_of((from.slot, from.generation));
+            log_loss(reason, count, level, (to, from), from);
+        }
     }
 
-    /// Counts a dead letter. `worker`: the slot it came from (or, for a reply, whose it is), as far as it is known.
-    pub(super) fn dead_letter(&mut self, reason: Reason, worker: u32) {
-        self.dead_letters(reason, worker, 1);
+    /// Counts a dead letter.
+    pub(super) fn dead_letter(&mut self, reason: Reason, of: Parties) {
+        self.dead_letters(reason, of, 1);
     }
 
-    /// Counts several dead letters of one worker; none is nothing.
-    pub(super) fn dead_letters(&mut self, reason: Reason, worker: u32, more: u64) {
+    /// Counts several dead letters alike; none is nothing.
+    pub(super) fn dead_letters(&mut self, reason: Reason, of: Parties, more: u64) {
+        if let Some((count, level)) = self.count_loss(reason, more) {
+            let (to, from) = (self.name_of(of.to), self.name_of(of.from));
+            // The line is about a worker of this node.
+            let about = if of.to.1 & ELSEWHERE == 0 { to.or(from) } else { from };
+            log_loss(reason, count, level, (to, from), about);
+        }
+    }
+
+    /// The count so far and the level of the line, if there is to be one.
+    fn count_loss(&self, reason: Reason, more: u64) -> Option<(u64, log::Level)> {
         if more == 0 {
-            return;
+            return None;
         }
         let index = reason as usize;
         let count = COUNTS[index].fetch_add(more, Ordering::Relaxed) + more;
         let level = if reason == Reason::LateReply { log::Level::Debug } else { log::Level::Warn };
-        if !takes_line(&LOGGED[index], self.now) {
-            return;
-        }
-        let name = self.slots.get(worker as usize).map_or("", |slot| &*slot.name);
-        let name = if name.is_empty() { "unknown" } else { name };
-        log::log!(target: "dead-letter", level, worker = name; "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
+        takes_line(&LOGGED[index], self.now).then_some((count, level))
     }
+
+    /// The name of a worker of this isolate that is still there, or the address of one elsewhere.
+    fn name_of(&self, (slot, generation): (u32, u32)) -> Option<&str> {
+        let name = if generation & ELSEWHERE == 0 {
+            let slot = self.slots.get(slot as usize).filter(|slot| slot.generation == generation)?;
+            &*slot.name
+        } else {
+            self.targets.address(Handle { slot, generation: generation & !ELSEWHERE })?
+        };
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+fn log_loss(
+    reason: Reason,
+    count: u64,
+    level: log::Level,
+    (to, from): (Option<&str>, Option<&str>),
+    about: Option<&str>,
+) {
+    let what = if matches!(reason, Reason::LateReply | Reason::ReplyLost) { "reply" } else { "message" };
+    let to = to.map_or_else(String::new, |name| format!(" for worker {name}"));
+    let from = from.map_or_else(String::new, |name| format!(" from worker {name}"));
+    let (about, words) = (about.unwrap_or("unknown"), reason.words());
+    log::log!(target: "dead-letter", level, worker = about; "a {what}{to}{from} reached nobody: {words} ({count} so far)");
 }
 
 /// Whether a loss at that time, in ms, is logged: one a second and reason, so that a flood of losses does not become a flood of lines.

@@ -1,6 +1,6 @@
 //! The life of a worker: start, failure, restart, stop. What is decided here holds for JavaScript and Rust alike.
 
-use super::dead_letter::Reason;
+use super::dead_letter::{Parties, Reason};
 use super::mailbox::{OnFailure, Restarts, Slot, State, WorkerOptions};
 use super::record::{NIL, incoming};
 use super::request::Place;
@@ -233,7 +233,8 @@ impl Port {
     /// Nothing more is taken: who waits in line was not.
     fn close_to_senders(&mut self, index: u32) {
         let line = std::mem::take(&mut self.slots[index as usize].extra().line);
-        self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
+        let to = (index, self.slots[index as usize].generation);
+        self.fail_line(line, to, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
         self.turn_away(index);
     }
 
@@ -275,12 +276,14 @@ impl Port {
     /// What waits in the mailbox fails; what was begun goes on.
     fn fail_waiting(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
+        let to = (index, slot.generation);
         let mut queue = std::mem::take(&mut slot.queue);
         slot.bytes = 0;
         while let Some(envelope) = self.envelopes.pop(&mut queue) {
             self.drop_body(envelope.body.borrow());
             if envelope.request == NIL {
-                self.dead_letter(Reason::WorkerStopped, index);
+                let from = (envelope.sender, envelope.sender_generation);
+                self.dead_letter(Reason::WorkerStopped, Parties { to, from });
             } else {
                 let failure = Failure::new(code::WORKER_STOPPED);
                 self.complete(envelope.request, Outcome::Failed(failure, Body::None), NIL);
@@ -293,7 +296,10 @@ impl Port {
         let Some(slot) = self.slot(handle) else { return };
         slot.returned(1);
         match request {
-            None => self.dead_letter(Reason::WorkerStopped, handle.slot),
+            None => {
+                let to = (handle.slot, handle.generation);
+                self.dead_letter(Reason::WorkerStopped, Parties { to, ..Parties::UNKNOWN });
+            }
             Some((id, generation)) if self.requests.get(id, generation).is_some() => {
                 let failure = Failure::new(code::WORKER_STOPPED);
                 self.complete(id, Outcome::Failed(failure, Body::None), NIL);
@@ -354,7 +360,8 @@ impl Port {
             }
         }
         let line = std::mem::take(&mut self.slots[index as usize].extra().line);
-        self.fail_line(line, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
+        let to = (index, handle.generation);
+        self.fail_line(line, to, Failure::new(code::WORKER_STOPPED), Reason::WorkerStopped, NIL);
         let slot = &mut self.slots[index as usize];
         let (waiters, look_at) =
             slot.extra.take().map_or_else(Default::default, |extra| (extra.stop_waiters, extra.look_at));

@@ -2,12 +2,12 @@
 //!
 //! Lines keep order, hold each message under its own timeout, and are bounded for the whole isolate.
 
-use super::dead_letter::Reason;
+use super::dead_letter::{Parties, Reason};
 use super::mailbox::{Envelope, List};
 use super::record::{self, NIL, full};
 use super::request::{Origin, Place};
 use super::route::{Letter, Report};
-use super::target::slot_of;
+use super::target::elsewhere;
 use super::{Body, Failure, Handle, Outcome, Port, Sink};
 
 /// Messages that may wait in all lines of an isolate.
@@ -84,6 +84,19 @@ impl Port {
         }
     }
 
+    /// Whom what waits there is for, and who sent it.
+    pub(super) fn parties(&self, place: Place) -> Parties {
+        let (to, envelope) = match place {
+            Place::Queue { slot, envelope } | Place::Line { slot, envelope } => {
+                ((slot, self.slots[slot as usize].generation), envelope)
+            }
+            Place::TargetLine { target, envelope } => (elsewhere(self.targets.handle(target)), envelope),
+            Place::Lent { .. } | Place::Away { .. } | Place::None => return Parties::UNKNOWN,
+        };
+        let envelope = self.envelopes.get(envelope);
+        Parties { to, from: (envelope.sender, envelope.sender_generation) }
+    }
+
     /// Takes the message of a request out of wherever it waits; gives room to the next. Returns its body.
     pub(super) fn withdraw(&mut self, place: Place) -> Body {
         if let Place::Queue { slot: index, envelope } = place {
@@ -136,13 +149,14 @@ impl Port {
                 return;
             }
             let envelope = self.envelopes.remove(&mut slot.extra().line, head);
-            let letter = self.leave_for(&envelope);
+            let to = (index, slot.generation);
+            let letter = self.leave_for(to, &envelope);
             self.take(index, letter, sink);
         }
     }
 
     /// A message leaves its line for good: whoever sent it without a request hears that it was handed over.
-    pub(super) fn leave_for<'a>(&mut self, envelope: &'a Envelope) -> Letter<'a> {
+    pub(super) fn leave_for<'a>(&mut self, to: (u32, u32), envelope: &'a Envelope) -> Letter<'a> {
         self.leave_line(envelope.size);
         let mut request = Some(envelope.request);
         let waiting = self.requests.known(envelope.request);
@@ -152,6 +166,7 @@ impl Port {
             request = None;
         }
         Letter {
+            to,
             sender: (envelope.sender, envelope.sender_generation),
             request,
             body: envelope.body.borrow(),
@@ -163,12 +178,19 @@ impl Port {
         }
     }
 
-    /// Everything that waits in a line fails.
-    pub(super) fn fail_line(&mut self, mut line: List, failure: Failure, reason: Reason, link: u32) {
+    /// Everything that waits in a line, for the same receiver, fails.
+    pub(super) fn fail_line(
+        &mut self,
+        mut line: List,
+        to: (u32, u32),
+        failure: Failure,
+        reason: Reason,
+        link: u32,
+    ) {
         loop {
             self.targets.take_guest(line.head());
             let Some(envelope) = self.envelopes.pop(&mut line) else { return };
-            self.fail_waiting_one(&envelope, failure, reason, link);
+            self.fail_waiting_one(&envelope, to, failure, reason, link);
         }
     }
 
@@ -176,6 +198,7 @@ impl Port {
     pub(super) fn fail_waiting_one(
         &mut self,
         envelope: &Envelope,
+        to: (u32, u32),
         failure: Failure,
         reason: Reason,
         link: u32,
@@ -183,7 +206,8 @@ impl Port {
         self.leave_line(envelope.size);
         self.drop_body(envelope.body.borrow());
         if self.requests.known(envelope.request).is_send {
-            self.dead_letter(reason, slot_of((envelope.sender, envelope.sender_generation)));
+            let from = (envelope.sender, envelope.sender_generation);
+            self.dead_letter(reason, Parties { to, from });
         }
         self.complete(envelope.request, Outcome::Failed(failure, Body::None), link);
     }

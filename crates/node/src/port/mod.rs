@@ -40,9 +40,10 @@ pub use listing::WorkerState;
 pub use mailbox::{OnFailure, Overflow, State, WorkerOptions};
 pub use names::MAX_NAMES;
 pub use orders::Control;
-pub(crate) use peers::{NO_WAIT, link_key};
+pub(crate) use peers::link_key;
 pub use request::{MAX_OPEN, MAX_OPEN_OF_PEER};
 
+use crate::line_limit::LineLimit;
 use crate::node::Shared;
 use census::Classes;
 use inbox::Mail;
@@ -143,6 +144,8 @@ pub struct Port {
     links: HashMap<u32, PeerLink>,
     /// Links that got frames in this flush.
     touched: Vec<u32>,
+    /// Says which replies are logged that a peer left no room for.
+    untaken: LineLimit,
     out: VecDeque<Output>,
     /// How sends of the batch at hand fared, where they were not simply taken.
     sends: Vec<[u32; STRIDE]>,
@@ -196,6 +199,7 @@ impl Port {
             nodes: Vec::new(),
             links: HashMap::new(),
             touched: Vec::new(),
+            untaken: LineLimit::new(),
             out: VecDeque::new(),
             sends: Vec::new(),
             waiting: (0, 0),

@@ -3,6 +3,7 @@
 use super::dead_letter::Reason;
 use super::mailbox::State;
 use super::record::NIL;
+use super::target::elsewhere;
 use super::{Failure, Port};
 use crate::code;
 use crate::node::Shared;
@@ -39,7 +40,8 @@ impl Port {
         }
         for target in self.targets.at(|target| target.node == node) {
             let line = std::mem::take(&mut self.targets.known(target).line);
-            self.fail_line(line, Failure::new(code::NODE_STOPPED), Reason::NodeStopped, NIL);
+            let to = elsewhere(self.targets.handle(target));
+            self.fail_line(line, to, Failure::new(code::NODE_STOPPED), Reason::NodeStopped, NIL);
             self.targets.remove(target);
         }
         self.classes.forget(node);

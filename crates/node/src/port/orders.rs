@@ -1,7 +1,7 @@
 //! What an isolate asks of its port beside messages: control requests to other nodes, the search for a name, the
 //! names of things. All of it is rare; none is on the path of a message.
 
-use super::dead_letter::Reason;
+use super::dead_letter::{Parties, Reason};
 use super::peers::{Pushed, link_key};
 use super::record::{INBOUND, NIL};
 use super::request::Place;
@@ -124,7 +124,7 @@ impl Port {
         match self.push_frame(key, &frame) {
             Pushed::Taken => self.requests.known(order.slot).place = Place::Away { link: key },
             Pushed::Closed => self.complete(order.slot, unreachable, key),
-            Pushed::TooLong => {
+            Pushed::TooLong | Pushed::Untaken => {
                 let too_large = Outcome::Failed(Failure::new(code::MESSAGE_TOO_LARGE), Body::None);
                 self.complete(order.slot, too_large, key);
             }
@@ -202,7 +202,7 @@ impl Port {
     pub fn shut(&mut self) {
         for post in self.inbox.close().posts {
             if let Post::Message { from: From { request: None, .. }, .. } = post {
-                self.dead_letter(Reason::NodeStopped, NIL);
+                self.dead_letter(Reason::NodeStopped, Parties::UNKNOWN);
             }
         }
         for (_, callback) in std::mem::take(&mut self.callbacks) {

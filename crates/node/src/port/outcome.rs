@@ -118,10 +118,11 @@ impl Port {
             self.emit_failure(child, child_generation, Failure::new(code::GIVEN_UP), Body::None, NIL);
         }
         self.close(id);
+        let of = self.parties(place);
         let body = self.withdraw(place);
         self.drop_body(body.borrow());
         if is_send {
-            self.dead_letter(Reason::Expired, NIL);
+            self.dead_letter(Reason::Expired, of);
         }
     }
 
@@ -155,7 +156,8 @@ impl Port {
                     _ => stage::QUEUED,
                 };
                 if is_send {
-                    self.dead_letter(Reason::Expired, NIL);
+                    let of = self.parties(place);
+                    self.dead_letter(Reason::Expired, of);
                 }
                 self.time_out(id, reached);
                 let body = self.withdraw(place);

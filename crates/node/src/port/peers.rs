@@ -5,23 +5,29 @@ use super::names::{Appearance, MAX_NAMES, Names};
 use super::record::NIL;
 use super::request::Place;
 use super::route::Letter;
-use super::target::Whereabouts;
+use super::target::{Whereabouts, elsewhere};
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port, remaining};
 use crate::code;
-use crate::link::Link;
+use crate::link::{Link, NotTaken};
 use std::collections::HashMap;
 use std::sync::Arc;
 use troupe_proto::codec::{
     Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target,
 };
+use troupe_proto::text::Text;
 
 /// Time that a reply to a mailbox or worker waits for room, on the wire.
-pub(crate) const NO_WAIT: u32 = 0;
+const NO_WAIT: u32 = 0;
 
 /// The number of a link in its port, from those of its node and of the link on that node.
 pub(crate) fn link_key(node: u16, index: u32) -> u32 {
     u32::from(node) << 24 | (index & 0x00ff_ffff)
 }
+
+/// What an asker hears whose node does not take in what it is answered: the body of FAIL.
+const UNTAKEN: BodyRef<'static> = BodyRef::Text(Text::Ascii(
+    b"{\"message\":\"its reply found no room: too much of what it answered waits for this node to take it in\"}",
+));
 
 /// What became of a frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub(super) enum Pushed {
     Closed,
     /// The peer takes no body of this length.
     TooLong,
+    /// It is a reply, and the peer has not taken in what it was answered before.
+    Untaken,
 }
 
 /// What a port keeps of one link.
@@ -57,7 +65,20 @@ impl Port {
         if !std::mem::replace(&mut peer.is_touched, true) {
             self.touched.push(link);
         }
-        if pushed.is_ok() { Pushed::Taken } else { Pushed::TooLong }
+        match pushed {
+            Ok(()) => Pushed::Taken,
+            Err(NotTaken::TooLong { .. }) => Pushed::TooLong,
+            Err(why @ NotTaken::Untaken) => {
+                let node = &peer.link.peer().name;
+                match self.untaken.take(self.now) {
+                    Some(untold) => {
+                        log::warn!(target: "node", "a reply to node {node} is given up: {why}{untold}");
+                    }
+                    None => log::debug!(target: "node", "a reply to node {node} is given up: {why}"),
+                }
+                Pushed::Untaken
+            }
+        }
     }
 
     /// Seals and writes what this flush has put into links.
@@ -108,6 +129,7 @@ impl Port {
             Pushed::Taken => {}
             Pushed::Closed => return self.refuse_unreachable(letter, link),
             Pushed::TooLong => return self.refuse(letter, code::MESSAGE_TOO_LARGE, Reason::TooLarge),
+            Pushed::Untaken => return self.refuse(letter, code::NODE_UNREACHABLE, Reason::NodeUnreachable),
         }
         self.report_sent(letter.report);
         if !letter.no_wait {
@@ -154,17 +176,24 @@ impl Port {
     }
 
     pub(super) fn send_reply(&mut self, link: u32, request: Handle, body: BodyRef<'_>) {
-        let reply = Reply { correlation: correlation(request), body: text(body) };
-        if self.push_frame(link, &Frame::Reply(reply)) == Pushed::TooLong {
-            let failure = Failure { maybe_executed: true, ..Failure::new(code::MESSAGE_TOO_LARGE) };
-            self.send_failure(link, request, failure, BodyRef::None);
-        }
+        self.answer(link, request, text(body));
     }
 
     /// Answers a control request.
     pub(super) fn send_bytes(&mut self, link: u32, request: Handle, bytes: &[u8]) {
-        let reply = Reply { correlation: correlation(request), body: WireBody::Bytes(bytes) };
-        self.push_frame(link, &Frame::Reply(reply));
+        self.answer(link, request, WireBody::Bytes(bytes));
+    }
+
+    /// A reply that can't go is a failure: the asker is to know that its request was handled.
+    fn answer(&mut self, link: u32, request: Handle, body: WireBody<'_>) {
+        let reply = Reply { correlation: correlation(request), body };
+        let (code, cause) = match self.push_frame(link, &Frame::Reply(reply)) {
+            Pushed::Taken | Pushed::Closed => return,
+            Pushed::TooLong => (code::MESSAGE_TOO_LARGE, BodyRef::None),
+            Pushed::Untaken => (code::NODE_UNREACHABLE, UNTAKEN),
+        };
+        let failure = Failure { maybe_executed: true, ..Failure::new(code) };
+        self.send_failure(link, request, failure, cause);
     }
 
     pub(super) fn send_failure(&mut self, link: u32, request: Handle, failure: Failure, cause: BodyRef<'_>) {
@@ -227,7 +256,8 @@ impl Port {
                 return;
             }
             let envelope = self.envelopes.remove(&mut self.targets.known(index).line, head);
-            let letter = self.leave_for(&envelope);
+            let to = elsewhere(self.targets.handle(index));
+            let letter = self.leave_for(to, &envelope);
             self.send_away(index, link, handle, letter);
         }
     }

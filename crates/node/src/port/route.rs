@@ -1,16 +1,18 @@
 //! Where the records of an isolate go: its own mailboxes, the answers to requests, other nodes.
 
-use super::dead_letter::Reason;
+use super::dead_letter::{Parties, Reason};
 use super::mailbox::{CREDIT_ASYNC, CREDIT_SYNC, Envelope, State};
 use super::record::{self, NIL, STRIDE, full, outgoing};
 use super::request::{Origin, Place};
-use super::target::{ELSEWHERE, Whereabouts, slot_of};
+use super::target::{ELSEWHERE, Whereabouts, elsewhere};
 use super::{BatchText, Body, BodyRef, Failure, Handle, Outcome, Port, Sink, deadline, remaining};
 use crate::code;
 
 /// A message on its way.
 pub(super) struct Letter<'a> {
-    /// Slot and generation, or target and its generation with [`ELSEWHERE`]; `NOBODY`.
+    /// Whom it is for: slot and generation, or target and its generation with [`ELSEWHERE`]; `NOBODY`.
+    pub(super) to: (u32, u32),
+    /// Who sent it, in the same way.
     pub(super) sender: (u32, u32),
     /// The open request that it asks for.
     pub(super) request: Option<u32>,
@@ -73,7 +75,9 @@ impl Port {
                     self.wheel.insert(&mut self.requests, six, limit);
                     request = Some(six);
                 }
+                let is_slot = word & record::TO_TARGET == 0;
                 let letter = Letter {
+                    to: if is_slot { (one, two) } else { elsewhere(handle) },
                     sender,
                     request,
                     body,
@@ -87,7 +91,7 @@ impl Port {
                     },
                     deadline: limit,
                 };
-                if word & record::TO_TARGET == 0 {
+                if is_slot {
                     self.accept(handle, letter, sink);
                 } else {
                     self.route_to_target(handle, letter, sink);
@@ -120,7 +124,9 @@ impl Port {
     /// The first reply answers the request; further ones are dead letters.
     fn reply<S: Sink>(&mut self, id: u32, generation: u32, slot: u32, body: BodyRef<'_>, sink: &mut S) {
         let Some(request) = self.requests.get(id, generation) else {
-            self.dead_letter(Reason::LateReply, slot);
+            let from =
+                self.slots.get(slot as usize).map_or(super::NOBODY, |worker| (slot, worker.generation));
+            self.dead_letter(Reason::LateReply, Parties { from, ..Parties::UNKNOWN });
             self.drop_body(body);
             return;
         };
@@ -320,7 +326,7 @@ impl Port {
             self.complete(id, Outcome::Failed(failure, Body::None), NIL);
             return;
         }
-        self.dead_letter(reason, slot_of(letter.sender));
+        self.dead_letter(reason, Parties { to: letter.to, from: letter.sender });
         if let Report::Record(number) = letter.report {
             // Its body goes back with the news, also in the middle of a turn: a flood that is refused holds no memory.
             let (word, body) = match letter.body {

@@ -23,9 +23,9 @@ pub(crate) enum Whereabouts {
 /// Bit of a sender's generation: it is a target, with its generation in the others, and not a slot.
 pub(crate) const ELSEWHERE: u32 = 1 << 31;
 
-/// The slot of a sender, if that is a worker of this isolate: a target's number would name another one.
-pub(super) fn slot_of((sender, generation): (u32, u32)) -> u32 {
-    if generation & ELSEWHERE == 0 { sender } else { super::record::NIL }
+/// A target where a slot could stand as well, of a sender or receiver.
+pub(super) fn elsewhere(target: Handle) -> (u32, u32) {
+    (target.slot, target.generation | ELSEWHERE)
 }
 
 /// The generation behind this one, of a target or slot: never 0, never with [`ELSEWHERE`].
@@ -203,6 +203,13 @@ impl Targets {
 
     pub(crate) fn get(&mut self, handle: Handle) -> Option<&mut Target> {
         self.slab.get_mut(handle.slot as usize).filter(|target| target.generation == handle.generation)
+    }
+
+    /// The address of a target, if it is still that one.
+    pub(crate) fn address(&self, handle: Handle) -> Option<&str> {
+        let target =
+            self.slab.get(handle.slot as usize).filter(|target| target.generation == handle.generation);
+        target.map(|target| &*target.address)
     }
 
     pub(crate) fn known(&mut self, index: u32) -> &mut Target {

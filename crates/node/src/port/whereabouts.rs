@@ -4,7 +4,7 @@ use super::dead_letter::Reason;
 use super::mailbox::{Envelope, List};
 use super::peers::link_key;
 use super::record::NIL;
-use super::target::Whereabouts;
+use super::target::{Whereabouts, elsewhere};
 use super::{Failure, Handle, Port, Resolution, Sink};
 use crate::code;
 
@@ -67,7 +67,8 @@ impl Port {
             let Some(envelope) = self.envelopes.pop(&mut line) else { break };
             match (guest, failed) {
                 (None, Some(failure)) => {
-                    self.fail_waiting_one(&envelope, failure, Reason::of_search(failure.code), NIL);
+                    let reason = Reason::of_search(failure.code);
+                    self.fail_waiting_one(&envelope, elsewhere(target), failure, reason, NIL);
                 }
                 (guest, _) => self.forward(guest.unwrap_or(target), envelope, &mut places, sink),
             }
@@ -81,7 +82,7 @@ impl Port {
     fn forward<S: Sink>(&mut self, to: Handle, envelope: Envelope, places: &mut Vec<u32>, sink: &mut S) {
         let Some(at) = self.targets.get(to).map(|target| target.at) else {
             let stopped = Failure::new(code::NODE_STOPPED);
-            return self.fail_waiting_one(&envelope, stopped, Reason::NodeStopped, NIL);
+            return self.fail_waiting_one(&envelope, elsewhere(to), stopped, Reason::NodeStopped, NIL);
         };
         let sender = (envelope.sender, envelope.sender_generation);
         let id = envelope.request;
@@ -102,14 +103,15 @@ impl Port {
             _ => self.look_up(to.slot),
         };
         if let Some(worker) = here {
-            let letter = self.leave_for(&envelope);
+            let letter = self.leave_for((worker.slot, worker.generation), &envelope);
             return self.accept(worker, letter, sink);
         }
         let is_asked = at == Whereabouts::Asked;
         match if is_asked { Ok(()) } else { self.search(to) } {
             Ok(()) => self.requests.known(id).place = self.line_up(to.slot, None, envelope),
             Err(code) => {
-                self.fail_waiting_one(&envelope, Failure::new(code), Reason::of_search(code), NIL);
+                let reason = Reason::of_search(code);
+                self.fail_waiting_one(&envelope, elsewhere(to), Failure::new(code), reason, NIL);
             }
         }
     }

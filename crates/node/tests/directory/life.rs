@@ -16,10 +16,10 @@ use std::{
 use rustix::fs::{FlockOperation, flock};
 use troupe_node::discovery::{AnnounceError, Directory, Discovery, Holder};
 use troupe_proto::noise::NodeId;
+use troupe_testkit::listen_to_warnings;
 
 use crate::support::{
-    Home, Other, ZONE, announce, announce_of, files, listen_to_warnings, names, say, wait_for_word,
-    warnings_about,
+    Home, Other, ZONE, announce, announce_of, files, names, say, wait_for_word, warnings_about,
 };
 
 /// The part of a node: announced until it is told to end.

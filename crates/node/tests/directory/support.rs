@@ -7,13 +7,13 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::{Mutex, Once},
     time::Duration,
 };
 
 use tokio::{sync::watch::Receiver, time::timeout};
 use troupe_node::discovery::{Announce, Announcement, Directory, Discovery, Member, Role};
 use troupe_proto::noise::NodeId;
+use troupe_testkit::warnings_with;
 
 pub(crate) const ZONE: &str = "default";
 
@@ -190,31 +190,5 @@ pub(crate) fn wait_for_word() {
 /// The warnings logged about files in this folder, oldest first.
 pub(crate) fn warnings_about(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
-    WARNINGS.lock().unwrap().iter().filter(|line| line.starts_with(&folder)).cloned().collect()
-}
-
-pub(crate) fn listen_to_warnings() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Listener).unwrap();
-        log::set_max_level(log::LevelFilter::Warn);
-    });
-}
-
-static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Listener;
-
-impl log::Log for Listener {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= log::Level::Warn
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            WARNINGS.lock().unwrap().push(record.args().to_string());
-        }
-    }
-
-    fn flush(&self) {}
+    warnings_with(&folder).into_iter().filter(|line| line.starts_with(&folder)).collect()
 }

@@ -13,7 +13,10 @@ use troupe_node::{
     transport::{Tcp, Transport},
     zone::ZoneOptions,
 };
-use troupe_proto::{noise::Capabilities, session::Terms};
+use troupe_proto::{
+    noise::{Capabilities, Membership},
+    session::Terms,
+};
 
 use super::raw::{Home, RawPeer, bytes_of, now, resume};
 
@@ -72,10 +75,17 @@ impl Node {
 
     /// A member with these capabilities and an open channel.
     pub(crate) async fn member(&self, capabilities: Capabilities) -> RawPeer {
-        let membership = self.home.member(capabilities);
+        self.member_as(&self.home.member(capabilities)).await
+    }
+
+    pub(crate) async fn member_named(&self, name: &str, capabilities: Capabilities) -> RawPeer {
+        self.member_as(&self.home.member_named(name, capabilities)).await
+    }
+
+    async fn member_as(&self, membership: &Membership) -> RawPeer {
         let directory = Directory::open(&self.home.0, "test").unwrap();
         let address = directory.members().unwrap()[0].address;
-        let mut peer = RawPeer::dial(Tcp.dial(address).await.unwrap(), &membership, now()).await;
+        let mut peer = RawPeer::dial(Tcp.dial(address).await.unwrap(), membership, now()).await;
         peer.say(&bytes_of(&[Terms::default().hello(), resume(1, 1)])).await;
         peer
     }

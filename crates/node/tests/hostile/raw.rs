@@ -134,10 +134,14 @@ impl Home {
 
     /// A member of incarnation 1 that no node stands behind, as of now.
     pub(crate) fn member(&self, capabilities: Capabilities) -> Membership {
+        self.member_named("raw", capabilities)
+    }
+
+    pub(crate) fn member_named(&self, name: &str, capabilities: Capabilities) -> Membership {
         let directory = Directory::open(&self.0, "test").unwrap();
         let identity = Identity::generate().unwrap();
         let request = CredentialRequest {
-            name: "raw",
+            name,
             public_key: identity.public_key(),
             not_before: now(),
             expires: now() + CREDENTIAL_LIFETIME,

@@ -7,7 +7,10 @@ use crate::{
     pair::{Pair, ask, push},
     support::{Home, join},
 };
-use troupe_node::{link::ClosedReason, transport::MemoryNetwork};
+use troupe_node::{
+    link::{ClosedReason, LostSend},
+    transport::MemoryNetwork,
+};
 use troupe_proto::codec::{Body, Correlation, Course, Frame, Handle, Reply, ResetReason, Resume};
 use troupe_testkit::{BEGINS, Direction, Event, text_message};
 
@@ -25,8 +28,10 @@ async fn ended(two: &Pair) {
     assert!(!two.one.events.events().iter().any(left), "a node that lives has not left");
 }
 
-fn sender(slot: u32) -> Handle {
-    Handle { slot, generation: 1 }
+/// A send from this worker to that with slot 2.
+fn lost_send(from: u32, maybe_delivered: bool) -> LostSend {
+    let handle = |slot| Some(Handle { slot, generation: 1 });
+    LostSend { sender: handle(from), target: handle(2), maybe_delivered }
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,10 +50,10 @@ async fn after_thirty_seconds_without_a_connection_the_session_starts_over_and_b
     push(&far, &[text_message(4, 2, &"x".repeat(50_000)), reply(2), reply(3)]);
     ended(&two).await;
     let leftover = two.one.events.leftover();
-    assert_eq!(leftover.sends, HashMap::from([((Some(sender(1)), false), 2)]));
+    assert_eq!(leftover.sends, HashMap::from([(lost_send(1, false), 2)]));
     assert_eq!((leftover.unsent, leftover.answers), (vec![Correlation { slot: 7, generation: 1 }], 1));
     let leftover = two.two.events.leftover();
-    assert_eq!((leftover.sends, leftover.answers), (HashMap::from([((Some(sender(4)), false), 1)]), 2));
+    assert_eq!((leftover.sends, leftover.answers), (HashMap::from([(lost_send(4, false), 1)]), 2));
     assert!(near.batch().is_none() && far.batch().is_none());
 
     two.faults.refuse(false);
@@ -74,7 +79,7 @@ async fn what_was_sent_and_not_acknowledged_may_have_been_delivered() {
     assert_eq!(two.two.events.bodies(), [&b"arrives"[..], b"arrives too"]);
     let leftover = two.one.events.leftover();
     // Of the long one some pieces have come, but not the last.
-    assert_eq!(leftover.sends, HashMap::from([((Some(sender(1)), true), 1), ((Some(sender(3)), false), 1)]));
+    assert_eq!(leftover.sends, HashMap::from([(lost_send(1, true), 1), (lost_send(3, false), 1)]));
     assert_eq!((leftover.unsent, leftover.partial), (vec![], 0));
     assert_eq!(two.two.events.leftover().partial, 1);
 }

@@ -158,6 +158,14 @@ pub struct Message<'a> {
     pub body: Body<'a>,
 }
 
+impl Message<'_> {
+    /// Whether it is a reply to a message that asked for nothing: it waits for no place and no room.
+    #[must_use]
+    pub fn waits_for_nothing(&self) -> bool {
+        self.request.is_none() && self.remaining_ms == 0
+    }
+}
+
 /// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {

@@ -36,8 +36,9 @@ fn only_a_request_that_surely_was_not_sent_fails_as_not_executed() {
 fn sends_and_replies_that_were_lost_with_a_link_are_dead_letters() {
     let before = counts();
     let sender = Some(WireHandle { slot: 0, generation: 1 });
+    let lost = |sender, maybe_delivered| LostSend { sender, target: None, maybe_delivered };
     let leftover = Leftover {
-        sends: HashMap::from([((sender, true), 3), ((None, true), 1), ((sender, false), 2)]),
+        sends: HashMap::from([(lost(sender, true), 3), (lost(None, true), 1), (lost(sender, false), 2)]),
         answers: 4,
         ..Leftover::default()
     };

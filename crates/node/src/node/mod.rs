@@ -15,7 +15,7 @@ pub use io::{NodeOptions, OpenError, Opened, Prepare, verify_code};
 pub use services::{Asked, Asker, Refusal, SUPERVISE};
 
 use crate::link::Link;
-use crate::observe::{Observed, Ring};
+use crate::observe::{Observed, Past, Ring};
 use crate::port::{Handle, Inbox};
 use crate::zone::Zone;
 use search::Searches;
@@ -46,6 +46,8 @@ pub struct Shared {
     observed: Observed,
     /// Nodes whose lines are in it as well.
     covered: Mutex<Vec<String>>,
+    /// Who has the lines that it no longer has.
+    past: OnceLock<Arc<dyn Past>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -91,6 +93,7 @@ impl Shared {
             ring: Arc::default(),
             observed: Observed::default(),
             covered: Mutex::default(),
+            past: OnceLock::new(),
         })
     }
 
@@ -156,6 +159,16 @@ impl Shared {
     #[must_use]
     pub fn covered(&self) -> Vec<String> {
         lock(&self.covered).clone()
+    }
+
+    /// Says who has the lines that the ring no longer has; once.
+    pub fn set_past(&self, past: Arc<dyn Past>) {
+        // The first one stays: readers stand in its lines.
+        let _ = self.past.set(past);
+    }
+
+    pub(crate) fn past(&self) -> Option<Arc<dyn Past>> {
+        self.past.get().cloned()
     }
 
     fn zone(&self) -> Option<Arc<Joined>> {

@@ -41,12 +41,12 @@ test('a table that is too wide cuts only what may be cut, and no more than is ne
   t.true(table(rows, columns, 10).every((line) => !line.startsWith('longer') || line.startsWith('longer  ')));
 });
 
-test('where cutting is not enough, optional columns go, the last one first', (t) => {
+test('where cutting is not enough, columns are left out in the order that they have for it', (t) => {
   const some: Column<Row>[] = [
     { title: 'NAME', of: ({ name }) => name },
-    { title: 'FIRST', of: () => 'f', isOptional: true },
+    { title: 'FIRST', of: () => 'f', leaves: 2 },
     { title: 'TEXT', of: ({ text }) => text, isElastic: true },
-    { title: 'LAST', of: () => 'l', isOptional: true },
+    { title: 'LAST', of: () => 'l', leaves: 1 },
   ];
   const header = (width: number) => table(rows, some, width)[0];
   t.regex(header(29) ?? '', /^NAME {4}FIRST {2}TEXT +LAST$/);

@@ -12,8 +12,8 @@ export interface Column<R> {
   readonly align?: 'right';
   /** Whether the cells may be cut where the terminal is too narrow. Default: no. */
   readonly isElastic?: boolean;
-  /** Whether the column may be left out where that is not enough; the last one goes first. Default: no. */
-  readonly isOptional?: boolean;
+  /** Where that is not enough, columns are left out, those with the lowest number first. Default: it stays. */
+  readonly leaves?: number;
 }
 
 const GAP = '  ';
@@ -32,7 +32,7 @@ export function list<R>(
   else process.stdout.write(`${table(rows, columns, widthOf(process.stdout)).join('\n')}\n`);
 }
 
-/** The lines of a table, at most `width` characters wide as long as its elastic and optional columns can give way. */
+/** The lines of a table, at most `width` characters wide as long as its columns can give way. */
 export function table<R>(rows: readonly R[], all: readonly Column<R>[], width: number): string[] {
   const columns = fitting(rows, all, width);
   const cells = rows.map((row) => columns.map((column) => harmless(String(column.of(row) ?? ''))));
@@ -59,14 +59,15 @@ export function table<R>(rows: readonly R[], all: readonly Column<R>[], width: n
   return [header, ...body];
 }
 
-/** The columns without as many of the optional ones as have to go for the rest to fit, cut to the least. */
+/** The columns without as many of those that may leave as have to go for the rest to fit, cut to the least. */
 function fitting<R>(rows: readonly R[], columns: readonly Column<R>[], width: number): readonly Column<R>[] {
   const least = columns.map((column) => {
     const widest = Math.max(column.title.length, ...rows.map((row) => lengthOf(String(column.of(row) ?? ''))));
     return column.isElastic === true ? Math.min(widest, Math.max(LEAST, column.title.length)) : widest;
   });
   if (least.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1) <= width) return columns;
-  const at = columns.findLastIndex(({ isOptional }) => isOptional);
+  const first = Math.min(...columns.map(({ leaves }) => leaves ?? Infinity));
+  const at = columns.findIndex(({ leaves }) => leaves === first);
   return at === -1 ? columns : fitting(rows, columns.toSpliced(at, 1), width);
 }
 

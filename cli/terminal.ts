@@ -42,7 +42,17 @@ export function harmless(text: string): string {
 
 /** One line for the person, on standard error, so that standard output holds only what was asked for. */
 export function note(text: string): void {
+  clearProgress();
   process.stderr.write(`${text}\n`);
+}
+
+/** Whether a line of progress stands on the terminal now. */
+let isShown = false;
+
+/** Takes the line of progress away, so that something else may stand there. */
+function clearProgress(): void {
+  if (isShown) process.stderr.write('\r\u001b[K');
+  isShown = false;
 }
 
 /**
@@ -58,13 +68,17 @@ export async function withProgress<T>(words: () => string, body: () => Promise<T
     const waited = performance.now() - started;
     if (waited < PATIENCE) return;
     const frame = FRAMES[shown++ % FRAMES.length] ?? '';
-    const line = `${frame} ${words()} (${Math.floor(waited / 1000)} s)`;
+    const line = harmless(`${frame} ${words()} (${Math.floor(waited / 1000)} s)`);
+    isShown = true;
     output.write(`\r\u001b[K${line.slice(0, Math.max(0, widthOf(output) - 1))}`);
   }, BEAT);
+  // Also when a signal ends the command: what the shell says next begins a line.
+  process.once('exit', clearProgress);
   try {
     return await body();
   } finally {
     clearInterval(timer);
-    if (shown > 0) output.write('\r\u001b[K');
+    process.off('exit', clearProgress);
+    clearProgress();
   }
 }

@@ -1,4 +1,5 @@
 /** The program `troupe` as a person runs it in the folder of a project, and all processes that come of it. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,9 @@ export interface Process {
   readonly pid: number;
   readonly command: string;
 }
+
+/** Whether this machine has the program (of util-linux) that {@link Shell.terminal} needs. */
+export const hasTerminals = spawnSync('script', ['--version']).status === 0;
 
 /** A test that timed out runs no teardown, and its process gets SIGTERM: what its shells started must not outlive that either. */
 const open = new Set<Shell>();
@@ -63,6 +67,14 @@ export class Shell {
     return new Program(this.#t, [MAIN, ...args], { TROUPE_HOME: this.home, ...env }, process.execPath, {
       cwd: this.folder,
     });
+  }
+
+  /** Starts it on a terminal of so many columns, whose keyboard the test holds; what it shows comes as standard output. */
+  terminal(columns: number, args: string[], env: Record<string, string> = {}): Program {
+    const command = [process.execPath, MAIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+    const shown = ['-qefc', `stty cols ${columns} rows 24; exec ${command}`, '/dev/null'];
+    const variables = { TROUPE_HOME: this.home, TERM: 'xterm', SHELL: '/bin/sh', ...env };
+    return new Program(this.#t, shown, variables, 'script', { cwd: this.folder, input: true });
   }
 
   /** Runs it to its end. */

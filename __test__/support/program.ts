@@ -174,6 +174,11 @@ export class Program {
     }
   }
 
+  /** Writes to its standard input, where the test holds that. */
+  type(text: string): void {
+    this.#process.stdin?.write(text);
+  }
+
   /** Ends its standard input. */
   closeInput(): void {
     this.#process.stdin?.end();

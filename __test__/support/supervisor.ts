@@ -1,5 +1,5 @@
 /** A supervisor as `troupe zone deploy` starts it, and what a test asks of it. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
@@ -55,15 +55,25 @@ export interface Supervised {
   untilState(node: string, state: string): Promise<ContainerStatus>;
   /** All lines so far, once one of them satisfies the condition. */
   linesUntil(isLast: (line: Line) => boolean): Promise<Line[]>;
+  /** The files of the history, by name, the oldest first. */
+  files(): string[];
   /** All lines on disk. */
   history(): Line[];
   /** Drains and stops everything; resolves with how many containers there were. */
   delete(): Promise<number>;
 }
 
-/** Starts a supervisor in a zone of the test's own. Its containers are gone with the test. */
-export async function supervised(t: ExecutionContext): Promise<Supervised> {
+/**
+ * Starts a supervisor in a zone of the test's own. Its containers are gone with the test. `prepare` gets the folder where the supervisor
+ * finds what one before it has left.
+ */
+export async function supervised(t: ExecutionContext, prepare?: (folder: string) => void): Promise<Supervised> {
   const home = zoneHome(t);
+  const left = join(home, 'supervisor', 'default');
+  if (prepare !== undefined) {
+    mkdirSync(left, { recursive: true, mode: 0o700 });
+    prepare(left);
+  }
   process.env['TROUPE_HOME'] = home;
   const observer = await openObserver();
   t.teardown(() => observer.stop({ timeout: 0 }));
@@ -84,6 +94,10 @@ export async function supervised(t: ExecutionContext): Promise<Supervised> {
     if (found === undefined) throw new Error(`the supervisor has no container ${node}`);
     return found;
   };
+  const files = () =>
+    readdirSync(left)
+      .filter((name) => name.startsWith('history-'))
+      .sort();
   return {
     supervisor,
     observer,
@@ -115,10 +129,9 @@ export async function supervised(t: ExecutionContext): Promise<Supervised> {
         if (lines.some(isLast)) return lines;
       }
     },
+    files,
     history() {
-      const folder = join(home, 'supervisor', 'default');
-      const files = readdirSync(folder).filter((name) => name.startsWith('history-'));
-      const lines = files.sort().flatMap((name) => readFileSync(join(folder, name), 'utf8').trimEnd().split('\n'));
+      const lines = files().flatMap((name) => readFileSync(join(left, name), 'utf8').trimEnd().split('\n'));
       return lines.map((line) => JSON.parse(line) as Line);
     },
     async delete() {

@@ -3,7 +3,8 @@ import { CommandFailure, EXIT } from '../failure.ts';
 import { harmless, note, paint, type Style } from '../terminal.ts';
 import { follow, history, type Reader } from '../zone/lines.ts';
 import { withObserver } from '../zone/observer.ts';
-import { LEVELS, type Level, type Line } from '../zone/reports.ts';
+import type { Level, Line } from '../zone/reports.ts';
+import { SUPERVISOR } from '../zone/supervisor.ts';
 import { whichZone, type ZoneOption } from '../zone/which.ts';
 
 interface Options extends ZoneOption {
@@ -22,38 +23,24 @@ const NODES: readonly Style[] = ['cyan', 'magenta', 'blue', 'green', 'cyanBright
 export async function logs(options: Options): Promise<void> {
   const which = await whichZone(options);
   const output = options.json === true ? jsonOutput(options.follow === true) : { line: printLine, end: () => {} };
-  const least = LEVELS.indexOf(options.level);
-  const wanted = (line: Line) =>
-    LEVELS.indexOf(line.level) >= least && (options.node === undefined || line.node === options.node);
+  const { level, node, lines: count } = options;
+  const filter = { level, ...(node !== undefined && { node }) };
   let found = 0;
-  let show = output.line;
   const reader: Reader = {
     line: (line) => {
-      if (!wanted(line)) return;
       found += 1;
-      show(line);
+      output.line(line);
     },
-    dropped: (member, count) => note(missing(`${count} older lines of "${member}" are gone: it keeps only the newest`)),
+    dropped: (member, missed) => note(missing(older(member, missed))),
     failed: (member, { message }) => {
       note(missing(`the lines of "${member}" can't be read: ${message}`));
       process.exitCode = EXIT.failed;
     },
   };
   await withObserver(which.zone, async (observer) => {
-    const last: Line[] = [];
-    const { lines: most } = options;
-    if (most !== undefined) {
-      // Only the last ones: nothing is printed before all have been seen.
-      show = (line) => {
-        last.push(line);
-        if (last.length > most) last.shift();
-      };
-    }
-    const sources = await history(observer, reader);
-    for (const line of last) output.line(line);
-    show = output.line;
+    const sources = await history(observer, filter, reader, count);
     if (options.follow === true) {
-      await follow(observer, sources, reader, new AbortController().signal);
+      await follow(observer, sources, filter, reader, new AbortController().signal);
     } else if (sources.length === 0) {
       output.end();
       throw new CommandFailure(
@@ -64,6 +51,12 @@ export async function logs(options: Options): Promise<void> {
   });
   output.end();
 }
+
+/** What is said of lines that were gone from memory before they were asked for. */
+const older = (member: string, count: number): string =>
+  member === SUPERVISOR
+    ? `${count} older lines are not shown: the supervisor has them on disk, and \`--lines COUNT\` goes as far back as you like`
+    : `${count} older lines of "${member}" are gone: it keeps only the newest`;
 
 const missing = (words: string): string => `${paint('yellow', 'note:', process.stderr)} ${words}`;
 

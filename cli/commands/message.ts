@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Node } from '#lib/node';
 import type { Duration } from '#lib/duration';
 import { CommandFailure, exitOf, wordsOf } from '../failure.ts';
-import { note } from '../terminal.ts';
+import { note, withProgress } from '../terminal.ts';
 import { withObserver } from '../zone/observer.ts';
 import { whichZone, type WhichZone, type ZoneOption } from '../zone/which.ts';
 
@@ -14,14 +14,24 @@ interface Options extends ZoneOption {
 /** Sends, waits for the reply, and prints it as it is. */
 export async function ask(address: string, message: string, options: Options): Promise<void> {
   const { timeout } = options;
-  const reply = await toWorker(message, options, (node, text) => node.sendAndReceive(address, text, { timeout }));
+  const reply = await toWorker(message, options, (node, text) =>
+    withProgress(
+      () => `waiting for the reply of ${address}`,
+      () => node.sendAndReceive(address, text, { timeout }),
+    ),
+  );
   process.stdout.write(`${reply}\n`);
 }
 
 /** Sends, and says that the message was handed over. */
 export async function send(address: string, message: string, options: Options): Promise<void> {
   const { timeout } = options;
-  await toWorker(message, options, (node, text) => node.send(address, text, { timeout }));
+  await toWorker(message, options, (node, text) =>
+    withProgress(
+      () => `looking for ${address}`,
+      () => node.send(address, text, { timeout }),
+    ),
+  );
   note(`handed over to ${address}`);
 }
 

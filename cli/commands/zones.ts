@@ -1,7 +1,7 @@
 /** `troupe zone list`, `show` and `delete`: zones as a whole. */
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '#lib/native';
 import type { Node } from '#lib/node';
@@ -33,7 +33,7 @@ export async function list(options: { json?: boolean }): Promise<void> {
   const folder = dirname(native.zoneFolder('default'));
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   const rows: ZoneRow[] = [];
-  for (const zone of names) {
+  const look = async (zone: string): Promise<void> => {
     try {
       const row = await withObserver(zone, (observer) => describe(observer, zone));
       if (row.nodes > 0 || row.supervisor !== undefined) rows.push(row);
@@ -42,7 +42,12 @@ export async function list(options: { json?: boolean }): Promise<void> {
       note(`${paint('yellow', 'note:', process.stderr)} zone "${zone}": ${wordsOf(error)}`);
       process.exitCode = EXIT.failed;
     }
-  }
+  };
+  for (const zone of names)
+    await withProgress(
+      () => `looking at zone ${zone}`,
+      () => look(zone),
+    );
   print(
     rows,
     [
@@ -85,11 +90,11 @@ export async function show(options: Options): Promise<void> {
     status.containers,
     [
       { title: 'NODE', of: ({ node }) => node, isElastic: true },
-      { title: 'IMAGE', of: ({ image }) => image, isElastic: true, isOptional: true },
+      { title: 'IMAGE', of: ({ image }) => image, isElastic: true, leaves: 1 },
       { title: 'STATE', of: ({ state }) => state, style: ({ state }) => STATES[state] },
-      { title: 'FOR', of: ({ since }) => timeText(now - since), align: 'right' },
-      { title: 'PID', of: ({ pid }) => pid, align: 'right' },
-      { title: 'RESTARTS', of: ({ restarts }) => restarts, align: 'right' },
+      { title: 'FOR', of: ({ since }) => timeText(now - since), align: 'right', leaves: 3 },
+      { title: 'PID', of: ({ pid }) => pid, align: 'right', leaves: 2 },
+      { title: 'RESTARTS', of: ({ restarts }) => restarts, align: 'right', leaves: 4 },
       { title: 'LAST END', of: ({ lastExit }) => lastExit, isElastic: true },
     ],
     options,
@@ -125,16 +130,39 @@ export async function remove(options: ZoneOption & { yes?: boolean }): Promise<v
 }
 
 async function confirm(zone: string, containers: number): Promise<void> {
-  if (process.stdin.isTTY !== true) {
+  // What is asked is written to standard error: it has to be seen as well.
+  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
     throw new CommandFailure(
       `this would stop ${containers} containers of zone "${zone}", and there is no terminal to ask at. If that is meant: troupe zone delete --yes`,
       EXIT.usage,
     );
   }
+  const answer = await answerTo(`Stop ${containers} containers of zone "${zone}" and its supervisor? [y/N] `);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailure(NOTHING, EXIT.failed);
+}
+
+const NOTHING = 'nothing was stopped';
+
+/** What a person types; empty at the end of input. Fails when that is Ctrl+C. */
+function answerTo(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`Stop ${containers} containers of zone "${zone}" and its supervisor? [y/N] `);
-  terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailure('nothing was stopped', EXIT.failed);
+  return new Promise<string>((resolve, reject) => {
+    let isAnswered = false;
+    terminal.once('SIGINT', () => {
+      reject(new CommandFailure(NOTHING, EXIT.interrupted));
+      terminal.close();
+    });
+    terminal.once('close', () => {
+      // The line has not been ended then.
+      if (!isAnswered) process.stderr.write('\n');
+      resolve('');
+    });
+    terminal.question(question, (answer) => {
+      isAnswered = true;
+      resolve(answer);
+      terminal.close();
+    });
+  });
 }
 
 /** Resolves when the supervisor's process has ended: nothing of the zone is left then. */

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Node } from '#lib/node';
 import { ask, members, OBSERVE, onMembers } from '#lib/observer';
-import type { Line, Lines } from './reports.ts';
+import type { Level, Line, Lines } from './reports.ts';
 
 /** Lines of one answer; with it a merge holds at most so many of each member. */
 const PAGE = 500;
@@ -64,20 +64,31 @@ export interface Reader {
   failed(member: string, error: Error): void;
 }
 
+/** Which lines are wanted; the members send no others. */
+export interface Filter {
+  /** From which level on. */
+  readonly level: Level;
+  /** Only those of this node. */
+  readonly node?: string;
+}
+
 /** Where to go on with a member. */
 class Source {
   readonly member: string;
+  readonly #filter: Filter;
   incarnation: string | undefined;
   after = 0;
   covers: readonly string[] = [];
 
-  constructor(member: string) {
+  constructor(member: string, filter: Filter) {
     this.member = member;
+    this.#filter = filter;
   }
 
   /** Its next lines; waits up to `wait` milliseconds for the first. */
   async pull(observer: Node, wait: number): Promise<Lines> {
-    const answer = await this.#ask(observer, wait);
+    const question = { after: this.after, limit: PAGE, wait, ...this.#filter };
+    const answer = await this.#ask(observer, question, wait + PATIENCE);
     if (this.incarnation !== undefined && this.incarnation !== answer.incarnation && this.after > 0) {
       // Started anew: its numbers are others, and none of these has been read.
       this.after = 0;
@@ -85,38 +96,65 @@ class Source {
       return this.pull(observer, wait);
     }
     this.incarnation = answer.incarnation;
-    this.after = answer.lines.at(-1)?.seq ?? this.after;
+    this.after = answer.next ?? this.after;
     this.covers = answer.covers;
     return answer;
+  }
+
+  /** Its last `count` lines, oldest first. Page by page from the newest on: what is older than these is not read. */
+  async last(observer: Node, count: number): Promise<readonly Line[]> {
+    const pages: (readonly Line[])[] = [];
+    let missing = count;
+    let before: string | null | undefined;
+    do {
+      const question = { last: Math.min(missing, PAGE), before, ...this.#filter };
+      const answer = await this.#ask(observer, question, PATIENCE);
+      if (before === undefined) {
+        this.incarnation = answer.incarnation;
+        this.after = answer.next ?? 0;
+        this.covers = answer.covers;
+      }
+      pages.push(answer.lines);
+      missing -= answer.lines.length;
+      before = answer.before ?? null;
+    } while (missing > 0 && before !== null);
+    return pages.reverse().flat();
   }
 
   /** Learns whose lines it carries, without reading any. */
   async lookAtCovers(observer: Node): Promise<void> {
     if (this.covers.length === 0) return;
-    const question = { lines: { after: this.after, limit: 1, wait: 0 } };
-    const answer = await ask(observer, this.member, OBSERVE, question, PATIENCE).catch(() => undefined);
-    if (answer !== undefined) this.covers = (answer as Lines).covers;
+    const question = { after: this.after, limit: 1, wait: 0 };
+    const answer = await this.#ask(observer, question, PATIENCE).catch(() => undefined);
+    if (answer !== undefined) this.covers = answer.covers;
   }
 
-  async #ask(observer: Node, wait: number): Promise<Lines> {
-    const question = { lines: { after: this.after, limit: PAGE, wait } };
-    return (await ask(observer, this.member, OBSERVE, question, wait + PATIENCE)) as Lines;
+  async #ask(observer: Node, lines: object, patience: number): Promise<Lines> {
+    return (await ask(observer, this.member, OBSERVE, { lines }, patience)) as Lines;
   }
 }
 
-/** All that the members have, merged by time; resolves with where to go on. */
-export async function history(observer: Node, reader: Reader): Promise<Source[]> {
+/**
+ * The lines that the members have, merged by time; resolves with where to go on. With `count` only the last so many, for which the supervisor
+ * goes back into its files; without it what they have in memory.
+ */
+export async function history(
+  observer: Node,
+  filter: Filter,
+  reader: Reader,
+  count: number | undefined,
+): Promise<Source[]> {
   const all = members(observer).filter(({ role }) => role !== 'observer');
-  const supervisors = all.filter(({ role }) => role === 'supervisor').map(({ name }) => new Open(new Source(name)));
+  const opened = (name: string) => new Open(new Source(name, filter), count);
+  const supervisors = all.filter(({ role }) => role === 'supervisor').map(({ name }) => opened(name));
   // First, as it says whose lines it carries: those are not read twice.
   await Promise.all(supervisors.map((open) => open.refill(observer, reader)));
   const covered = new Set(supervisors.flatMap(({ source }) => source.covers));
-  const others = all
-    .filter(({ name, role }) => role === 'node' && !covered.has(name))
-    .map(({ name }) => new Open(new Source(name)));
+  const others = all.filter(({ name, role }) => role === 'node' && !covered.has(name)).map(({ name }) => opened(name));
   await Promise.all(others.map((open) => open.refill(observer, reader)));
   const open = [...supervisors, ...others];
-  const sorter = new Sorter((line) => reader.line(line));
+  const last: Line[] = [];
+  const sorter = new Sorter((line) => (count === undefined ? reader.line(line) : last.push(line)));
   for (;;) {
     let first: Open | undefined;
     for (const each of open) {
@@ -128,18 +166,22 @@ export async function history(observer: Node, reader: Reader): Promise<Source[]>
     if (first.head === undefined) await first.refill(observer, reader);
   }
   sorter.flush();
+  if (count !== undefined) for (const line of last.slice(Math.max(0, last.length - count))) reader.line(line);
   return open.filter(({ isLost }) => !isLost).map(({ source }) => source);
 }
 
 /** A source whose next lines are here. */
 class Open {
   readonly source: Source;
+  readonly #count: number | undefined;
   page: readonly Line[] = [];
   at = 0;
   isLost = false;
+  #isRead = false;
 
-  constructor(source: Source) {
+  constructor(source: Source, count: number | undefined) {
     this.source = source;
+    this.#count = count;
   }
 
   get head(): Line | undefined {
@@ -148,9 +190,7 @@ class Open {
 
   async refill(observer: Node, reader: Reader): Promise<void> {
     try {
-      const { lines, dropped } = await this.source.pull(observer, 0);
-      if (dropped > 0) reader.dropped(this.source.member, dropped);
-      this.page = lines;
+      this.page = await this.#next(observer, reader);
     } catch (error) {
       this.isLost = true;
       this.page = [];
@@ -158,10 +198,28 @@ class Open {
     }
     this.at = 0;
   }
+
+  async #next(observer: Node, reader: Reader): Promise<readonly Line[]> {
+    if (this.#count !== undefined) {
+      // The last ones come at once.
+      const lines = this.#isRead ? [] : await this.source.last(observer, this.#count);
+      this.#isRead = true;
+      return lines;
+    }
+    const { lines, dropped } = await this.source.pull(observer, 0);
+    if (dropped > 0) reader.dropped(this.source.member, dropped);
+    return lines;
+  }
 }
 
 /** Goes on from where `history` ended, with members that come as well; until `signal` aborts. */
-export async function follow(observer: Node, from: Source[], reader: Reader, signal: AbortSignal): Promise<void> {
+export async function follow(
+  observer: Node,
+  from: Source[],
+  filter: Filter,
+  reader: Reader,
+  signal: AbortSignal,
+): Promise<void> {
   const read = new Map<string, Source>();
   /** The time of the newest line so far: what a supervisor that comes later has of before has been shown. */
   let newest = 0;
@@ -195,11 +253,11 @@ export async function follow(observer: Node, from: Source[], reader: Reader, sig
   };
   const look = async (): Promise<void> => {
     const all = members(observer).filter(({ role, name }) => role !== 'observer' && !read.has(name));
-    for (const { name } of all.filter(({ role }) => role === 'supervisor')) start(new Source(name), newest);
+    for (const { name } of all.filter(({ role }) => role === 'supervisor')) start(new Source(name, filter), newest);
     const nodes = all.filter(({ role }) => role === 'node');
     // What a supervisor carries is known anew first: it may have started this very node.
     if (nodes.length > 0) await Promise.all([...read.values()].map((source) => source.lookAtCovers(observer)));
-    for (const { name } of nodes) if (!read.has(name) && !carried().has(name)) start(new Source(name));
+    for (const { name } of nodes) if (!read.has(name) && !carried().has(name)) start(new Source(name, filter));
   };
 
   for (const source of from) start(source);

@@ -44,13 +44,12 @@ export interface NodeState {
 }
 
 /** How serious a line is. */
-export const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
-/** One of {@link LEVELS}. */
-export type Level = (typeof LEVELS)[number];
+export type Level = 'debug' | 'info' | 'warn' | 'error';
 
 /** A line of a log, or one that a program printed (`name` is `stdout` or `stderr` then). */
 export interface Line {
-  readonly seq: number;
+  /** Its number in the memory of the member that told it; none on disk. */
+  readonly seq?: number;
   /** Milliseconds since 1970. */
   readonly time: number;
   readonly node: string;
@@ -65,12 +64,14 @@ export interface Line {
 export interface Lines {
   /** Another one: the node was started anew, and its numbers begin again. */
   readonly incarnation: string;
-  /** The number to ask on from. */
-  readonly next: number;
+  /** The number to ask on from, for what comes later; null where only older ones were asked for. */
+  readonly next: number | null;
   /** Lines that came and went before anyone asked. */
   readonly dropped: number;
   /** The nodes whose lines a supervisor carries. */
   readonly covers: readonly string[];
+  /** Where to ask on for older ones; null: there are none. */
+  readonly before?: string | null;
   readonly lines: readonly Line[];
 }
 

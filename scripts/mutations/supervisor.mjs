@@ -35,9 +35,13 @@ export const supervisor = [
   ...from('history.rs', containers, [
     [
       'nobody waits for the files',
-      'let _ = self.to_files.send(batch).await;',
-      'let _ = self.to_files.try_send(batch);',
+      'let Ok(room) = self.room.clone().acquire_owned().await else { return };',
+      'let Ok(room) = Arc::new(Semaphore::new(1)).acquire_owned().await else { return };',
     ],
+  ]),
+  ...from('history.rs', inside('history'), [
+    ['one question reads all files', 'back.read >= LOOKED_AT', 'back.read == u64::MAX'],
+    ['one answer is as long as is asked for', 'if lines.len() == limit ||', 'if'],
   ]),
   ...from('pull.rs', zone, [
     ['a node speaks in the name of another', 'from.clone_into(&mut line.node);', ''],

@@ -126,6 +126,64 @@ async fn a_reader_that_is_too_slow_is_told_how_many_lines_it_missed() {
     assert_eq!(rest["lines"].as_array().unwrap().len(), 2000);
 }
 
+#[tokio::test]
+async fn the_last_lines_come_back_to_front_page_by_page_to_the_first_one() {
+    let observed = Observed::new().await;
+    for number in 1..=7 {
+        observed.say(&number.to_string());
+    }
+    let (mut question, mut found) = (json!({"last": 3}), Vec::new());
+    for is_last in [false, false, true] {
+        let answer = observed.ask(json!({ "lines": question })).await;
+        assert_eq!((&answer["next"], &answer["covers"]), (&json!(7), &json!([])));
+        let lines = answer["lines"].as_array().unwrap();
+        found.push(lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect::<Vec<_>>());
+        assert_eq!(answer["before"].is_null(), is_last);
+        question = json!({"last": 3, "before": answer["before"]});
+    }
+    assert_eq!(found, [vec![5, 6, 7], vec![2, 3, 4], vec![1]]);
+}
+
+#[tokio::test]
+async fn a_reader_of_some_lines_gets_no_others_and_is_not_woken_by_them() {
+    let observed = Observed::new().await;
+    observed.say("warning");
+    let none = observed.ask(json!({"lines": {"after": 0, "level": "error"}})).await;
+    assert_eq!((&none["next"], &none["lines"]), (&json!(1), &json!([])));
+    let none = observed.ask(json!({"lines": {"last": 9, "node": "another"}})).await;
+    assert_eq!((&none["lines"], &none["before"]), (&json!([]), &Value::Null));
+    let waiting = observed.ask(json!({"lines": {"after": 0, "wait": 25_000, "level": "error"}}));
+    let (answer, ()) = tokio::join!(waiting, async {
+        // Asked after the one that waits, and answered before: that one has been waiting.
+        let _ = observed.ask(json!({"lines": {"after": 0}})).await;
+        observed.say("another warning");
+        let _ = observed.ask(json!({"lines": {"after": 0}})).await;
+        let (time, node, name, worker, fields) = (7, None, "node".into(), None, None);
+        let error =
+            Line { time, node, level: Level::Error, name, worker, message: "an error".into(), fields };
+        observed.node.shared().ring().push(error);
+    });
+    let lines = answer["lines"].as_array().unwrap();
+    assert_eq!((lines.len(), &lines[0]["message"], &answer["next"]), (1, &json!("an error"), &json!(3)));
+}
+
+#[tokio::test]
+async fn a_question_for_lines_that_makes_no_sense_is_refused_with_what_is_wrong() {
+    let observed = Observed::new().await;
+    let wrong = [
+        (json!({"last": -1}), "last"),
+        (json!({"last": 1, "before": 7}), "before"),
+        (json!({"last": 1, "before": "1:2:3"}), "before"),
+        (json!({"after": 0, "level": "loud"}), "loud"),
+        (json!({"after": 0, "node": 7}), "node"),
+    ];
+    for (lines, word) in wrong {
+        let question = json!({ "lines": lines }).to_string();
+        let refused = observed.observer.ask("node", OBSERVE, question.as_bytes(), PATIENCE).await;
+        assert!(refused.is_err_and(|error| error.to_string().contains(word)), "{question}");
+    }
+}
+
 /// Answers, fails, and blocks its isolate's thread as it is told.
 struct Told {
     is_blocked: Arc<Notify>,

@@ -1,14 +1,16 @@
 //! What the zone has said: in memory for those who ask, and in files for the next supervisor. Whoever adds lines waits
 //! until the files have room for them, so that the memory between is bounded.
 
-use crate::files::Files;
+use crate::files::{Backwards, Files, Place};
 use crate::line::{Level, Line};
+use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
-use troupe_node::observe::Ring;
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use troupe_node::observe::{Older, Past, Point, Ring, Wanted};
 
 /// Batches on their way to the files. One is what a stream had at one read, so this is a few megabytes at most.
 const ON_THE_WAY: usize = 8;
@@ -16,41 +18,90 @@ const ON_THE_WAY: usize = 8;
 /// A batch is no longer than what one line may take.
 const BATCH: usize = 256 * 1024;
 
+/// Lines on their way that nobody waits for: what a supervisor says of itself and its containers is short, and seldom.
+/// What is beyond is in memory only.
+const SAID: usize = 4096;
+
 /// What is read of the files at the beginning: as many bytes as a ring keeps.
 const TAIL: u64 = 8 * 1024 * 1024;
 
-/// The history of a zone. Clones are the same one.
+/// Lines of which it is known where in the files they are: those of a ring, and as many more for readers who are under way.
+const PLACES: usize = 20_000;
+
+/// Bytes of one answer to who reads the files, as of a ring.
+const ANSWER: usize = 1024 * 1024;
+
+/// Bytes of the files that are looked at for one answer: some 50 ms of work. Who finds nothing in them asks on.
+const LOOKED_AT: u64 = 8 * 1024 * 1024;
+
+/// The history of a zone. Clones are the same one. From any thread.
 #[derive(Clone, Debug)]
 pub struct History {
     kept: Kept,
-    to_files: mpsc::Sender<Order>,
+    folder: Arc<Path>,
+    /// Held while lines get their numbers, so that they are in the files in the same order.
+    to_files: Arc<Mutex<Sender<Order>>>,
+    /// Room for batches that somebody waits for.
+    room: Arc<Semaphore>,
+    /// Room for lines that nobody waits for.
+    room_to_say: Arc<Semaphore>,
 }
 
 /// What the thread that writes is told.
 #[derive(Debug)]
 enum Order {
-    /// Append this text of so many lines.
-    Append(Vec<u8>, u64),
-    /// Say when all before it is done.
-    Flush(oneshot::Sender<()>),
+    Append(Batch),
+    /// Say when all before it is done, and where the files end.
+    Flush(oneshot::Sender<io::Result<Place>>),
+}
+
+/// Lines on their way to the files.
+#[derive(Debug)]
+struct Batch {
+    text: Vec<u8>,
+    /// The number of each line, and its length in the text.
+    lines: Vec<(u64, usize)>,
+    /// Its place among those that are on their way.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// What is in memory.
 #[derive(Clone, Debug)]
 struct Kept {
     ring: Arc<Ring>,
+    /// Where the lines of the ring are in the files, by number, ascending in both.
+    places: Arc<Mutex<VecDeque<(u64, Place)>>>,
     /// The name of the supervisor's node.
     own: Arc<str>,
 }
 
-impl Kept {
-    fn push(&self, lines: impl IntoIterator<Item = Line>) {
-        lines.into_iter().for_each(|line| self.ring.push(line.into()));
-    }
+/// A panic elsewhere leaves these whole: each change is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
+impl Kept {
     /// Says something of the files themselves: there it can't be written.
     fn say(&self, level: Level, message: String) {
-        self.push([Line::now(&self.own, level, "supervisor", message)]);
+        self.ring.push(Line::now(&self.own, level, "supervisor", message).into());
+    }
+
+    fn note(&self, places: impl IntoIterator<Item = (u64, Place)>) {
+        let mut known = lock(&self.places);
+        known.extend(places);
+        let over = known.len().saturating_sub(PLACES);
+        known.drain(..over);
+    }
+
+    /// Where in the files that begins which the ring has from a number on; `None`: it is not in them. Fails when it is too
+    /// long ago to be known.
+    fn place_of(&self, number: u64) -> Result<Option<Place>, String> {
+        let known = lock(&self.places);
+        let at = known.partition_point(|(known, _)| *known < number);
+        if known.len() == PLACES && known.front().is_some_and(|(first, _)| *first > number) {
+            return Err("the history has moved on meanwhile; begin again with its newest lines".to_owned());
+        }
+        Ok(known.get(at).map(|(_, place)| *place))
     }
 }
 
@@ -59,91 +110,170 @@ impl History {
     /// out. One thread of its own writes.
     pub fn open(folder: &Path, ring: Arc<Ring>, own: &str) -> io::Result<Self> {
         let files = Files::open(folder)?;
-        let kept = Kept { ring, own: own.into() };
+        let kept = Kept { ring, places: Arc::default(), own: own.into() };
         match files.tail(TAIL) {
-            Ok(lines) => kept.push(lines),
+            Ok(lines) => {
+                let places = lines.into_iter().map(|(place, line)| (kept.ring.push(line.into()), place));
+                kept.note(places.collect::<Vec<_>>());
+            }
             Err(error) => kept.say(Level::Warn, format!("the history on disk can't be read: {error}")),
         }
-        let (to_files, orders) = mpsc::channel(ON_THE_WAY);
+        let (to_files, orders) = channel();
         let writes = kept.clone();
         // It ends when nobody has the history any more.
         std::thread::Builder::new()
             .name("troupe-history".to_owned())
-            .spawn(move || write(files, orders, &writes))?;
-        Ok(Self { kept, to_files })
+            .spawn(move || write(files, &orders, &writes))?;
+        Ok(Self {
+            kept,
+            folder: folder.into(),
+            to_files: Arc::new(Mutex::new(to_files)),
+            room: Arc::new(Semaphore::new(ON_THE_WAY)),
+            room_to_say: Arc::new(Semaphore::new(SAID)),
+        })
     }
 
-    /// Adds lines. They can be read at once; the call returns when the files have taken them over.
+    /// Adds lines, as soon as there is room for them on the way to the files; they can be read then.
     pub async fn add(&self, lines: Vec<Line>) {
-        let (mut text, mut count) = (Vec::new(), 0);
-        let mut batches = Vec::new();
-        for line in &lines {
-            // Plain data of strings and numbers: it has a JSON form.
-            if serde_json::to_writer(&mut text, line).is_ok() {
-                text.push(b'\n');
-                count += 1;
-            }
-            if text.len() > BATCH {
-                batches.push(Order::Append(std::mem::take(&mut text), std::mem::take(&mut count)));
-            }
-        }
-        self.kept.push(lines);
-        if count > 0 {
-            batches.push(Order::Append(text, count));
-        }
-        for batch in batches {
-            // The thread ends with the history, and not before.
-            let _ = self.to_files.send(batch).await;
+        let mut lines = lines.into_iter().peekable();
+        while lines.peek().is_some() {
+            // The semaphore is never closed.
+            let Ok(room) = self.room.clone().acquire_owned().await else { return };
+            let mut length = 0;
+            let batch = std::iter::from_fn(|| {
+                let line = lines.next_if(|_| length < BATCH)?;
+                length += line.cost();
+                Some(line)
+            });
+            self.put(batch.collect(), Some(room));
         }
     }
 
     /// Adds something that the supervisor has to say about a node. Unlike those who print it never waits: a disk that is
-    /// slow must not keep a container from being stopped. Only in a tokio runtime.
+    /// slow must not keep a container from being stopped.
     pub fn say(&self, node: &str, level: Level, message: String) {
-        let line = Line::now(node, level, "supervisor", message);
-        // Plain data of strings and numbers: it has a JSON form.
-        let mut text = serde_json::to_vec(&line).unwrap_or_default();
-        text.push(b'\n');
-        self.kept.push([line]);
-        if let Err(TrySendError::Full(order)) = self.to_files.try_send(Order::Append(text, 1)) {
-            let to_files = self.to_files.clone();
-            tokio::spawn(async move {
-                // The thread ends with the history, and not before.
-                let _ = to_files.send(order).await;
-            });
+        self.keep(Line::now(node, level, "supervisor", message));
+    }
+
+    /// Adds a line without waiting for anything.
+    pub fn keep(&self, line: Line) {
+        match self.room_to_say.clone().try_acquire_owned() {
+            Ok(room) => self.put(vec![line], Some(room)),
+            Err(_) => _ = self.kept.ring.push(line.into()),
         }
+    }
+
+    fn put(&self, lines: Vec<Line>, room: Option<OwnedSemaphorePermit>) {
+        let mut text = Vec::new();
+        let lengths: Vec<_> = lines.iter().map(|line| json(line, &mut text)).collect();
+        let to_files = lock(&self.to_files);
+        let numbers = lines.into_iter().map(|line| self.kept.ring.push(line.into()));
+        let lines = numbers.zip(lengths).collect();
+        // The thread ends with the history, and not before.
+        let _ = to_files.send(Order::Append(Batch { text, lines, _room: room }));
     }
 
     /// Resolves when everything that was added before is in the files, as far as they can be written.
     pub async fn flush(&self) {
-        let (done, is_done) = oneshot::channel();
-        if self.to_files.send(Order::Flush(done)).await.is_ok() {
-            let _ = is_done.await;
-        }
+        // What could not be told of the end of the files was told when it could not be written.
+        let _ = self.written().await;
     }
+
+    /// The same, with where the files end.
+    async fn written(&self) -> io::Result<Place> {
+        let (done, is_done) = oneshot::channel();
+        let _ = lock(&self.to_files).send(Order::Flush(done));
+        is_done.await.map_err(|_| io::Error::other("the thread that writes the history has ended"))?
+    }
+
+    async fn read_back(self, point: Point, limit: usize, wanted: Wanted) -> Result<Older, String> {
+        let unread = |error: io::Error| format!("the history on disk can't be read: {error}");
+        let from = match point {
+            Point::File(file, offset) => Place { file, offset },
+            Point::Number(number) => {
+                let end = self.written().await.map_err(unread)?;
+                self.kept.place_of(number)?.unwrap_or(end)
+            }
+        };
+        let read = tokio::task::spawn_blocking(move || older(&self.folder, from, limit, &wanted));
+        read.await.map_err(|error| error.to_string())?.map_err(unread)
+    }
+}
+
+impl Past for History {
+    fn older(
+        &self,
+        point: Point,
+        limit: usize,
+        wanted: Wanted,
+    ) -> Pin<Box<dyn Future<Output = Result<Older, String>> + Send>> {
+        Box::pin(self.clone().read_back(point, limit, wanted))
+    }
+}
+
+/// Appends the form of a line in the files; returns its length.
+fn json(line: &Line, text: &mut Vec<u8>) -> usize {
+    let begin = text.len();
+    // Plain data of strings and numbers: it has a JSON form.
+    let _ = serde_json::to_writer(&mut *text, line);
+    text.push(b'\n');
+    text.len() - begin
+}
+
+/// The newest lines of the files in front of a place. Blocks.
+fn older(folder: &Path, from: Place, limit: usize, wanted: &Wanted) -> io::Result<Older> {
+    let mut back = Backwards::new(folder, from);
+    let (mut lines, mut bytes) = (Vec::new(), 0);
+    let mut before = from;
+    let is_all = loop {
+        if lines.len() == limit || back.read >= LOOKED_AT {
+            break false;
+        }
+        let Some((place, text)) = back.line()? else { break true };
+        // What is no line was cut by the end of its writer.
+        if let Ok(line) = serde_json::from_slice::<Line>(&text)
+            && line.is_wanted(wanted)
+        {
+            bytes += text.len();
+            if bytes > ANSWER && !lines.is_empty() {
+                break false;
+            }
+            lines.extend(serde_json::to_value(line));
+        }
+        before = place;
+    };
+    lines.reverse();
+    let before = (!is_all).then_some(Point::File(before.file, before.offset));
+    Ok(Older { lines, before })
 }
 
 /// Writes batches until nobody can add more. A disk that is full ends nothing: it is said once, and once more when it
 /// has room again.
-fn write(mut files: Files, mut orders: mpsc::Receiver<Order>, kept: &Kept) {
+fn write(mut files: Files, orders: &Receiver<Order>, kept: &Kept) {
     let mut missing = 0;
-    while let Some(order) = orders.blocking_recv() {
-        let (text, lines) = match order {
-            Order::Append(text, lines) => (text, lines),
+    while let Ok(order) = orders.recv() {
+        let batch = match order {
+            Order::Append(batch) => batch,
             Order::Flush(done) => {
                 // Whoever asked may no longer wait.
-                let _ = done.send(());
+                let _ = done.send(files.end());
                 continue;
             }
         };
-        match files.append(&text) {
-            Ok(()) if missing > 0 => {
-                let message =
-                    format!("the history is written to disk again; {missing} lines are missing there");
-                missing = 0;
-                kept.say(Level::Warn, message);
+        match files.append(&batch.text) {
+            Ok(Place { file, mut offset }) => {
+                kept.note(batch.lines.iter().map(|(number, length)| {
+                    let place = Place { file, offset };
+                    offset += *length as u64;
+                    (*number, place)
+                }));
+                if missing > 0 {
+                    let message =
+                        format!("the history is written to disk again; {missing} lines are missing there");
+                    missing = 0;
+                    kept.say(Level::Warn, message);
+                }
             }
-            Ok(()) => {}
             Err(error) => {
                 if missing == 0 {
                     let message = format!(
@@ -153,8 +283,105 @@ fn write(mut files: Files, mut orders: mpsc::Receiver<Order>, kept: &Kept) {
                     );
                     kept.say(Level::Error, message);
                 }
-                missing += lines;
+                missing += batch.lines.len();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Folder(std::path::PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            let name = format!("troupe-past-{:016x}", getrandom::u64().unwrap());
+            Self(std::env::temp_dir().join(name))
+        }
+
+        fn history(&self) -> (Arc<Ring>, History) {
+            let ring = Arc::<Ring>::default();
+            let history = History::open(&self.0, ring.clone(), "troupe-supervisor").unwrap();
+            (ring, history)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn line(node: &str, message: String) -> Line {
+        Line::now(node, Level::Info, "stdout", message)
+    }
+
+    /// All that is older than the ring, page by page, oldest first; and how many pages that took.
+    async fn past(history: &History, ring: &Ring, limit: usize, node: Option<&str>) -> (Vec<String>, usize) {
+        let wanted = Wanted { node: node.map(Into::into), ..Wanted::default() };
+        let first = ring.pull(0, 1, "").lines[0]["seq"].as_u64().unwrap();
+        let (mut point, mut pages, mut found) = (Some(Point::Number(first)), 0, Vec::new());
+        while let Some(from) = point {
+            let older = history.older(from, limit, wanted.clone()).await.unwrap();
+            assert!(older.lines.len() <= limit);
+            found.extend(older.lines.iter().rev().map(|line| line["message"].as_str().unwrap().to_owned()));
+            (point, pages) = (older.before, pages + 1);
+        }
+        found.reverse();
+        (found, pages)
+    }
+
+    #[tokio::test]
+    async fn what_the_ring_no_longer_has_is_read_back_from_the_files_to_the_first_line_and_none_twice() {
+        let folder = Folder::new();
+        let (_, history) = folder.history();
+        history.add((0..5).map(|n| line("before", n.to_string())).collect()).await;
+        history.flush().await;
+        let (ring, history) = folder.history();
+        for n in 0..130 {
+            let lines = (0..100).map(|k| line("api", (100 * n + k).to_string())).collect();
+            history.add(lines).await;
+            if n % 10 == 0 {
+                history.say("db", Level::Info, n.to_string());
+                // Those of the disk itself have a number and no place.
+                history.kept.say(Level::Info, "of the disk".to_owned());
+            }
+        }
+        let first = ring.pull(0, 1, "").lines[0].clone();
+        let (found, pages) = past(&history, &ring, 700, Some("api")).await;
+        let expected: Vec<_> = (0..found.len()).map(|n| n.to_string()).collect();
+        assert_eq!(found, expected);
+        assert_eq!(first["message"], expected.len().to_string(), "the ring goes on where the files end");
+        assert_eq!(pages, found.len() / 700 + 1);
+        assert_eq!(past(&history, &ring, 2, Some("before")).await.0, ["0", "1", "2", "3", "4"]);
+    }
+
+    #[tokio::test]
+    async fn one_answer_looks_at_a_bounded_part_of_the_files_and_says_where_to_go_on() {
+        let folder = Folder::new();
+        let (ring, history) = folder.history();
+        history.add(vec![line("rare", "found".to_owned())]).await;
+        for _ in 0..30 {
+            history.add((0..10).map(|_| line("api", "x".repeat(60_000))).collect()).await;
+        }
+        let (found, pages) = past(&history, &ring, 1, Some("rare")).await;
+        assert_eq!((found, pages), (vec!["found".to_owned()], 3), "18 MB, of which the ring has eight");
+    }
+
+    #[tokio::test]
+    async fn who_stands_where_nobody_knows_any_more_is_told_so() {
+        let folder = Folder::new();
+        let (_, history) = folder.history();
+        for _ in 0..21 {
+            history.add((0..1000).map(|n| line("api", n.to_string())).collect()).await;
+        }
+        let late = history.older(Point::Number(500), 10, Wanted::default()).await;
+        assert!(late.is_err_and(|words| words.contains("moved on")));
+        let wrong = history.older(Point::File(1, 1 << 40), 10, Wanted::default()).await;
+        assert!(wrong.is_err_and(|words| words.contains("has become shorter")));
+        let gone = history.older(Point::File(0, 7), 10, Wanted::default()).await.unwrap();
+        assert_eq!((gone.lines.len(), gone.before), (0, None));
     }
 }

@@ -84,6 +84,13 @@ impl Line {
         }
     }
 
+    /// Whether a reader wants it.
+    #[must_use]
+    pub fn is_wanted(&self, wanted: &observe::Wanted) -> bool {
+        observe::Level::from(self.level) >= wanted.level
+            && wanted.node.as_deref().is_none_or(|node| node == self.node)
+    }
+
     /// About how many bytes it takes, in memory as in a file.
     #[must_use]
     pub fn cost(&self) -> usize {

@@ -9,7 +9,7 @@ use crate::service::{ServiceError, supervise};
 use crate::supervisor::Supervisor;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use troupe_node::discovery::Role;
 use troupe_node::node::{Asked, OpenError, Refusal, SUPERVISE, Shared};
 use troupe_node::{Node, NodeOptions, code};
+use troupe_proto::address::{NameError, check_name};
 
 /// The name of every supervisor's node: a zone has one.
 pub const NAME: &str = troupe_node::observe::SUPERVISOR;
@@ -41,6 +42,14 @@ pub enum BeginError {
         zone: String,
         /// Who has the name.
         reason: OpenError,
+    },
+    /// No zone can have this name.
+    #[error("{zone:?} is no name for a zone: {reason}")]
+    Name {
+        /// What it was to be.
+        zone: String,
+        /// Why not.
+        reason: NameError,
     },
     /// It can't be a member of its zone.
     #[error("can't join zone {zone}: {reason}")]
@@ -79,13 +88,25 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     // Who asks at once waits for it to be ready.
     let (ready, is_ready) = watch::channel(None);
     let runtime = Handle::current();
-    let options = options.prepared(move |shared| serve(shared, &is_ready, &runtime));
+    check_name(zone).map_err(|reason| BeginError::Name { zone: zone.to_owned(), reason })?;
+    let folder = home.join("supervisor").join(zone);
+    let opened = Arc::new(Mutex::new(None));
+    let (history_of, history_in) = (opened.clone(), folder.clone());
+    let options = options.prepared(move |shared| {
+        // Before anybody sees it: who asks for its last lines as soon as it is there gets those of the one before.
+        let history = History::open(&history_in, shared.ring().clone(), NAME);
+        if let Ok(history) = &history {
+            shared.set_past(Arc::new(history.clone()));
+        }
+        *history_of.lock().unwrap_or_else(PoisonError::into_inner) = Some(history);
+        serve(shared, &is_ready, &runtime);
+    });
     let node = Node::create(options).await.map_err(|reason| match reason.code() {
         code::NAME_TAKEN => BeginError::IsThere { zone: zone.to_owned(), reason },
         _ => BeginError::Join { zone: zone.to_owned(), reason },
     })?;
-    let folder = home.join("supervisor").join(zone);
-    let history = History::open(&folder, node.shared().ring().clone(), NAME).map_err(|source| {
+    let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let history = opened.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())).map_err(|source| {
         BeginError::History { zone: zone.to_owned(), folder: folder.display().to_string(), source }
     })?;
     let (told, present) = watch::channel(Present::default());

@@ -43,7 +43,7 @@ async fn a_history_that_can_not_be_written_goes_on_in_memory_and_says_so_once() 
     assert!(said[0].message.contains("File too large") && said[0].level == Level::Error, "{said:?}");
     assert_eq!(said[1].message, "the history is written to disk again; 5 lines are missing there");
     let on_disk = Files::open(&folder).unwrap().tail(u64::MAX).unwrap();
-    let on_disk: Vec<_> = on_disk.iter().map(|line| line.message.as_str()).collect();
+    let on_disk: Vec<_> = on_disk.iter().map(|(_, line)| line.message.as_str()).collect();
     assert_eq!(on_disk, ["before", "after"], "whole lines, and no beginning of one");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -175,7 +175,7 @@ async fn sigterm_drains_everything_and_the_end_of_a_terminal_does_nothing() {
     assert!(supervisor.ended().await.success());
     assert!(zone.home.join("drained").exists());
     let history = Files::open(&zone.home.join("supervisor/demo")).unwrap().tail(u64::MAX).unwrap();
-    let said = history.iter().rev().find(|line| line.node == NAME).unwrap();
+    let said = history.iter().rev().map(|(_, line)| line).find(|line| line.node == NAME).unwrap();
     assert_eq!(said.message, "the supervisor of zone demo ends: it got SIGTERM");
 }
 

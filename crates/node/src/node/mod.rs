@@ -16,7 +16,7 @@ pub use services::{Asked, Asker, Refusal, SUPERVISE};
 
 use crate::line_limit::LineLimit;
 use crate::link::Link;
-use crate::observe::{Observed, Ring};
+use crate::observe::{Observed, Past, Ring};
 use crate::port::{Handle, Inbox};
 use crate::zone::Zone;
 use search::Searches;
@@ -49,6 +49,8 @@ pub struct Shared {
     covered: Mutex<Vec<String>>,
     /// Says which requests are logged that a credential does not allow.
     not_permitted: LineLimit,
+    /// Who has the lines that it no longer has.
+    past: OnceLock<Arc<dyn Past>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -94,6 +96,7 @@ impl Shared {
             observed: Observed::default(),
             covered: Mutex::default(),
             not_permitted: LineLimit::new(),
+            past: OnceLock::new(),
         })
     }
 
@@ -153,6 +156,16 @@ impl Shared {
     #[must_use]
     pub fn covered(&self) -> Vec<String> {
         lock(&self.covered).clone()
+    }
+
+    /// Says who has the lines that the ring no longer has; once.
+    pub fn set_past(&self, past: Arc<dyn Past>) {
+        // The first one stays: readers stand in its lines.
+        let _ = self.past.set(past);
+    }
+
+    pub(crate) fn past(&self) -> Option<Arc<dyn Past>> {
+        self.past.get().cloned()
     }
 
     fn zone(&self) -> Option<Arc<Joined>> {

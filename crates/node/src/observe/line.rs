@@ -122,6 +122,29 @@ fn object(text: &str) -> Value {
     }
 }
 
+/// Which lines a reader wants. Default: all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// From which level on.
+    pub level: Level,
+    /// Of which node only.
+    pub node: Option<Box<str>>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { level: Level::Debug, node: None }
+    }
+}
+
+impl Wanted {
+    /// Whether a line is wanted, `node` being the node in whose ring it is.
+    pub(super) fn admits(&self, line: &Line, node: &str) -> bool {
+        let of = line.node.as_deref().unwrap_or(node);
+        line.level >= self.level && self.node.as_deref().is_none_or(|wanted| wanted == of)
+    }
+}
+
 /// From which level on lines are wanted, of all parts and of some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Levels {

@@ -5,12 +5,14 @@
 
 mod histogram;
 mod line;
+mod past;
 mod process;
 mod ring;
 mod service;
 mod state;
 
-pub use line::{Level, Levels, LevelsError, Line};
+pub use line::{Level, Levels, LevelsError, Line, Wanted};
+pub use past::{Older, Past, Point};
 pub use process::{keep, record, set_levels, set_supervised, take_unpulled};
 pub use ring::{Pulled, Ring};
 

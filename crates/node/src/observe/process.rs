@@ -27,7 +27,7 @@ pub(crate) fn open(node: &Shared) {
     if open.is_empty()
         && let Some(before) = lock(&NOBODYS).take()
     {
-        before.take_unpulled().into_iter().for_each(|line| ring.put(line));
+        before.take_unpulled().into_iter().for_each(|line| _ = ring.put(line));
     }
     open.push(ring.clone());
 }
@@ -39,7 +39,7 @@ pub(crate) fn close(ring: &Arc<Ring>) {
     open.retain(|known| !Arc::ptr_eq(known, ring));
     if open.len() < count && IS_SUPERVISED.load(Ordering::Relaxed) {
         let left = lock(&LEFT).get_or_insert_default().clone();
-        ring.take_unpulled().into_iter().for_each(|line| left.put(line));
+        ring.take_unpulled().into_iter().for_each(|line| _ = left.put(line));
     }
 }
 

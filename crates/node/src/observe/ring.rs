@@ -1,6 +1,6 @@
 //! The last lines of a log, numbered from 1: who wants them pulls, and who is too slow is told how many it missed.
 
-use super::line::Line;
+use super::line::{Line, Wanted};
 use crate::node::lock;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -51,15 +51,28 @@ pub struct Pulled {
     pub lines: Vec<Value>,
 }
 
+/// The newest lines of a ring.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Last {
+    /// The lines, oldest first, as JSON.
+    pub(super) lines: Vec<Value>,
+    /// Number of the oldest line that was looked at: what is older is in front of it.
+    pub(super) from: u64,
+    /// Number of the newest line that there is.
+    pub(super) newest: u64,
+    /// Whether all were looked at that the ring has.
+    pub(super) is_all: bool,
+}
+
 impl Ring {
-    /// Appends a line, of whose message at most 64 KiB are kept; from any thread.
-    pub fn push(&self, line: Line) {
-        self.put(Arc::new(line.shortened()));
+    /// Appends a line, of whose message at most 64 KiB are kept; from any thread. Its number.
+    pub fn push(&self, line: Line) -> u64 {
+        self.put(Arc::new(line.shortened()))
     }
 
-    /// Appends a line that has been shortened.
-    pub(super) fn put(&self, line: Arc<Line>) {
-        {
+    /// Appends a line that has been shortened. Its number.
+    pub(super) fn put(&self, line: Arc<Line>) -> u64 {
+        let number = {
             let mut state = lock(&self.state);
             state.bytes += line.cost();
             state.last += 1;
@@ -68,27 +81,42 @@ impl Ring {
                 let Some(oldest) = state.lines.pop_front() else { break };
                 state.bytes -= oldest.cost();
             }
-        }
+            state.last
+        };
         self.news.notify_waiters();
+        number
     }
 
     /// The lines behind number `after`, at most `limit` of them, 2000 and 1 MiB. `node`: whose ring it is. A number that no
     /// line has yet is of another life of the node: `next` is then the number of the last line.
     #[must_use]
     pub fn pull(&self, after: u64, limit: usize, node: &str) -> Pulled {
-        self.pull_for(after, limit, node, false)
+        self.pull_for(after, limit, &Wanted::default(), node, false)
     }
 
-    /// As [`Ring::pull`]; `is_supervisor`: the one who has got them keeps them for good.
-    pub(super) fn pull_for(&self, after: u64, limit: usize, node: &str, is_supervisor: bool) -> Pulled {
-        let (mut pulled, lines) = self.take(after, limit, is_supervisor);
-        let first = pulled.next + 1 - lines.len() as u64;
+    /// As [`Ring::pull`], of those that are wanted; `is_supervisor`: the one who has got them keeps them for good.
+    pub(super) fn pull_for(
+        &self,
+        after: u64,
+        limit: usize,
+        wanted: &Wanted,
+        node: &str,
+        is_supervisor: bool,
+    ) -> Pulled {
+        let (mut pulled, lines) = self.take(after, limit, wanted, node, is_supervisor);
         // Whoever logs meanwhile does not wait for this.
-        pulled.lines = (first..).zip(&lines).map(|(number, line)| line.to_json(number, node)).collect();
+        pulled.lines = lines.iter().map(|(number, line)| line.to_json(*number, node)).collect();
         pulled
     }
 
-    fn take(&self, after: u64, limit: usize, is_supervisor: bool) -> (Pulled, Vec<Arc<Line>>) {
+    fn take(
+        &self,
+        after: u64,
+        limit: usize,
+        wanted: &Wanted,
+        node: &str,
+        is_supervisor: bool,
+    ) -> (Pulled, Vec<(u64, Arc<Line>)>) {
         let mut state = lock(&self.state);
         let first = state.first();
         let mut lines = Vec::new();
@@ -99,22 +127,53 @@ impl Ring {
         };
         let skip = usize::try_from(after.saturating_add(1).saturating_sub(first)).unwrap_or(usize::MAX);
         let mut bytes = 0;
-        for (index, line) in state.lines.iter().enumerate().skip(skip).take(limit.min(LIMIT)) {
-            // What JSON adds to a text that is all escapes is six times as long; such a reply is still a message.
-            bytes += line.cost();
-            if bytes > REPLY_BYTES && !lines.is_empty() {
-                break;
+        for (number, line) in (first..).zip(&state.lines).skip(skip) {
+            if wanted.admits(line, node) {
+                // What JSON adds to a text that is all escapes is six times as long; such a reply is still a message.
+                bytes += line.cost();
+                if lines.len() == limit.min(LIMIT) || bytes > REPLY_BYTES && !lines.is_empty() {
+                    break;
+                }
+                lines.push((number, line.clone()));
             }
-            lines.push(line.clone());
-            pulled.next = first + index as u64;
+            pulled.next = number;
         }
         if lines.is_empty() && pulled.dropped > 0 {
-            pulled.next = first - 1;
+            pulled.next = pulled.next.max(first - 1);
         }
         if is_supervisor {
             state.pulled = state.pulled.max(pulled.next);
         }
         (pulled, lines)
+    }
+
+    /// The newest lines in front of number `before` that are wanted, at most `limit` of them, 2000 and 1 MiB. `node`: whose
+    /// ring it is.
+    #[must_use]
+    pub(super) fn last(&self, before: u64, limit: usize, wanted: &Wanted, node: &str) -> Last {
+        let mut last = Last { lines: Vec::new(), from: before, newest: 0, is_all: true };
+        let mut lines = Vec::new();
+        {
+            let state = lock(&self.state);
+            let first = state.first();
+            (last.newest, last.from) = (state.last, before.min(state.last + 1));
+            let skip = usize::try_from((state.last + 1).saturating_sub(before)).unwrap_or(usize::MAX);
+            let mut bytes = 0;
+            for (number, line) in (first..=state.last).rev().zip(state.lines.iter().rev()).skip(skip) {
+                if wanted.admits(line, node) {
+                    bytes += line.cost();
+                    if lines.len() == limit.min(LIMIT) || bytes > REPLY_BYTES && !lines.is_empty() {
+                        last.is_all = false;
+                        break;
+                    }
+                    lines.push((number, line.clone()));
+                }
+                last.from = number;
+            }
+        }
+        // Whoever logs meanwhile does not wait for this.
+        last.lines = lines.iter().rev().map(|(number, line)| line.to_json(*number, node)).collect();
+        last
     }
 
     /// Resolves when there is a line behind number `after`, or can be none since it is of another life of the node.
@@ -214,12 +273,54 @@ mod tests {
         for message in ["a", "b", "c"] {
             ring.push(line(message));
         }
-        ring.pull_for(0, 1, "n", true);
+        ring.pull_for(0, 1, &Wanted::default(), "n", true);
         let left: Vec<_> = ring.take_unpulled().into_iter().map(|line| line.message.clone()).collect();
         assert_eq!(left, ["b".into(), "c".into()]);
         assert!(ring.take_unpulled().is_empty());
         ring.push(line("d"));
         assert_eq!(messages(&ring.pull(3, 10, "n")), ["d"]);
         assert_eq!(ring.take_unpulled().len(), 1);
+    }
+
+    fn wanted(level: Level, node: Option<&str>) -> Wanted {
+        Wanted { level, node: node.map(Into::into) }
+    }
+
+    #[test]
+    fn the_last_lines_are_those_in_front_of_where_the_reader_stands() {
+        let ring = Ring::default();
+        for number in 1..=10 {
+            ring.push(line(&number.to_string()));
+        }
+        let last = |before, limit| {
+            let last = ring.last(before, limit, &Wanted::default(), "n");
+            let lines: Vec<_> = last.lines.iter().filter_map(|line| line["seq"].as_u64()).collect();
+            (lines, last.from, last.newest, last.is_all)
+        };
+        assert_eq!(last(u64::MAX, 3), (vec![8, 9, 10], 8, 10, false));
+        assert_eq!(last(8, 3), (vec![5, 6, 7], 5, 10, false));
+        assert_eq!(last(5, 9), (vec![1, 2, 3, 4], 1, 10, true));
+        assert_eq!(last(1, 9), (vec![], 1, 10, true));
+        assert_eq!(last(u64::MAX, 0), (vec![], 11, 10, false));
+        for _ in 0..LINES {
+            ring.push(line(&"x".repeat(1000)));
+        }
+        let most = ring.last(u64::MAX, LINES, &Wanted::default(), "n");
+        assert!(most.lines.len() * 1000 <= REPLY_BYTES && most.lines.len() > 500 && !most.is_all);
+    }
+
+    #[test]
+    fn only_lines_are_pulled_that_are_wanted_and_the_others_are_passed() {
+        let ring = Ring::default();
+        for (number, level) in [(1, Level::Info), (2, Level::Error), (3, Level::Debug), (4, Level::Info)] {
+            let node = (number % 2 == 0).then(|| "other".into());
+            ring.push(Line { node, level, ..line(&number.to_string()) });
+        }
+        let warn = ring.pull_for(0, 10, &wanted(Level::Warn, None), "n", false);
+        assert_eq!((warn.next, messages(&warn)), (4, vec!["2"]));
+        let others = ring.pull_for(0, 1, &wanted(Level::Debug, Some("other")), "n", false);
+        assert_eq!((others.next, messages(&others)), (3, vec!["2"]));
+        let own = ring.last(u64::MAX, 1, &wanted(Level::Debug, Some("n")), "n");
+        assert_eq!((own.lines[0]["seq"].as_u64(), own.from, own.is_all), (Some(3), 2, false));
     }
 }

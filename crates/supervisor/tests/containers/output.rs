@@ -113,7 +113,7 @@ fn pipe_for_history(folder: &Path) {
 /// Lines of node `loud` on disk, and how many it is said to have lost.
 fn counted(folder: &Path) -> (u64, u64) {
     let (mut printed, mut dropped) = (0, 0);
-    for line in Files::open(folder).unwrap().tail(MOST_FILES * FULL).unwrap() {
+    for (_, line) in Files::open(folder).unwrap().tail(MOST_FILES * FULL).unwrap() {
         if line.name == "stdout" && line.node == "loud" {
             printed += 1;
         } else if let Some(words) = line.message.strip_prefix("stdout: ") {

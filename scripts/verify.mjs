@@ -6,6 +6,7 @@ import { checkDependencies } from './check-dependencies.mjs';
 import { checkFuzz } from './check-fuzz.mjs';
 import { checkInterop } from './check-interop.mjs';
 import { checkLayers } from './check-layers.mjs';
+import { checkMonitoring } from './check-monitoring.mjs';
 import { checkMutations } from './mutations.mjs';
 import { checkPage } from './check-page.mjs';
 import { checkPackage } from './check-package.mjs';
@@ -84,6 +85,7 @@ const checks = {
     return 'examples, programs and worker threads on Node 20, 22, 24 and 26';
   },
   interop: checkInterop,
+  monitoring: checkMonitoring,
   page: () => checkPage(),
   package: async () => (await checkPackage()).join('; '),
   fuzz: () => checkFuzz(),

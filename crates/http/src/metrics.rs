@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use troupe_node::port::Reason;
 
 /// Counts of one kind of thing by their upper bounds in ms; the last one has none.
 #[derive(Debug, Default, Deserialize)]
@@ -26,8 +27,9 @@ struct NodeState {
     zone: Option<String>,
     version: String,
     state: String,
+    since: Option<f64>,
     cpu_ms: f64,
-    rss: f64,
+    rss: Option<f64>,
     workers_total: f64,
     isolates: Vec<Isolate>,
     classes: Vec<Class>,
@@ -87,20 +89,46 @@ fn expose(state: &NodeState) -> String {
     for name in ["up", "stalled", "draining"] {
         out.value(&[("state", name)], if state.state == name { 1.0 } else { 0.0 });
     }
+    out.family("troupe_node_start_time_seconds", Kind::Gauge, "When the node was opened, since 1970.");
+    if let Some(since) = state.since {
+        out.value(&[], since / 1000.0);
+    }
     out.family("troupe_process_cpu_seconds_total", Kind::Counter, "Processor time of the process.");
     out.value(&[], state.cpu_ms / 1000.0);
     out.family("troupe_process_resident_memory_bytes", Kind::Gauge, "Memory of the process.");
-    out.value(&[], state.rss);
+    // Not every system tells.
+    if let Some(rss) = state.rss {
+        out.value(&[], rss);
+    }
     out.family("troupe_workers", Kind::Gauge, "Workers and mailboxes of the node.");
     out.value(&[], state.workers_total);
     isolates(&mut out, &state.isolates);
     classes(&mut out, &state.classes);
     out.family("troupe_dead_letters_total", Kind::Counter, "Messages that reached nobody, by reason.");
-    for (reason, count) in &state.dead_letters {
-        out.value(&[("reason", reason)], *count);
+    for (reason, count) in dead_letters(&state.dead_letters) {
+        out.value(&[("reason", reason)], count);
     }
-    peers(&mut out, &state.peers);
+    peers(&mut out, &one_a_name(&state.peers));
     out.text()
+}
+
+/// Every reason, those that have not happened as well: what first appears as 1 has not grown, as far as a reader can tell.
+fn dead_letters(counts: &BTreeMap<String, f64>) -> BTreeMap<&str, f64> {
+    let none = Reason::ALL.iter().map(|reason| (reason.words(), 0.0));
+    none.chain(counts.iter().map(|(reason, count)| (reason.as_str(), *count))).collect()
+}
+
+/// The peers, each name once: of a node that has begun anew, the link to its last life may still be there, and no series may
+/// come twice. Its counts begin anew then, as counters may.
+fn one_a_name(peers: &[Peer]) -> Vec<&Peer> {
+    let mut named = BTreeMap::<&str, &Peer>::new();
+    for peer in peers {
+        let kept = named.entry(&peer.node).or_insert(peer);
+        if kept.state != "connected" {
+            *kept = peer;
+        }
+    }
+    named.into_values().collect()
 }
 
 fn isolates(out: &mut Exposition, isolates: &[Isolate]) {
@@ -155,7 +183,7 @@ fn classes(out: &mut Exposition, classes: &[Class]) {
     }
 }
 
-fn peers(out: &mut Exposition, peers: &[Peer]) {
+fn peers(out: &mut Exposition, peers: &[&Peer]) {
     out.family("troupe_peer_connected", Kind::Gauge, "1 while there is a channel to the node.");
     for peer in peers {
         out.value(&[("peer", &peer.node)], if peer.state == "connected" { 1.0 } else { 0.0 });

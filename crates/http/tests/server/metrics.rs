@@ -4,6 +4,7 @@ use crate::support::{ask, get, served};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use troupe_http::ServeOptions;
+use troupe_node::port::Reason;
 
 /// A sample: its name, its labels, its value.
 type Sample = (String, Vec<(String, String)>, f64);
@@ -117,6 +118,36 @@ async fn metrics_keep_to_the_format_whatever_names_are_in_them() {
         }
     }
     assert_eq!(value("troupe_message_in_mailbox_seconds_sum", "A\\B\"C\n"), Some(0.0125));
+}
+
+#[tokio::test]
+async fn every_reason_of_a_dead_letter_is_there_before_it_has_happened() {
+    let served = served(ServeOptions::local()).await;
+    served.script.state("here", json!({ "node": "here", "deadLetters": { "no such worker": 7 } }));
+    let (_, samples) = parse(get(served.address, "/metrics").await.text());
+    let told: HashMap<_, _> = samples
+        .into_iter()
+        .filter(|(name, ..)| name == "troupe_dead_letters_total")
+        .map(|(_, labels, value)| (labels[0].1.clone(), value))
+        .collect();
+    assert_eq!(told.len(), Reason::ALL.len());
+    for reason in Reason::ALL {
+        let count = if reason == Reason::NoSuchWorker { 7.0 } else { 0.0 };
+        assert_eq!(told.get(reason.words()), Some(&count), "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_has_begun_anew_is_one_peer_by_the_link_that_has_a_channel() {
+    let served = served(ServeOptions::local()).await;
+    let link = |state: &str, handshakes: u8| json!({ "node": "b", "state": state, "handshakes": handshakes });
+    for peers in [[link("away", 7), link("connected", 2)], [link("connected", 2), link("away", 7)]] {
+        served.script.state("here", json!({ "node": "here", "peers": peers }));
+        let (_, samples) = parse(get(served.address, "/metrics").await.text());
+        let value = |wanted: &str| samples.iter().find(|(name, ..)| name == wanted).map(|(.., value)| *value);
+        assert_eq!(value("troupe_peer_connected"), Some(1.0));
+        assert_eq!(value("troupe_peer_handshakes_total"), Some(2.0));
+    }
 }
 
 #[tokio::test]

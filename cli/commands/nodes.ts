@@ -48,6 +48,7 @@ export async function nodes(options: Options): Promise<void> {
       { title: 'WORKERS', of: ({ workersTotal }) => workersTotal, align: 'right' },
       { title: 'CPU', of: known(({ cpuMs = 0 }) => timeText(cpuMs)), align: 'right', isOptional: true },
       { title: 'MEMORY', of: known(({ rss = 0 }) => bytesText(rss)), align: 'right' },
+      { title: 'HTTP', of: ({ http }) => http },
     ],
     options,
     EMPTY(which, 'nodes'),

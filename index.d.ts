@@ -632,9 +632,11 @@ export interface NodeOptions {
   workers?: Record<string, WorkerClass>;
   /**
    * Serves the node over HTTP, from a thread of its own: `/livez` and `/readyz`, `/metrics`, `/openapi.json` and, where enabled, messages
-   * to workers. `"host:port"` is short for `{ listen: "host:port" }`. Default: not served.
+   * to workers. `"host:port"` is short for `{ listen: "host:port" }`. Default: not served; under `Node.start`, where `TROUPE_HTTP` is a
+   * `"host:port"`, there, with messages to workers and `TROUPE_HTTP_TOKEN_FILE` as `tokenFile`: so a deployment opens a pod that is
+   * public. What is given here counts as a whole, and `false` is never served.
    */
-  http?: string | HttpOptions;
+  http?: string | HttpOptions | false;
 }
 
 /** How a node is served over HTTP. */

@@ -67,6 +67,35 @@ test('clones, public, env and args may be left out', (t) => {
   });
 });
 
+test('where a pod is served is told to public pods only, and can be had by each clone and not by everyone', (t) => {
+  const at = (pod: string, env: string) =>
+    mistakes(
+      t,
+      `name: a\npods:\n- { name: b, ${pod} containers: [{ image: c, env: ${env} }] }`,
+      'images/c/main.js',
+    ).map((each) => each.replace(/^3:\d+ /, ''));
+  const open = 'public: true,';
+  t.deepEqual(at(open, '{ TROUPE_HTTP: "127.0.0.1:8080" }'), []);
+  t.deepEqual(at(`${open} clones: 2,`, '{ TROUPE_HTTP: "localhost:0" }'), []);
+  t.deepEqual(at(open, '{ TROUPE_HTTP: "0.0.0.0:80", TROUPE_HTTP_TOKEN_FILE: token }'), []);
+  const closed = 'is for pods that are public, and "b" is not: give it "public: true", or leave this out';
+  t.deepEqual(at('', '{ TROUPE_HTTP: "127.0.0.1:0", TROUPE_HTTP_TOKEN_FILE: token }'), [
+    `TROUPE_HTTP ${closed}`,
+    `TROUPE_HTTP_TOKEN_FILE ${closed}`,
+  ]);
+  t.deepEqual(at(`${open} clones: 2,`, '{ TROUPE_HTTP: "127.0.0.1:80" }'), [
+    "2 clones can't all listen on port 80; with port 0 each has one of its own",
+  ]);
+  for (const address of ['0.0.0.0:0', '[::]:0', '10.0.0.1:80'])
+    t.deepEqual(at(open, `{ TROUPE_HTTP: "${address}" }`), [
+      `${address} can be reached from other machines: name a file with a token in TROUPE_HTTP_TOKEN_FILE as well`,
+    ]);
+  t.regex(at(open, '{ TROUPE_HTTP: 8080 }').join(), /^"TROUPE_HTTP" must be "host:port"/);
+  // Where the value stands, not the pod.
+  const text = 'name: a\npods:\n- name: b\n  containers:\n  - image: c\n    env:\n      TROUPE_HTTP: "127.0.0.1:0"';
+  t.regex(mistakes(t, text, 'images/c/main.js').join(), /^7:20 TROUPE_HTTP/);
+});
+
 test('ten mistakes are told at once, each where it is', (t) => {
   const text = `name: my zone
 podz: []

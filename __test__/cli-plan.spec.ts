@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseConfig, type ZoneConfig } from '../cli/config/read.ts';
-import { planOf, stripsTypes, type Setting } from '../cli/plan/plan.ts';
+import { isServed, planOf, stripsTypes, type Setting } from '../cli/plan/plan.ts';
 
 const TSX = 'node_modules/tsx';
 
@@ -146,6 +146,28 @@ test('a container has of the environment what is listed and its own, and nothing
   });
 });
 
+test('a container of a public pod is told where to be served: each on a free port of this machine, or where its env says', (t) => {
+  const folder = project(t, { 'images/a/main.js': '', 'images/b/main.js': '' });
+  const http = (pod: string) =>
+    planOf(
+      configOf(`name: z\npods: [${pod}]`, folder),
+      setting(folder, { env: { TROUPE_HTTP: '0.0.0.0:1' } }),
+    ).containers.map(({ env, ...container }) => [env['TROUPE_HTTP'], isServed({ env, ...container })]);
+  t.deepEqual(http('{ name: x, containers: [{ image: a }] }'), [[undefined, false]]);
+  t.deepEqual(http('{ name: x, public: true, clones: 2, containers: [{ image: a }] }'), [
+    ['127.0.0.1:0', true],
+    ['127.0.0.1:0', true],
+  ]);
+  const [first, second] = ['{ TROUPE_HTTP: "127.0.0.1:8080" }', '{ TROUPE_HTTP: "" }'];
+  t.deepEqual(
+    http(`{ name: x, public: true, containers: [{ image: a, env: ${first} }, { image: b, env: ${second} }] }`),
+    [
+      ['127.0.0.1:8080', true],
+      ['', false],
+    ],
+  );
+});
+
 test('the hash changes with what the container is, and with nothing else', (t) => {
   const folder = project(t, { 'images/a/main.js': 'one', 'images/a/part.js': 'p', 'images/other/main.js': '' });
   const now = (text = ONE, more: Partial<Setting> = {}) =>
@@ -153,7 +175,7 @@ test('the hash changes with what the container is, and with nothing else', (t) =
   const first = now();
   t.is(now(), first, 'nothing changed');
   t.is(now(ONE, { env: { PATH: '/elsewhere' } }), first, 'another shell');
-  t.is(now(ONE.replace('name: x', 'name: x, public: true')), first, 'a word that concerns no process');
+  t.is(now(ONE.replace('name: x', 'name: x, public: false')), first, 'a word that changes nothing');
   writeFileSync(join(folder, 'images/other/main.js'), 'changed');
   mkdirSync(join(folder, 'images/a/node_modules/p'), { recursive: true });
   writeFileSync(join(folder, 'images/a/node_modules/p/index.js'), 'x');
@@ -166,6 +188,9 @@ test('the hash changes with what the container is, and with nothing else', (t) =
   };
   differs(now(ONE.replace('image: a', 'image: a, args: [1]')), 'an argument');
   differs(now(ONE.replace('image: a', 'image: a, env: { A: 1 }')), 'a variable');
+  const open = ONE.replace('name: x', 'name: x, public: true');
+  differs(now(open), 'served or not');
+  differs(now(open.replace('image: a', 'image: a, env: { TROUPE_HTTP: "127.0.0.1:1" }')), 'served elsewhere');
   differs(now(ONE, { version: '0.1.1' }), 'another version of the package');
   differs(now(ONE, { node: { path: '/usr/bin/node', version: '26.0.0' } }), 'another Node');
   writeFileSync(join(folder, 'images/a/part.js'), 'q');

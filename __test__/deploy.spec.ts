@@ -304,6 +304,59 @@ test.serial('who asks a worker that is not there, or does not answer in time, is
   await shell.ok('zone', 'delete', '--yes');
 });
 
+test.serial('the nodes of a public pod are served over HTTP where listings say, others are not', async (t) => {
+  const shell = new Shell(t);
+  const token = join(shell.home, '..', 'token');
+  writeFileSync(token, 'of some length, by chance\n', { mode: 0o600 });
+  const open = (name: string, more: string, image = 'one', env = '{}') =>
+    `  - { name: ${name}, public: true, ${more} containers: [{ image: ${image}, env: ${env} }] }\n`;
+  const pods = [
+    open('open', 'clones: 2,'),
+    open('told', '', 'one', `{ TROUPE_HTTP_TOKEN_FILE: ${token} }`),
+    open('mute', '', 'mute'),
+    POD('closed', 'one'),
+  ].join('');
+  const mute = `import { Node } from 'troupe'; await Node.start(() => {}, { http: false });`;
+  project(shell, pods, { one: answering('a'), mute });
+  const deployed = await shell.ok('zone', 'deploy');
+  const told = new Map(
+    [...deployed.stderr.matchAll(/^(\S+) is served at (http:\S+)$/gm)].map(([, node, at]) => [node, at]),
+  );
+  t.deepEqual([...told.keys()].sort(), ['open-0', 'open-1', 'told']);
+  t.is(new Set(told.values()).size, 3, 'each has a port of its own');
+  t.regex(deployed.stderr, /"mute" is public, but its program serves nothing/);
+
+  const at = (rows: { node: string; http?: string }[]) =>
+    Object.fromEntries(rows.map(({ node, http }) => [node, http === undefined ? http : `http://${http}`]));
+  const wanted = { closed: undefined, mute: undefined, ...Object.fromEntries(told) };
+  t.deepEqual(at(await shell.list<NodeState>('zone', 'nodes')), wanted);
+  t.deepEqual(at(await shell.list<ContainerStatus & { http?: string }>('zone', 'show')), wanted);
+  const said = (await shell.list<Line>('zone', 'logs')).filter(({ name }) => name === 'http');
+  for (const [node, address] of told)
+    t.true(said.some((line) => line.node === node && line.message.includes(`${address}:`)));
+
+  const post = async (node: string, headers: Record<string, string> = {}) => {
+    const response = await fetch(`${told.get(node)}/workers/${node}/answer`, { method: 'POST', body: 'x', headers });
+    return [response.status, (await response.text()).replace(/^\d+ /, '')];
+  };
+  t.deepEqual(await post('open-0'), [200, 'a x']);
+  t.deepEqual(await post('open-1'), [200, 'a x']);
+  t.is((await post('told'))[0], 401);
+  t.deepEqual(await post('told', { authorization: 'Bearer of some length, by chance' }), [200, 'a x']);
+
+  // A port of one's own choice stays the same over a replacement.
+  const fixed = told.get('open-0')?.replace('http://', '') ?? '';
+  const again = (image: string) =>
+    write(shell, open('open', '', 'one', `{ TROUPE_HTTP: "${fixed}" }`), { one: answering(image) });
+  for (const word of ['b', 'c']) {
+    again(word);
+    t.regex((await shell.ok('zone', 'deploy')).stderr, new RegExp(`^open is served at http://${fixed}$`, 'm'));
+    const response = await fetch(`http://${fixed}/workers/answer`, { method: 'POST', body: 'x' });
+    t.regex(await response.text(), new RegExp(`^\\d+ ${word} x$`));
+  }
+  await shell.ok('zone', 'delete', '--yes');
+});
+
 test.serial('when the supervisor is killed its containers end, and a deploy brings the zone back', async (t) => {
   const shell = new Shell(t);
   project(shell, POD('one'), { one: answering('a') });

@@ -9,7 +9,7 @@ class Greeter {
 
 // The environment is the process's: what reads or changes it runs alone.
 const withEnvironment = <T>(set: Record<string, string>, body: () => T): T => {
-  const names = ['TROUPE_NODE', 'TROUPE_ZONE', 'TROUPE_LISTEN'];
+  const names = ['TROUPE_NODE', 'TROUPE_ZONE', 'TROUPE_LISTEN', 'TROUPE_HTTP', 'TROUPE_HTTP_TOKEN_FILE'];
   const before = names.map((name) => process.env[name]);
   for (const name of names) delete process.env[name];
   Object.assign(process.env, set);
@@ -118,6 +118,29 @@ test.serial('the environment fills in what options leave open, and an empty vari
     t.throws(() => options.nodeSettings({}), { message: /^"TROUPE_LISTEN" must be "host:port"/ });
   });
 });
+
+test.serial(
+  'where a program is served may be said by its environment, for Node.start alone, and what it says itself wins',
+  (t) => {
+    const http = (options_: options.NodeOptions, start = true) => options.nodeSettings(options_, start).http;
+    withEnvironment({}, () => t.is(http({}), undefined));
+    withEnvironment({ TROUPE_HTTP_TOKEN_FILE: '/token' }, () => t.is(http({}), undefined));
+    withEnvironment({ TROUPE_HTTP: '127.0.0.1:0' }, () => {
+      const served = { host: '127.0.0.1', port: 0, tokenFile: undefined, workers: true, stallMs: 10_000 };
+      t.deepEqual(http({}), served);
+      t.is(http({}, false), undefined, 'a program may have many nodes, and only one can have the port');
+      t.is(http({ http: false }), undefined);
+      t.deepEqual(http({ http: '[::1]:4' }), { ...served, host: '::1', port: 4, workers: false });
+    });
+    withEnvironment({ TROUPE_HTTP: '0.0.0.0:80', TROUPE_HTTP_TOKEN_FILE: '/token' }, () => {
+      t.deepEqual([http({})?.port, http({})?.tokenFile], [80, '/token']);
+      t.is(http({ http: {} })?.tokenFile, undefined);
+    });
+    withEnvironment({ TROUPE_HTTP: '80' }, () => {
+      t.throws(() => http({}), { message: /^"TROUPE_HTTP" must be "host:port"/ });
+    });
+  },
+);
 
 test.serial('bad options of a node are refused', (t) => {
   const cases: [object, RegExp][] = [

@@ -162,6 +162,8 @@ export class Node implements NodeHandle {
     if (http === undefined) return;
     try {
       this.#http = await serve(this, http);
+      const what = http.workers ? 'probes, metrics and messages to workers' : 'probes and metrics';
+      log.emitInfo('http', `node ${this.name} is served at http://${this.#http}: ${what}`, { node: this.name });
     } catch (error) {
       await this.stop({ timeout: 0 });
       throw error;

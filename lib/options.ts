@@ -60,9 +60,11 @@ export interface NodeOptions {
   workers?: Record<string, WorkerClass>;
   /**
    * Serves the node over HTTP, from a thread of its own: `/livez` and `/readyz`, `/metrics`, `/openapi.json` and, where enabled, messages
-   * to workers. `"host:port"` is short for `{ listen: "host:port" }`. Default: not served.
+   * to workers. `"host:port"` is short for `{ listen: "host:port" }`. Default: not served; under `Node.start`, where `TROUPE_HTTP` is a
+   * `"host:port"`, there, with messages to workers and `TROUPE_HTTP_TOKEN_FILE` as `tokenFile`: so a deployment opens a pod that is
+   * public. What is given here counts as a whole, and `false` is never served.
    */
-  http?: string | HttpOptions;
+  http?: string | HttpOptions | false;
 }
 
 /** How a node is served over HTTP. */
@@ -189,7 +191,7 @@ export function startWorkerSettings(
   };
 }
 
-/** How to make a node; with `start`, `waitUntilInterrupted` is a known key as well. Reads the environment. */
+/** How to make a node; with `start`, `waitUntilInterrupted` is a known key as well, and the environment may say where it is served. */
 export function nodeSettings(options: NodeOptions | undefined, start = false): NodeSettings {
   if (options !== undefined) checkKeys(options, start ? START_KEYS : NODE_KEYS);
   const { name, zone, listen, acceptCode, workers, http } = options ?? {};
@@ -203,7 +205,19 @@ export function nodeSettings(options: NodeOptions | undefined, start = false): N
     acceptCode,
     workers: workerClasses(workers),
     role: NODE,
-    http: http === undefined ? undefined : httpSettings(http),
+    http: http === undefined ? (start ? publicSettings() : undefined) : http === false ? undefined : httpSettings(http),
+  };
+}
+
+/** How to serve the node of a program to which its surroundings say so. */
+function publicSettings(): HttpSettings | undefined {
+  const listen = environment('TROUPE_HTTP');
+  if (listen === undefined) return undefined;
+  return {
+    ...listenAddress(listen, 'TROUPE_HTTP'),
+    tokenFile: environment('TROUPE_HTTP_TOKEN_FILE'),
+    workers: true,
+    stallMs: DEFAULT_STALL_MS,
   };
 }
 
@@ -295,7 +309,8 @@ function environment(name: string): string | undefined {
 const LISTEN_EXPECTED = '"host:port", e.g. "127.0.0.1:0" or "[::1]:4000"';
 const LISTEN = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/;
 
-function listenAddress(listen: unknown, argument: string): { host: string; port: number } {
+/** The two halves of a `"host:port"`. */
+export function listenAddress(listen: unknown, argument: string): { host: string; port: number } {
   if (typeof listen !== 'string') throw invalidType(argument, LISTEN_EXPECTED, listen);
   const match = LISTEN.exec(listen);
   const host = match?.[1] ?? match?.[2];

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Node } from '#lib/node';
 import { FILE, readConfig } from '../config/read.ts';
 import { CommandFailure, EXIT } from '../failure.ts';
-import { planOf, type Plan } from '../plan/plan.ts';
+import { isServed, planOf, type Plan } from '../plan/plan.ts';
 import { list, timeText } from '../table.ts';
 import { note, paint, withProgress, type Style } from '../terminal.ts';
 import { version } from '../version.ts';
-import { withObserver } from '../zone/observer.ts';
+import { httpOf, withObserver } from '../zone/observer.ts';
 import type { Change, ContainerStatus, ZoneStatus } from '../zone/reports.ts';
 import { ensureSupervisor, isSupervised, supervise, whenFree } from '../zone/supervisor.ts';
 import type { WhichZone, ZoneOption } from '../zone/which.ts';
@@ -22,6 +22,8 @@ interface Options extends ZoneOption {
 const REPLACEMENT = 15_000;
 /** What a program may take until its node is in the zone; after that it is said to be starting still. Milliseconds. */
 const COMING_UP = 30_000;
+/** What a program may take from there until its node is served; that follows at once. Milliseconds. */
+const SERVED = 5_000;
 /** How often the supervisor is asked how its containers are. Milliseconds. */
 const BEAT = 200;
 /** How often it is asked meanwhile what it is doing. Milliseconds. */
@@ -38,8 +40,6 @@ export async function deploy(options: Options): Promise<void> {
   const setting = { project, version: version(), supervised: SUPERVISED, node, env: process.env };
   const plan = planOf({ ...config, name: zone }, setting);
   const which = { zone, from: options.zone === undefined ? `named by ${FILE}` : 'named by --zone' };
-  for (const pod of config.pods.filter((each) => each.public))
-    note(`pod "${pod.name.value}" is public: a deploy on this machine opens nothing for it`);
 
   await withObserver(zone, async (observer) => {
     await checkProject(observer, which, plan);
@@ -49,7 +49,7 @@ export async function deploy(options: Options): Promise<void> {
       () => ensureSupervisor(observer, which, process.env),
     );
     show(await apply(observer, which, plan), options, zone);
-    await comeUp(observer, which);
+    await comeUp(observer, which, plan);
   });
 }
 
@@ -113,9 +113,12 @@ function show(changes: readonly Change[], options: Options, zone: string): void 
 }
 
 /** Waits until no container is starting any more; fails, with the reasons, when some did not come up. */
-async function comeUp(observer: Node, which: WhichZone): Promise<void> {
+async function comeUp(observer: Node, which: WhichZone, plan: Plan): Promise<void> {
   let containers: readonly ContainerStatus[] = [];
   const starting = () => containers.filter(({ state }) => state === 'starting');
+  const look = async () => {
+    containers = (await supervise<ZoneStatus>(observer, which, { status: {} })).containers;
+  };
   const until = performance.now() + COMING_UP;
   await withProgress(
     () =>
@@ -126,12 +129,13 @@ async function comeUp(observer: Node, which: WhichZone): Promise<void> {
       }`,
     async () => {
       for (;;) {
-        containers = (await supervise<ZoneStatus>(observer, which, { status: {} })).containers;
+        await look();
         if (starting().length === 0 || performance.now() > until) return;
         await sleep(BEAT);
       }
     },
   );
+  const addresses = await servedAt(observer, plan, look, () => containers);
   // One that has ended with status 0 has done what it was for.
   const failed = containers.filter(({ state }) => state !== 'up' && state !== 'ended');
   if (failed.length > 0) {
@@ -145,7 +149,35 @@ async function comeUp(observer: Node, which: WhichZone): Promise<void> {
       EXIT.failed,
     );
   }
+  for (const [node, address] of addresses)
+    note(
+      address === undefined
+        ? `${paint('yellow', 'note:', process.stderr)} "${node}" is public, but its program serves nothing: Node.start does, unless it is told http: false`
+        : `${node} is served at http://${address}`,
+    );
   note(
     `${paint('green', '✓', process.stderr)} zone "${which.zone}" is up: ${containers.length} containers. \`troupe zone inlet --to logs\` shows their lines in a browser.`,
   );
+}
+
+/** Where the nodes that are to be served are, which is a moment after they are in the zone; undefined for one that serves nothing. */
+async function servedAt(
+  observer: Node,
+  plan: Plan,
+  look: () => Promise<void>,
+  containers: () => readonly ContainerStatus[],
+): Promise<ReadonlyMap<string, string | undefined>> {
+  const addresses = new Map<string, string | undefined>();
+  const wanted = new Set(plan.containers.filter(isServed).map(({ node }) => node));
+  const until = performance.now() + SERVED;
+  while (wanted.size > 0) {
+    const up = new Set(containers().flatMap(({ node, state }) => (state === 'up' && wanted.has(node) ? [node] : [])));
+    addresses.clear();
+    for (const [node, address] of await httpOf(observer, up)) addresses.set(node, address);
+    if ([...up].every((node) => addresses.get(node) !== undefined) || performance.now() > until) break;
+    await sleep(BEAT);
+    // One that can't listen there ends.
+    await look();
+  }
+  return addresses;
 }

@@ -46,6 +46,7 @@ export async function nodes(options: Options): Promise<void> {
       { title: 'WORKERS', of: ({ workersTotal }) => workersTotal, align: 'right' },
       { title: 'CPU', of: known(({ cpuMs = 0 }) => timeText(cpuMs)), align: 'right', leaves: 1 },
       { title: 'MEMORY', of: known(({ rss = 0 }) => bytesText(rss)), align: 'right', leaves: 4 },
+      { title: 'HTTP', of: ({ http }) => http, leaves: 5 },
     ],
     options,
     EMPTY(which, 'nodes'),

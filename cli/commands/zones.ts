@@ -10,7 +10,7 @@ import { CommandFailure, EXIT, wordsOf } from '../failure.ts';
 import { isAlive } from '../process.ts';
 import { list as print, timeText } from '../table.ts';
 import { note, paint, withProgress, type Style } from '../terminal.ts';
-import { withObserver } from '../zone/observer.ts';
+import { httpOf, withObserver } from '../zone/observer.ts';
 import type { ContainerStatus, ZoneStatus } from '../zone/reports.ts';
 import { isSupervised, supervise, unsupervised, whenFree } from '../zone/supervisor.ts';
 import { whichZone, type ZoneOption } from '../zone/which.ts';
@@ -80,7 +80,12 @@ const STATES: Readonly<Record<ContainerStatus['state'], Style>> = {
 /** Prints the containers of a deployed zone, as its supervisor sees them. */
 export async function show(options: Options): Promise<void> {
   const which = await whichZone(options);
-  const status = await withObserver(which.zone, (observer) => supervise<ZoneStatus>(observer, which, { status: {} }));
+  const status = await withObserver(which.zone, async (observer) => {
+    const asked = await supervise<ZoneStatus>(observer, which, { status: {} });
+    const up = new Set(asked.containers.flatMap(({ node, state }) => (state === 'up' ? [node] : [])));
+    const addresses = await httpOf(observer, up);
+    return { ...asked, containers: asked.containers.map((each) => ({ ...each, http: addresses.get(each.node) })) };
+  });
   const now = Date.now();
   if (options.json !== true)
     note(
@@ -95,6 +100,7 @@ export async function show(options: Options): Promise<void> {
       { title: 'FOR', of: ({ since }) => timeText(now - since), align: 'right', leaves: 3 },
       { title: 'PID', of: ({ pid }) => pid, align: 'right', leaves: 2 },
       { title: 'RESTARTS', of: ({ restarts }) => restarts, align: 'right', leaves: 4 },
+      { title: 'HTTP', of: ({ http }) => http, leaves: 5 },
       { title: 'LAST END', of: ({ lastExit }) => lastExit, isElastic: true },
     ],
     options,

@@ -1,11 +1,13 @@
-/** What a well-formed troupe.yaml may still get wrong: names that meet, images that are not there, variables that are not its to set. */
+/** What a well-formed troupe.yaml may still get wrong: names that meet, images that are not there, addresses that can not be. */
 import { existsSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { nearest } from '#lib/nearest';
+import { listenAddress } from '#lib/options';
 import { foldersIn, imageFolder, MAIN_FILES, mainFile } from '../plan/image.ts';
 import { nodeNames } from '../plan/names.ts';
 import type { Mistake } from './check.ts';
-import type { ContainerConfig, ZoneConfig } from './read.ts';
+import type { ContainerConfig, PodConfig, ZoneConfig } from './read.ts';
 
 /** Names that members of the zone have which are no containers. */
 const RESERVED = /^(?:troupe-supervisor$|observer-)/;
@@ -32,7 +34,41 @@ export function checkMeaning(config: ZoneConfig, project: string, mistakes: Mist
       containers.add(container.name.value);
     }
   }
-  for (const pod of config.pods) for (const container of pod.containers) checkContainer(container, project, mistakes);
+  for (const pod of config.pods)
+    for (const container of pod.containers) {
+      checkContainer(container, project, mistakes);
+      checkHttp(pod, container, mistakes);
+    }
+}
+
+/** Only a pod that is public is served, at an address that all of its clones can have and that is not open to everyone. */
+function checkHttp(pod: PodConfig, { http, tokenFile }: ContainerConfig, mistakes: Mistake[]): void {
+  if (!pod.public) {
+    for (const [name, variable] of [
+      ['TROUPE_HTTP', http],
+      ['TROUPE_HTTP_TOKEN_FILE', tokenFile],
+    ] as const) {
+      const what = `${name} is for pods that are public, and "${pod.name.value}" is not: give it "public: true", or leave this out`;
+      if (variable !== undefined) mistakes.push({ at: variable.at, what });
+    }
+    return;
+  }
+  if (http === undefined || http.value === '') return;
+  const wrong = (what: string) => mistakes.push({ at: http.at, what });
+  let address;
+  try {
+    address = listenAddress(http.value, 'TROUPE_HTTP');
+  } catch (error) {
+    wrong((error as Error).message);
+    return;
+  }
+  if (pod.clones > 1 && address.port !== 0)
+    wrong(`${pod.clones} clones can't all listen on port ${address.port}; with port 0 each has one of its own`);
+  // What a name stands for is known where the program runs.
+  if (isIP(address.host) !== 0 && !/^(?:127\.|::1$)/.test(address.host) && !tokenFile?.value)
+    wrong(
+      `${http.value} can be reached from other machines: name a file with a token in TROUPE_HTTP_TOKEN_FILE as well`,
+    );
 }
 
 /** Two pods may come to the same node: `a-0` by its name, and the first clone of `a`. */

@@ -25,6 +25,9 @@ export interface ContainerConfig {
   readonly name: Placed<string>;
   readonly image: Placed<string>;
   readonly env: Record<string, string>;
+  /** `TROUPE_HTTP` and `TROUPE_HTTP_TOKEN_FILE` of its `env`, where they stand. */
+  readonly http?: Placed<string> | undefined;
+  readonly tokenFile?: Placed<string> | undefined;
   readonly args: string[];
 }
 
@@ -120,12 +123,13 @@ function containerOf(checked: Checked): ContainerConfig {
   const container = keyed(checked);
   const image = text(container.get('image')) ?? { at: checked.at, value: '' };
   const env = container.get('env');
+  const variables = env === undefined ? new Map<string, Checked>() : keyed(env);
   return {
     name: text(container.get('name')) ?? { at: image.at, value: image.value.replace(/[^A-Za-z0-9_-]/g, '-') },
     image,
-    env: Object.fromEntries(
-      [...(env === undefined ? [] : keyed(env))].map(([key, { value }]) => [key, value as string]),
-    ),
+    env: Object.fromEntries([...variables].map(([key, { value }]) => [key, value as string])),
+    http: text(variables.get('TROUPE_HTTP')),
+    tokenFile: text(variables.get('TROUPE_HTTP_TOKEN_FILE')),
     args: listed(container.get('args')).map(({ value }) => value as string),
   };
 }

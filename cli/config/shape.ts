@@ -131,7 +131,7 @@ const pod: Keyed = {
     },
     public: {
       kind: 'flag',
-      doc: 'Whether it is meant to be reached from outside of the zone. A deploy on this machine opens nothing for it. Default: false.',
+      doc: 'Whether programs outside of the zone reach its nodes over HTTP: probes, metrics, and messages to workers. Each node gets a free port of 127.0.0.1, which `troupe zone nodes` shows; TROUPE_HTTP in "env" says another address, TROUPE_HTTP_TOKEN_FILE the file with the token that all but a loopback address needs. Default: false.',
     },
     containers: {
       kind: 'list',

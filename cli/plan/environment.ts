@@ -17,7 +17,21 @@ export const OWN_VARIABLES = [
   'TROUPE_DRAIN_MS',
 ] as const;
 
-/** The whole environment of a container. `own`: its `env` in troupe.yaml, which comes before what is inherited. */
+/** What says to the program of a container where it is served over HTTP; only a pod that is public has them. */
+export const HTTP_VARIABLES = ['TROUPE_HTTP', 'TROUPE_HTTP_TOKEN_FILE'] as const;
+
+/** Where a node of a public pod is served unless its `env` says otherwise: on this machine alone, each on a free port of its own. */
+const HTTP_HERE = '127.0.0.1:0';
+
+/** The variables of a container's own: its `env`, and what comes of being public. */
+export function ownVariables(
+  env: Readonly<Record<string, string>>,
+  isPublic: boolean,
+): Readonly<Record<string, string>> {
+  return isPublic ? { TROUPE_HTTP: HTTP_HERE, ...env } : env;
+}
+
+/** The whole environment of a container. `own`: see {@link ownVariables}; that comes before what is inherited. */
 export function environmentOf(
   zone: string,
   node: string,

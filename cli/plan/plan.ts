@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ZoneConfig } from '../config/read.ts';
 import { CommandFailure } from '../failure.ts';
-import { environmentOf } from './environment.ts';
+import { environmentOf, ownVariables } from './environment.ts';
 import { hashOf, imageFolder, mainFile } from './image.ts';
 import { nodeNames } from './names.ts';
 
@@ -64,7 +64,8 @@ export function planOf(config: ZoneConfig, setting: Setting): Plan {
       const args = commandOf(mainFile(folder) ?? folder, container.args, setting);
       const program = setting.node.path;
       // What is inherited is not in it: the same file deployed from another shell changes nothing.
-      const own = [setting.version, program, setting.node.version, args, Object.entries(container.env).sort(), files];
+      const variables = ownVariables(container.env, pod.public);
+      const own = [setting.version, program, setting.node.version, args, Object.entries(variables).sort(), files];
       return {
         node,
         pod: pod.name.value,
@@ -73,13 +74,18 @@ export function planOf(config: ZoneConfig, setting: Setting): Plan {
         image,
         program,
         args,
-        env: environmentOf(config.name, node, container.env, setting.env),
+        env: environmentOf(config.name, node, variables, setting.env),
         cwd: setting.project,
         hash: createHash('sha256').update(JSON.stringify(own)).digest('hex'),
       };
     }),
   );
   return { zone: config.name, project: setting.project, by: { pid: process.pid }, drainMs: DRAIN, containers };
+}
+
+/** Whether a container is to be served over HTTP. */
+export function isServed({ env }: PlannedContainer): boolean {
+  return (env['TROUPE_HTTP'] ?? '') !== '';
 }
 
 /** What stands behind `node`. */

@@ -44,10 +44,25 @@ export function nodesNamed(observer: Node, { zone, from }: WhichZone, name: stri
 }
 
 /** How a node is, with its `workers` busiest workers; the reason, where it did not say. */
-export async function stateOf(observer: Node, { name }: Member, workers: number): Promise<NodeState | Error> {
+export async function stateOf(
+  observer: Node,
+  { name }: Member,
+  workers: number,
+  patience = PATIENCE,
+): Promise<NodeState | Error> {
   try {
-    return (await ask(observer, name, OBSERVE, { state: { workers } }, PATIENCE)) as NodeState;
+    return (await ask(observer, name, OBSERVE, { state: { workers } }, patience)) as NodeState;
   } catch (error) {
     return error as Error;
   }
+}
+
+/** What a node may take to say where it is served, so that one that hangs holds up no listing of others. Milliseconds. */
+const HTTP_PATIENCE = 1_000;
+
+/** Where nodes are served over HTTP, as they say themselves: undefined for one that is not, or does not say. */
+export async function httpOf(observer: Node, nodes: ReadonlySet<string>): Promise<Map<string, string | undefined>> {
+  const there = nodesOf(observer).filter(({ name }) => nodes.has(name));
+  const states = await Promise.all(there.map((member) => stateOf(observer, member, 0, HTTP_PATIENCE)));
+  return new Map(there.map(({ name }, i) => [name, (states[i] as Partial<NodeState>).http]));
 }

@@ -1,4 +1,4 @@
-/** The page in a browser, against a made-up zone: `npm run verify -- page`, which finds the browser. */
+/** The page in a browser, against a made-up zone and real ones: `npm run verify -- page`, which finds the browser. */
 export default {
   files: ['page/test/**/*.spec.ts'],
   extensions: { ts: 'module' },

@@ -39,6 +39,8 @@ export class Shell {
   readonly home: string;
   /** Where commands run. */
   folder: string;
+  /** The program's main file: that of this tree, unless a test has installed another. */
+  main = MAIN;
   readonly #t: ExecutionContext;
 
   constructor(t: ExecutionContext) {
@@ -64,7 +66,7 @@ export class Shell {
 
   /** Starts `troupe` with these arguments. */
   start(args: string[], env: Record<string, string> = {}): Program {
-    return new Program(this.#t, [MAIN, ...args], { TROUPE_HOME: this.home, ...env }, process.execPath, {
+    return new Program(this.#t, [this.main, ...args], { TROUPE_HOME: this.home, ...env }, process.execPath, {
       cwd: this.folder,
     });
   }

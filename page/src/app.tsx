@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { query, route } from './address.ts';
 import { count, timeOfDay } from './format.ts';
 import { bind } from './keys.ts';
-import { deadLettersOf } from './nodes.ts';
+import { deadLettersOf, type SeenNode } from './nodes.ts';
 import { Announcer } from './parts/announce.tsx';
 import { Help } from './parts/help.tsx';
 import { useTitle } from './parts/view.tsx';
@@ -67,6 +67,8 @@ function badgeOf(view: string): { text: string; alarming?: boolean } | undefined
   return undefined;
 }
 
+const isGone = ({ presence }: SeenNode) => presence === 'gone';
+
 function Navigation() {
   const here = placeOf(route.value);
   return (
@@ -103,6 +105,24 @@ function ConnectionMark({ retry }: { retry: () => void }) {
   );
 }
 
+/** Says it where nobody is in the zone: what the views show is then the past. */
+function Deserted() {
+  const [first] = members.value.values();
+  const deserted =
+    connection.value.state === 'live' && first && [...members.value.values()].every(isGone)
+      ? `Nobody is in zone ${zoneName.value} any more: what stands here is the past.`
+      : '';
+  return (
+    <div class={deserted ? 'callout deserted' : 'silent'} role="status">
+      {deserted && (
+        <>
+          {deserted} <code>npx troupe zone deploy</code> brings a zone up; this page shows it then.
+        </>
+      )}
+    </div>
+  );
+}
+
 /** The page. */
 export function App({ retry }: { retry: () => void }) {
   const [help, showHelp] = useState(false);
@@ -129,6 +149,7 @@ export function App({ retry }: { retry: () => void }) {
           ?
         </button>
       </header>
+      <Deserted />
       <main id="content" tabIndex={-1} class={connection.value.state === 'lost' ? 'stale' : undefined}>
         <View of={route.value} />
       </main>

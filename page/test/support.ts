@@ -1,7 +1,14 @@
-/** A page in a real browser, in front of a made-up zone of its own; and what every page of a test must have kept to. */
+/** A page in a real browser, in front of a made-up zone of its own or of a real one; and what every page of a test must have kept to. */
 import { type ExecutionContext, type TestFn } from 'ava';
 import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { MockServer } from '../mock/server.ts';
 import { MockZone, type ZoneOptions } from '../mock/zone.ts';
 
@@ -32,11 +39,16 @@ const launch = () =>
     args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
   });
 
-/** Makes the tests of a file; call it once, at its beginning. */
-export function inBrowser(test: TestFn): (title: string, wanted: Wanted, body: Body) => void {
+/** Has the browser of a file of tests end with them; call it once, at its beginning. */
+export function closeBrowser(test: TestFn): void {
   test.after.always(async () => {
     await (await browser)?.close();
   });
+}
+
+/** Makes the tests of a file; call it once, at its beginning. */
+export function inBrowser(test: TestFn): (title: string, wanted: Wanted, body: Body) => void {
+  closeBrowser(test);
   return (title, wanted, body) => test.serial(title, (t) => withPage(t, wanted, body));
 }
 
@@ -49,21 +61,37 @@ async function withPage(t: ExecutionContext, wanted: Wanted, body: Body): Promis
   const mock = new MockServer(join(import.meta.dirname, '..', '..', 'dist', 'page'), zone);
   const url = await mock.listen();
   t.teardown(() => mock.close());
+  const { page, problems } = await openPage(t, url, path, wanted);
+  await body(t, { page, mock, zone, url });
+  t.deepEqual(problems, [], 'errors in the browser, or what it loaded from elsewhere');
+}
+
+/** A browser with nothing of another's in it, that ends with its test. */
+export async function openContext(t: ExecutionContext, options: BrowserContextOptions = {}): Promise<BrowserContext> {
   const context = await (
     await (browser ??= launch())
   ).newContext({
     viewport: { width: 1200, height: 700 },
     // A browser without a desktop has a language of which not every library has heard.
     locale: 'en-US',
-    ...wanted.context,
+    ...options,
   });
   t.teardown(() => context.close());
-  const page = await context.newPage();
-  const problems = watch(page, url, wanted.cuts ?? false);
+  return context;
+}
+
+/** A page that is live, and what it has done that no page may do: to be none when the test ends. */
+export async function openPage(
+  t: ExecutionContext,
+  url: string,
+  path: string,
+  { context = {}, cuts = false }: Pick<Wanted, 'context' | 'cuts'> = {},
+): Promise<{ page: Page; problems: readonly string[] }> {
+  const page = await (await openContext(t, context)).newPage();
+  const problems = watch(page, url, cuts);
   await page.goto(url + path);
   await page.getByRole('status').getByText('live').waitFor();
-  await body(t, { page, mock, zone, url });
-  t.deepEqual(problems, [], 'errors in the browser, or what it loaded from elsewhere');
+  return { page, problems };
 }
 
 /** Gathers what no page may do: fail, break the policy it is served under, ask another server. */
@@ -105,9 +133,9 @@ export const list = (page: Page): Locator => page.getByRole('grid', { name: 'Log
 export const messages = (page: Page): Promise<string[]> => list(page).locator('.message').allTextContents();
 /** The line below the list. */
 export const status = (page: Page): Locator => page.locator('.status');
+/** How many lines are in the list; the header is a row too. */
+export const rowCount = async (page: Page): Promise<number> =>
+  Number(await list(page).getAttribute('aria-rowcount')) - 1;
 /** Waits until so many lines are in the list. */
 export const untilLines = (page: Page, count: number): Promise<void> =>
-  until(
-    `${count} lines are in the list`,
-    async () => (await list(page).getAttribute('aria-rowcount')) === String(count + 1),
-  );
+  until(`${count} lines are in the list`, async () => (await rowCount(page)) === count);

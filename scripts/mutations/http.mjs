@@ -33,6 +33,13 @@ export const http = [
     ['connections have no bound', 'const CONNECTIONS: usize = 256;', 'const CONNECTIONS: usize = 4096;'],
     ['heads of requests have no bound', '        .max_buf_size(BUFFER)\n', ''],
   ]),
+  ...from('crates/http/src/view/told.rs', inside('told'), [
+    [
+      'what was told is known for ever',
+      '            if seen.shown == 0 {\n                self.seen.remove(&mark);',
+      '            if false {\n                self.seen.remove(&mark);',
+    ],
+  ]),
   ...from('crates/http/src/calls.rs', server('workers'), [
     [
       'a message that does not say its length has no bound',

@@ -20,8 +20,8 @@ impl Default for HistoryLimits {
     }
 }
 
-/// What keeping a line takes beside its text, about.
-const OVERHEAD: usize = 96;
+/// What keeping a line takes beside its text, about, with what is known of who told it.
+const OVERHEAD: usize = 160;
 
 /// A line as it is kept: what it is searched by, and the JSON that readers get.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ pub(crate) struct Entry {
     pub(crate) level: Level,
     pub(crate) node: Box<str>,
     pub(crate) worker: Option<Box<str>>,
+    /// Milliseconds since 1970, as its node says.
+    pub(crate) time: f64,
+    /// By which it is known whether it has been told.
+    pub(crate) mark: u64,
     /// An object, with the line's cursor as `id`.
     pub(crate) json: Box<str>,
 }
@@ -138,12 +142,15 @@ impl History {
         if cursor.history == self.id { cursor.number.saturating_add(1).min(self.next()) } else { self.first }
     }
 
-    pub(crate) fn push(&mut self, line: &Line) {
+    /// Appends a line; `forgotten` gets those that make room for it.
+    pub(crate) fn push(&mut self, line: &Line, mark: u64, mut forgotten: impl FnMut(Entry)) {
         let json = line.json(&self.cursor(self.next()).to_string());
         let entry = Entry {
             level: line.level,
             node: line.node.as_str().into(),
             worker: line.worker.as_deref().map(Box::from),
+            time: line.time,
+            mark,
             json: json.into(),
         };
         self.bytes += entry.size();
@@ -154,6 +161,7 @@ impl History {
             if let Some(oldest) = self.lines.pop_front() {
                 self.bytes -= oldest.size();
                 self.first += 1;
+                forgotten(oldest);
             }
         }
     }
@@ -222,7 +230,7 @@ mod tests {
     fn a_history_forgets_the_oldest_lines_and_their_numbers_go_on() {
         let mut history = History::new(7, HistoryLimits { lines: 3, bytes: usize::MAX });
         for i in 0..5 {
-            history.push(&line(&i.to_string()));
+            history.push(&line(&i.to_string()), 0, drop);
         }
         assert_eq!((history.first(), history.next()), (3, 6));
         let kept: Vec<_> = history.from(0).map(|entry| entry.json.to_string()).collect();
@@ -237,11 +245,11 @@ mod tests {
     fn a_history_is_bounded_in_bytes_and_keeps_one_line_however_long() {
         let mut history = History::new(7, HistoryLimits { lines: 100, bytes: 10_000 });
         for _ in 0..50 {
-            history.push(&line(&"x".repeat(1000)));
+            history.push(&line(&"x".repeat(1000)), 0, drop);
             assert!(history.bytes <= 10_000);
         }
         assert!(history.next() - history.first() >= 8);
-        history.push(&line(&"x".repeat(20_000)));
+        history.push(&line(&"x".repeat(20_000)), 0, drop);
         assert_eq!(history.next() - history.first(), 1);
     }
 
@@ -249,7 +257,7 @@ mod tests {
     fn a_cursor_leads_to_the_line_behind_it_and_one_of_another_history_to_the_oldest() {
         let mut history = History::new(7, HistoryLimits { lines: 3, bytes: usize::MAX });
         for i in 0..5 {
-            history.push(&line(&i.to_string()));
+            history.push(&line(&i.to_string()), 0, drop);
         }
         let cursor = Cursor::parse(&history.cursor(4).to_string()).unwrap();
         assert_eq!(history.after(cursor), 5);
@@ -263,10 +271,10 @@ mod tests {
     #[test]
     fn a_search_finds_by_level_node_worker_and_text_whatever_its_case() {
         let mut history = History::new(7, HistoryLimits::default());
-        history.push(&line("plain"));
-        history.push(&Line { level: Level::Warn, ..line("A \"quoted\" Word") });
-        history.push(&Line { worker: Some("greeter".into()), ..line("hello") });
-        history.push(&Line { node: "b".into(), ..line("hello") });
+        history.push(&line("plain"), 0, drop);
+        history.push(&Line { level: Level::Warn, ..line("A \"quoted\" Word") }, 0, drop);
+        history.push(&Line { worker: Some("greeter".into()), ..line("hello") }, 0, drop);
+        history.push(&Line { node: "b".into(), ..line("hello") }, 0, drop);
         let search = |filter: Filter| {
             let mut found = Vec::new();
             history.search(0, usize::MAX, &filter, usize::MAX, &mut found);

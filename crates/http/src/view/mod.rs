@@ -12,6 +12,7 @@ mod reader;
 mod samples;
 pub(crate) mod source;
 mod stage;
+mod told;
 
 pub use history::HistoryLimits;
 pub(crate) use history::{Cursor, Filter};
@@ -28,6 +29,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, watch};
+use told::{Reading, Told};
 
 /// How long a line waits for those of other members that are older. Members answer as soon as there is something, so this only has
 /// to cover what a busy machine adds to the way of a message.
@@ -57,6 +59,9 @@ pub(crate) struct Table {
 struct State {
     history: History,
     stage: Stage,
+    told: Told,
+    /// The last reading that began.
+    readings: Reading,
     nodes: Nodes,
     /// Members that still tell what was before the view began, by identifier.
     catching_up: HashSet<String>,
@@ -99,6 +104,8 @@ impl View {
         let state = State {
             history,
             stage: Stage::default(),
+            told: Told::default(),
+            readings: 0,
             nodes: Nodes::default(),
             catching_up: HashSet::new(),
             supervisor: None,
@@ -141,22 +148,33 @@ impl View {
 
     /// Moves what waits into the history, and tells readers.
     fn flush(&self, mut state: MutexGuard<'_, State>) {
-        let State { history, stage, .. } = &mut *state;
-        for line in stage.take() {
-            history.push(&line);
+        let State { history, stage, told, .. } = &mut *state;
+        for (mark, line) in stage.take() {
+            history.push(&line, mark, |oldest| told.forget(oldest.mark, oldest.time));
         }
         let next = history.next();
         drop(state);
         self.lines.send_replace(next);
     }
 
-    /// A member told lines.
-    fn put(&self, lines: Vec<Line>) {
-        if lines.is_empty() {
+    /// A member is read from its beginning.
+    fn begin_reading(&self) -> Reading {
+        let mut state = self.lock();
+        state.readings += 1;
+        state.readings
+    }
+
+    /// A member told lines; those that another has told are left out. `is_past`: it has newer ones to tell.
+    fn put(&self, reading: Reading, lines: Vec<Line>, is_past: bool) {
+        let mut state = self.lock();
+        let State { stage, told, .. } = &mut *state;
+        let before = stage.len();
+        stage.put(
+            lines.into_iter().filter_map(|line| told.tell(reading, &line, is_past).map(|mark| (mark, line))),
+        );
+        if stage.len() == before {
             return;
         }
-        let mut state = self.lock();
-        state.stage.put(lines);
         if state.stage.len() >= STAGED {
             // Memory before order.
             return self.flush(state);

@@ -1,12 +1,12 @@
 //! Asks the members: who is there, what they log, how they are.
 
-use super::line::Telling;
+use super::line::{Level, Line, Telling};
 use super::source::{Member, Topic};
 use super::{Supervisor, View, now};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use troupe_node::discovery::Role;
@@ -141,19 +141,11 @@ impl View {
     }
 }
 
-impl View {
-    /// The time of the newest line of a node that has come, from whomever.
-    fn newest_of(&self, node: &str) -> Option<f64> {
-        self.lock().stage.newest_of(node)
-    }
-}
-
 /// Lines of one member, from its ring's beginning on.
 async fn lines(view: Arc<View>, member: Member) {
     let mut covers = view.covers.subscribe();
     let (mut after, mut incarnation, mut retry, mut has_all) = (0, String::new(), RETRY[0], false);
-    // Of a node whose lines came from a supervisor that is gone: what is older has been told.
-    let mut not_before = None;
+    let mut reading = view.begin_reading();
     let patience = Instant::now() + SUPERVISOR_FIRST;
     if member.role != Role::Supervisor {
         // It may be there before the next lines of the supervisor are, with which that says for whom it speaks.
@@ -171,10 +163,9 @@ async fn lines(view: Arc<View>, member: Member) {
             }
             Some(true) => {
                 view.lock().catching_up.remove(&member.id);
-                not_before = Some(());
                 // The sender is the view's own.
                 let _ = covers.changed().await;
-                (after, has_all) = (0, false);
+                (after, has_all, reading) = (0, false, view.begin_reading());
                 continue;
             }
         }
@@ -206,24 +197,25 @@ async fn lines(view: Arc<View>, member: Member) {
         }
         if incarnation != told.incarnation && after > 0 {
             // Another process has numbered these.
-            (after, incarnation) = (0, told.incarnation);
+            (after, incarnation, has_all, reading) = (0, told.incarnation, false, view.begin_reading());
             continue;
         }
         let is_empty = told.lines.is_empty();
+        // What was gone before it was first asked is nobody's loss here.
+        let missing = if after > 0 { told.dropped } else { 0 };
         // Never back: that would be the same lines again.
         (after, incarnation) = (told.next.max(after), told.incarnation);
-        let newest = not_before.and_then(|()| view.newest_of(&member.name));
         let mut lines = told.lines;
         // A member speaks for itself; a supervisor for those it runs.
         if member.role == Role::Supervisor {
             lines.truncate(LINES);
         } else {
-            lines.retain(|line| line.node == member.name && newest.is_none_or(|newest| line.time > newest));
+            lines.retain(|line| line.node == member.name);
         }
-        if newest.is_none() || !lines.is_empty() {
-            not_before = None;
+        if missing > 0 {
+            lines.insert(0, gap(&member, missing, lines.first()));
         }
-        view.put(lines);
+        view.put(reading, lines, !has_all);
         if is_empty {
             if has_all {
                 // Sooner than it was asked to, perhaps.
@@ -232,6 +224,23 @@ async fn lines(view: Arc<View>, member: Member) {
             has_all = true;
             view.lock().catching_up.remove(&member.id);
         }
+    }
+}
+
+/// Says where lines of a member are missing: before `next`, or now.
+fn gap(member: &Member, missing: u64, next: Option<&Line>) -> Line {
+    // Milliseconds since 1970.
+    let time = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0;
+    let whose = if member.role == Role::Supervisor { "that the supervisor has" } else { "of this node" };
+    Line {
+        time: next.map_or_else(time, |next| next.time),
+        node: member.name.clone(),
+        level: Level::Warn,
+        name: "http".into(),
+        message: format!(
+            "{missing} lines {whose} are missing here: they came faster than this server took them"
+        ),
+        ..Line::default()
     }
 }
 

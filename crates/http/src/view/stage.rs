@@ -11,27 +11,22 @@ const REMEMBERED: usize = 4096;
 /// Lines that wait, and the last time of each node.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
-    waiting: Vec<(f64, Line)>,
+    waiting: Vec<(f64, u64, Line)>,
     last: HashMap<String, f64>,
 }
 
 impl Stage {
-    /// Takes lines of one member, oldest first.
-    pub(crate) fn put(&mut self, lines: Vec<Line>) {
-        for line in lines {
+    /// Takes lines of one member, oldest first, each with its mark.
+    pub(crate) fn put(&mut self, lines: impl IntoIterator<Item = (u64, Line)>) {
+        for (mark, line) in lines {
             if self.last.len() >= REMEMBERED && !self.last.contains_key(&line.node) {
                 self.last.clear();
             }
             let time = if line.time.is_finite() { line.time } else { 0.0 };
             let last = self.last.entry(line.node.clone()).or_insert(time);
             *last = last.max(time);
-            self.waiting.push((*last, line));
+            self.waiting.push((*last, mark, line));
         }
-    }
-
-    /// The time of the newest line of a node that has come.
-    pub(crate) fn newest_of(&self, node: &str) -> Option<f64> {
-        self.last.get(node).copied()
     }
 
     /// How many wait.
@@ -39,11 +34,11 @@ impl Stage {
         self.waiting.len()
     }
 
-    /// All that wait, by time.
-    pub(crate) fn take(&mut self) -> impl Iterator<Item = Line> + use<> {
+    /// All that wait, by time, each with its mark.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = (u64, Line)> + use<> {
         let mut lines = std::mem::take(&mut self.waiting);
-        lines.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        lines.into_iter().map(|(_, line)| line)
+        lines.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+        lines.into_iter().map(|(_, mark, line)| (mark, line))
     }
 }
 
@@ -51,8 +46,8 @@ impl Stage {
 mod tests {
     use super::*;
 
-    fn line(node: &str, time: f64, message: &str) -> Line {
-        Line { node: node.into(), time, message: message.into(), ..Line::default() }
+    fn line(node: &str, time: f64, message: &str) -> (u64, Line) {
+        (0, Line { node: node.into(), time, message: message.into(), ..Line::default() })
     }
 
     #[test]
@@ -64,7 +59,7 @@ mod tests {
             line("a", 2.0, "a3, its clock was set back"),
         ]);
         stage.put(vec![line("b", 3.0, "b1"), line("b", 6.0, "b2")]);
-        let messages: Vec<_> = stage.take().map(|line| line.message).collect();
+        let messages: Vec<_> = stage.take().map(|(_, line)| line.message).collect();
         assert_eq!(messages, ["a1", "b1", "a2", "a3, its clock was set back", "b2"]);
         assert_eq!(stage.len(), 0);
     }

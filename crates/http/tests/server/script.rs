@@ -14,6 +14,7 @@ struct Teller {
     covers: Vec<String>,
     state: Value,
     is_silent: bool,
+    lost: u64,
 }
 
 pub(crate) struct Script {
@@ -49,6 +50,7 @@ impl Script {
             covers: Vec::new(),
             state: json!({ "state": "up", "workers": [] }),
             is_silent: false,
+            lost: 0,
         };
         self.tellers().insert(name.into(), teller);
     }
@@ -87,15 +89,26 @@ impl Script {
         self.change(name, |teller| teller.is_silent = true);
     }
 
+    /// It answers again.
+    pub(crate) fn speak(&self, name: &str) {
+        self.change(name, |teller| teller.is_silent = false);
+    }
+
+    /// Its next answer is so many lines short.
+    pub(crate) fn lose(&self, name: &str, lines: u64) {
+        self.change(name, |teller| teller.lost = lines);
+    }
+
     /// What a member answers to a question for lines now.
     fn lines(&self, name: &str, after: usize, limit: usize) -> Option<Value> {
-        let tellers = self.tellers();
-        let teller = tellers.get(name).filter(|teller| !teller.is_silent)?;
+        let mut tellers = self.tellers();
+        let teller = tellers.get_mut(name).filter(|teller| !teller.is_silent)?;
         let lines: Vec<_> = teller.lines.iter().skip(after).take(limit).cloned().collect();
         let next = after.min(teller.lines.len()) + lines.len();
+        let dropped = if lines.is_empty() { 0 } else { std::mem::take(&mut teller.lost) };
         Some(json!({
             "incarnation": teller.incarnation.to_string(),
-            "next": next, "dropped": 0, "covers": teller.covers, "lines": lines,
+            "next": next, "dropped": dropped, "covers": teller.covers, "lines": lines,
         }))
     }
 }

@@ -66,6 +66,66 @@ async fn lines_of_a_node_that_a_supervisor_starts_later_come_once() {
 }
 
 #[tokio::test]
+async fn a_supervisor_that_is_silent_when_the_view_begins_doubles_no_line() {
+    let served = watching().await;
+    served.script.join("supervisor", Role::Supervisor);
+    served.script.cover("supervisor", &["a"]);
+    served.script.silence("supervisor");
+    served.script.join("a", Role::Node);
+    for i in 0..3 {
+        served.script.log("a", "a", i, &format!("a{i}"));
+    }
+    // It has nobody to speak for it, and is asked itself.
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    assert_eq!(stream.messages_until("a2").await, ["a0", "a1", "a2"]);
+    // The supervisor has taken some of it by now, tells a line of its own in between, and takes the rest later.
+    served.script.log("supervisor", "a", 0, "a0");
+    served.script.log("supervisor", "a", 1, "printed");
+    served.script.log("supervisor", "a", 1, "a1");
+    served.script.speak("supervisor");
+    assert_eq!(stream.messages_until("printed").await, ["printed"]);
+    served.script.log("supervisor", "a", 2, "a2");
+    served.script.log("a", "a", 4, "a3");
+    served.script.log("supervisor", "a", 4, "a3");
+    served.script.log("supervisor", "a", 5, "the end");
+    assert_eq!(stream.messages_until("the end").await, ["a3", "the end"]);
+}
+
+#[tokio::test]
+async fn the_supervisor_after_one_that_was_killed_tells_no_line_again_and_what_only_it_has() {
+    let served = watching().await;
+    let join = |lines: &[(u64, &str)]| {
+        served.script.join("supervisor", Role::Supervisor);
+        served.script.cover("supervisor", &["a"]);
+        for (time, message) in lines {
+            served.script.log("supervisor", "a", *time, message);
+        }
+    };
+    join(&[(1, "one"), (2, "two"), (2, "two"), (3, "three")]);
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    assert_eq!(stream.messages_until("three").await, ["one", "two", "two", "three"]);
+    served.script.leave("supervisor");
+    eventually(served.address, "/nodes", |reply| reply.text().contains("\"presence\":\"gone\"")).await;
+    // It has read the files of the first one, which had written a line more.
+    join(&[(1, "one"), (2, "two"), (2, "two"), (3, "three"), (4, "four"), (5, "a new beginning")]);
+    assert_eq!(stream.messages_until("a new beginning").await, ["four", "a new beginning"]);
+}
+
+#[tokio::test]
+async fn lines_that_a_member_lost_before_they_were_taken_are_counted_where_they_are_missing() {
+    let served = watching().await;
+    served.script.join("a", Role::Node);
+    served.script.log("a", "a", 1, "before");
+    let mut stream = Stream::open(served.address, "/events", &[]).await;
+    stream.messages_until("before").await;
+    served.script.lose("a", 7);
+    served.script.log("a", "a", 2, "after");
+    let lines = stream.messages_until("after").await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("7 lines of this node are missing here"), "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_member_speaks_for_no_other_node() {
     let served = watching().await;
     served.script.join("a", Role::Node);

@@ -12,7 +12,7 @@ use crate::link::Link;
 use std::collections::HashMap;
 use std::sync::Arc;
 use troupe_proto::codec::{
-    Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target,
+    Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target, Traceparent,
 };
 
 /// Time that a reply to a mailbox or worker waits for room, on the wire.
@@ -100,7 +100,7 @@ impl Port {
             remaining_ms,
             sender,
             target: Target::Slot(wire(there)),
-            extensions: Extensions::default(),
+            extensions: letter.trace.map_or(Extensions::NONE, Traceparent::extensions),
             body: WireBody::Text(text),
         });
         let size = text.wtf8_len();

@@ -8,6 +8,7 @@ import { refusal } from './port/message.ts';
 import { putKept, putText } from './port/outgoing.ts';
 import { INBOUND, NIL, OUT } from './port/record.ts';
 import { replyTo, request, send } from './port/send.ts';
+import { carrying, tracer } from './port/trace.ts';
 import type { NodeHandle } from './node-handle.ts';
 
 const DONE = Promise.resolve();
@@ -126,6 +127,33 @@ export class Context {
   }
 }
 
+/** One whose message belongs to a trace: what is sent through it belongs to that as well. */
+class TracedContext extends Context {
+  #trace: string | undefined = undefined;
+
+  /** @internal */
+  get trace(): string | undefined {
+    return this.#trace;
+  }
+
+  /** @internal */
+  set trace(traceparent: string | undefined) {
+    this.#trace = traceparent;
+  }
+
+  override reply(message: string): Promise<void> {
+    return carrying(this.#trace, () => super.reply(message));
+  }
+
+  override send(to: Address, message: string, options?: SendOptions): Promise<void> {
+    return carrying(this.#trace, () => super.send(to, message, options));
+  }
+
+  override sendAndReceive(to: Address, message: string, options?: RequestOptions): Promise<string> {
+    return carrying(this.#trace, () => super.sendAndReceive(to, message, options));
+  }
+}
+
 /** Makes what a handler gets. */
 export function makeContext(
   cell: Cell,
@@ -134,6 +162,11 @@ export function makeContext(
   sender: Cell | number,
   senderGeneration: number,
   until: number,
+  trace?: string,
 ): Context {
-  return new Context(cell, id, generation, sender, senderGeneration, until);
+  if (trace === undefined && tracer === undefined)
+    return new Context(cell, id, generation, sender, senderGeneration, until);
+  const context = new TracedContext(cell, id, generation, sender, senderGeneration, until);
+  context.trace = trace;
+  return context;
 }

@@ -37,6 +37,7 @@ import { order } from './port/requests.ts';
 import { AddressBook, request, send } from './port/send.ts';
 import { onNodeEvents, routeNow } from './port/turn.ts';
 import { runUntilInterrupted } from './start.ts';
+import { traceIfRegistered } from './telemetry.ts';
 import type { StartWorkerOptions, Worker, WorkerClass, WorkerInfo } from './worker.ts';
 import { Listed } from './worker-info.ts';
 
@@ -130,6 +131,7 @@ export class Node implements NodeHandle {
 
   static async #open(settings: NodeSettings): Promise<Node> {
     const { name, zone } = settings;
+    await traceIfRegistered();
     const listen = await socketAddress(settings);
     // The port itself holds nothing: this does, from the first order to the last.
     const alive = setInterval(() => {}, 2 ** 31 - 1);

@@ -4,7 +4,7 @@ use crate::isolate::{Isolate, Words, on_isolate};
 use napi::sys;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
-use troupe_node::port::record::{KIND, NIL, REF, STRIDE, outgoing};
+use troupe_node::port::record::{NIL, REF, STRIDE, has_body};
 use troupe_node::port::{BatchText, BodyRef, Sink, TICKS_PER_MS, now_ticks};
 use troupe_proto::text::Text;
 
@@ -105,12 +105,7 @@ impl Sink for Outbox<'_> {
 
 /// Units of text that a batch of records refers to.
 fn batch_units(records: &[u32]) -> usize {
-    let with_text = |record: &&[u32; STRIDE]| {
-        let kind = record[0] & KIND;
-        record[0] & REF == 0
-            && record[4] != NIL
-            && (kind == outgoing::MESSAGE || kind == outgoing::REPLY || kind == outgoing::FAILED)
-    };
+    let with_text = |record: &&[u32; STRIDE]| record[0] & REF == 0 && record[4] != NIL && has_body(record[0]);
     records.as_chunks::<STRIDE>().0.iter().filter(with_text).map(|record| record[4] as usize).sum()
 }
 

@@ -12,6 +12,7 @@ import { spend } from './budget.ts';
 import { put, putKept, putText } from './outgoing.ts';
 import { askerGone, isOpen } from './requests.ts';
 import { ASYNC, FAILED_START, HANDLED, INBOUND, NIL, OUT, QUEUED, RUNNING } from './record.ts';
+import { handleWatched, isWatched } from './watch.ts';
 
 /** One message at its worker; a `Context` to the user. */
 export interface Handling {
@@ -19,10 +20,12 @@ export interface Handling {
   readonly generation: number;
   /** On the clock of `performance.now()`; `Infinity` when nobody waits. */
   readonly until: number;
+  /** The trace that the message belongs to, or its handling: a `traceparent`. */
+  trace?: string | undefined;
   abort(reason: unknown): void;
 }
 
-/** Makes what a handler gets for a message. `sender`: a cell of this isolate, or the number of a target. */
+/** Makes what a handler gets for a message. `sender`: a cell of this isolate, or the number of a target. `trace`: that of the message. */
 export type MakeHandling = (
   cell: Cell,
   request: number,
@@ -30,6 +33,7 @@ export type MakeHandling = (
   sender: Cell | number,
   senderGeneration: number,
   until: number,
+  trace?: string,
 ) => Handling;
 
 /** What a cell needs of whoever started it. */
@@ -156,7 +160,9 @@ export class Cell {
     let isPending: boolean;
     log.here.worker = this.name;
     try {
-      const result: unknown = (this.behaviour as Worker).handleMessage(handling as never, message);
+      const result: unknown = isWatched
+        ? handleWatched(this, handling, message)
+        : (this.behaviour as Worker).handleMessage(handling as never, message);
       isPending = result !== undefined && typeof (result as PromiseLike<unknown> | null)?.then === 'function';
       if (isPending) this.#await(handling, result);
     } catch (thrown) {

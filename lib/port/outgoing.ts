@@ -4,6 +4,7 @@
  * A body for a worker of this isolate never leaves JavaScript: it waits in a slab, and only its index travels.
  */
 import { HEADER, NIL, OUT, REF, STRIDE } from './record.ts';
+import { Traced } from './trace.ts';
 
 /** Records of one batch; a full one is routed at once. */
 const BATCH = 4096;
@@ -82,6 +83,7 @@ export function putKept(
   const index = freed.length > 0 ? (freed.pop() as number) : slab.length;
   slab[index] = body;
   if (typeof body === 'string') kept += body.length;
+  else if (body instanceof Traced) kept += body.text.length;
   outgoing[at] = word | REF;
   outgoing[at + 1] = one;
   outgoing[at + 2] = two;
@@ -135,6 +137,11 @@ export function askForFlush(): void {
 /** The request in which the next message is nested. */
 export function putParent(request: number, generation: number): void {
   put(OUT.PARENT, request, generation, 0);
+}
+
+/** The trace to which the next message belongs, if that leaves this isolate. */
+export function putTrace(traceparent: string): void {
+  putText(OUT.TRACE, 0, 0, 0, traceparent, 0, NIL, 0);
 }
 
 /** Bits 16 to 31 of a message's first word: its UTF-16 units, exactly below 32 768, else in steps of 1024. */

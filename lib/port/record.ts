@@ -28,6 +28,7 @@ export const OUT = {
   READY: 8,
   ENDED: 9,
   REFUSED: 10,
+  TRACE: 11,
 } as const;
 
 /** What a port hands to its isolate. */
@@ -48,6 +49,7 @@ export const IN = {
   CONTROL: 14,
   CONTROLLED: 15,
   MEMBERS: 16,
+  TRACE: 17,
 } as const;
 
 /** What is full when there is no room, by number. */

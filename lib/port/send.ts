@@ -7,9 +7,11 @@ import { requestTimeout, type RequestOptions, type SendOptions } from '../option
 import { type Cell, cells } from './cell.ts';
 import { Delivery, expect } from './delivery.ts';
 import { refusal } from './message.ts';
-import { incoming, nextNumber, put as record, putKept, putParent, putText, sizeBits } from './outgoing.ts';
+import { incoming, nextNumber, put as record, putKept, putParent, putText, putTrace, sizeBits } from './outgoing.ts';
 import { NIL, NO_WAIT, OUT, TO_TARGET } from './record.ts';
 import { abortWith, generationOf, type Heading, open, type Parent } from './requests.ts';
+import { carried, Traced, tracer } from './trace.ts';
+import { sends, tellOfSend } from './watch.ts';
 
 /** Where an address leads, as far as it is known here. */
 class Destination implements Heading {
@@ -122,6 +124,17 @@ export class AddressBook {
 
 /** Hands a message over. Never throws: bad input is a rejection like all others. */
 export function send(from: Cell, book: AddressBook, to: string, message: string, options?: SendOptions): Promise<void> {
+  if (tracer !== undefined) return tracer.hand('send', from, to, () => handOver(from, book, to, message, options));
+  return handOver(from, book, to, message, options);
+}
+
+function handOver(
+  from: Cell,
+  book: AddressBook,
+  to: string,
+  message: string,
+  options: SendOptions | undefined,
+): Promise<void> {
   let timeout;
   let destination;
   try {
@@ -139,6 +152,7 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
   if (stoppedBy !== undefined) return refused(stoppedBy, REFUSED.stopped, from, to);
   const signal = options?.signal;
   if (signal?.aborted === true) return refused(signal.reason, REFUSED.givenUp, from, to);
+  if (carried !== undefined) announce(carried, book, to, destination);
   const delivery = new Delivery(destination, timeout, signal);
   expect(nextNumber(), delivery);
   put(from, book, to, destination, message, timeout, NIL, 0);
@@ -172,6 +186,19 @@ export function request(
   options: RequestOptions | undefined,
   parent: Parent | undefined,
 ): Promise<string> {
+  if (tracer !== undefined)
+    return tracer.hand('request', from, to, () => ask(from, book, to, message, options, parent));
+  return ask(from, book, to, message, options, parent);
+}
+
+function ask(
+  from: Cell,
+  book: AddressBook,
+  to: string,
+  message: string,
+  options: RequestOptions | undefined,
+  parent: Parent | undefined,
+): Promise<string> {
   let timeout: number;
   let destination: Destination;
   try {
@@ -185,6 +212,7 @@ export function request(
   const signal = options?.signal;
   if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
   try {
+    if (carried !== undefined) announce(carried, book, to, destination);
     const promise = new Promise<string>(keepResolve);
     const id = open(resolvePromise, destination, timeout, parent);
     if (parent !== undefined) putParent(parent.request, parent.generation);
@@ -203,6 +231,14 @@ function keepResolve(resolve: (outcome: never) => void): void {
   resolvePromise = resolve as (outcome: unknown) => void;
 }
 
+/** Names the trace of a message that leaves this isolate, in front of it. */
+function announce(traceparent: string, book: AddressBook, to: string, destination: Destination): void {
+  if (destination.cell !== undefined) return;
+  // What may fail of the message has to before: the next one is another's.
+  book.target(to, destination);
+  putTrace(traceparent);
+}
+
 function put(
   from: Cell,
   book: AddressBook,
@@ -215,11 +251,13 @@ function put(
 ): void {
   const { cell } = destination;
   if (cell !== undefined) {
-    putKept(OUT.MESSAGE | sizeBits(message), cell.slot, cell.generation, from.slot, message, timeout, id, generation);
+    const body = carried === undefined ? message : new Traced(message, carried);
+    putKept(OUT.MESSAGE | sizeBits(message), cell.slot, cell.generation, from.slot, body, timeout, id, generation);
   } else {
     const { target, generation: targetGeneration } = book.target(to, destination);
     putText(OUT.MESSAGE | TO_TARGET, target, targetGeneration, from.slot, message, timeout, id, generation);
   }
+  if (sends.hasSubscribers) tellOfSend(book.name, from.name, to, id === NIL ? 'send' : 'request');
 }
 
 /** Answers a message that came without a request: a message to whoever sent it, if that has room. */
@@ -228,9 +266,11 @@ export function replyTo(from: Cell, sender: Cell | number, senderGeneration: num
     // Its slot may be another worker's by now. The answer to no request is a dead letter, and counted as one.
     record(OUT.REPLY, 0, 0, NIL);
   } else if (typeof sender === 'number') {
+    if (carried !== undefined) putTrace(carried);
     putText(OUT.MESSAGE | TO_TARGET | NO_WAIT, sender, senderGeneration, from.slot, message, 0, NIL, 0);
   } else {
     const word = OUT.MESSAGE | NO_WAIT | sizeBits(message);
-    putKept(word, sender.slot, sender.generation, from.slot, message, 0, NIL, 0);
+    const body = carried === undefined ? message : new Traced(message, carried);
+    putKept(word, sender.slot, sender.generation, from.slot, body, 0, NIL, 0);
   }
 }

@@ -24,6 +24,8 @@ import {
 } from './outgoing.ts';
 import { HEADER, IN, KIND, NIL, OUT, REF, SENDER_ELSEWHERE, STRIDE } from './record.ts';
 import { answered, causeOf, failed } from './requests.ts';
+import type { Traced } from './trace.ts';
+import { lookForWatchers } from './watch.ts';
 
 /** Timers of Node hold 31 bits; a longer wait is armed again. */
 const MAX_TIMER = 2 ** 31 - 1;
@@ -49,6 +51,8 @@ let flushedAt = 0;
 let more = false;
 let timer: NodeJS.Timeout | undefined;
 let timerAt = Infinity;
+/** The trace of the message in the next record. */
+let announced: string | undefined;
 /** The clock, read once a tick and only where something has a deadline; 0: not read. */
 let time = 0;
 
@@ -138,6 +142,7 @@ function tick(): void {
   scheduled = false;
   inTurn = true;
   time = 0;
+  lookForWatchers();
   beginTurn();
   unparkAll();
   const goesOn = cursor < count;
@@ -205,8 +210,14 @@ function dispatch(): void {
     const three = incoming[at + 3] as number;
     const four = incoming[at + 4] as number;
     switch (word & KIND) {
+      case IN.TRACE:
+        announced = texts[four];
+        break;
       case IN.MESSAGE: {
-        const body = (word & REF) !== 0 ? takeKept(four) : texts[four];
+        let body = (word & REF) !== 0 ? takeKept(four) : texts[four];
+        let trace = announced;
+        if (trace !== undefined) announced = undefined;
+        else if (typeof body === 'object') ({ text: body, traceparent: trace } = body as Traced);
         const cell = cells[one];
         // Otherwise its worker has gone since, and the port has said so to whoever asked.
         if (cell === undefined || (cell.generation & 0xffff) !== word >>> 16) break;
@@ -215,7 +226,7 @@ function dispatch(): void {
         const isLate = left !== NIL && until - (time ||= now()) < NEAR && now() > until + 1;
         const seven = incoming[at + 7] as number;
         const sender = senderOf(word, incoming[at + 6] as number, seven);
-        cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body as string, isLate);
+        cell.deliver(cell.behind.make(cell, two, three, sender, seven, until, trace), body as string, isLate);
         if (spend()) return;
         break;
       }

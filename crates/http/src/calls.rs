@@ -5,7 +5,7 @@ use crate::params::Params;
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -13,6 +13,10 @@ use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use troupe_node::MAX_MESSAGE;
+use troupe_node::node::Call;
+
+/// The header by which the message belongs to a trace: W3C Trace Context.
+const TRACEPARENT: &str = "traceparent";
 
 /// How long a message may take unless the caller says otherwise, and what it may say at most.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -158,7 +162,10 @@ async fn call(
             "a message is text, not a form",
         ));
     }
-    let message = message(body).await?;
+    // What is no header of Trace Context is ignored, and so are two: they say nothing about which one holds.
+    let mut traces = headers.get_all(TRACEPARENT).iter();
+    let trace = traces.next().filter(|_| traces.next().is_none());
+    let message = Call::from(message(body).await?).with_trace(trace.map_or(&[], HeaderValue::as_bytes));
     // Beside the port's own clock, which stands still while the isolate is held up.
     let until = timeout + GRACE;
     if is_send {

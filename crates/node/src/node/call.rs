@@ -11,7 +11,36 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use troupe_proto::address::check_name;
+use troupe_proto::codec::Traceparent;
 use troupe_proto::text::Text;
+
+/// A message from outside of the zone.
+#[derive(Clone, Debug)]
+pub struct Call {
+    message: String,
+    trace: Option<Traceparent>,
+}
+
+impl Call {
+    /// The same, as a part of the trace that a header `traceparent` names (W3C Trace Context). What is none is ignored.
+    #[must_use]
+    pub fn with_trace(mut self, header: &[u8]) -> Self {
+        self.trace = Traceparent::from_header(header);
+        self
+    }
+}
+
+impl From<String> for Call {
+    fn from(message: String) -> Self {
+        Self { message, trace: None }
+    }
+}
+
+impl From<&str> for Call {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
 
 impl Shared {
     /// Sends a message from nobody and waits for the first reply, at most `timeout`, which counts from now. Order, bounds,
@@ -19,16 +48,16 @@ impl Shared {
     /// hears of it. While the isolate is held up nothing comes, no timeout either: who must have an answer then waits beside it.
     ///
     /// Errors: those of [`crate::Node::send_and_receive_within`].
-    pub async fn request(&self, to: &str, message: String, timeout: Duration) -> Result<String, Error> {
-        let body = self.call(to, message, timeout, false).await?;
+    pub async fn request(&self, to: &str, call: Call, timeout: Duration) -> Result<String, Error> {
+        let body = self.call(to, call, timeout, false).await?;
         Ok(text_of(&body))
     }
 
     /// Hands a message from nobody over; resolves when it was taken, within `timeout`. What is replied to it is a dead letter.
     ///
     /// Errors: those of [`crate::Node::send_within`].
-    pub async fn send(&self, to: &str, message: String, timeout: Duration) -> Result<(), Error> {
-        self.call(to, message, timeout, true).await.map(|_| ())
+    pub async fn send(&self, to: &str, call: Call, timeout: Duration) -> Result<(), Error> {
+        self.call(to, call, timeout, true).await.map(|_| ())
     }
 
     /// Resolves when the isolate next looks at its inbox: `false` when it never will again.
@@ -49,7 +78,7 @@ impl Shared {
         told.map_err(|reported| reported.into_error(&self.name))
     }
 
-    async fn call(&self, to: &str, message: String, timeout: Duration, is_send: bool) -> Result<Body, Error> {
+    async fn call(&self, to: &str, call: Call, timeout: Duration, is_send: bool) -> Result<Body, Error> {
         check_address(to)?;
         let (done, outcome) = oneshot::channel();
         let request = Arc::new(OnceLock::new());
@@ -64,7 +93,7 @@ impl Shared {
                 // Whoever asked may no longer wait.
                 let _ = done.send(outcome);
             });
-            let text = Text::from_utf8(&message);
+            let text = (Text::from_utf8(&call.message), call.trace.as_ref());
             if let Some(handle) = port.call((number, &address), text, left, is_send, callback) {
                 // Set once: this runs once.
                 let _ = opened.set(handle);

@@ -48,7 +48,14 @@ impl Shared {
         let remaining = message.remaining_ms;
         let no_wait = message.waits_for_nothing();
         let Body::Text(text) = message.body else { return misbehaves(link, "it sent bytes to a worker") };
-        self.inbox.put_text(text, |body| Post::Message { from, target, remaining, no_wait, body });
+        let trace = message.extensions.traceparent();
+        self.inbox.put_message(text, trace.as_ref(), |body| Post::Message {
+            from,
+            target,
+            remaining,
+            no_wait,
+            body,
+        });
     }
 
     /// A control request: what the credential does not allow is answered here, and the isolate never sees it.

@@ -9,6 +9,7 @@ mod io;
 mod search;
 mod services;
 
+pub use call::Call;
 pub(crate) use handle::DEFAULT_TIMEOUT;
 pub use handle::Node;
 pub use io::{NodeOptions, OpenError, Opened, Prepare, verify_code};

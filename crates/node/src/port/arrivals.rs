@@ -10,7 +10,7 @@ use super::target::{ELSEWHERE, Whereabouts, elsewhere};
 use super::{Body, BodyRef, Failure, From, Handle, Outcome, Overflow, Port, Post, Sink, deadline};
 use crate::code;
 use crate::link::{Leftover, LostSend};
-use troupe_proto::codec::{CloseReason, Flow, cost_of};
+use troupe_proto::codec::{CloseReason, Flow, Traceparent, cost_of};
 use troupe_proto::text::Text;
 
 /// What a peer hears of a request too many: the body of FAIL, so that its user does not look for a mailbox that is full.
@@ -127,7 +127,9 @@ impl Port {
             Post::Closed { link, leftover } => self.link_closed(link, leftover.as_deref()),
             Post::Message { from, target, remaining, no_wait, body } => {
                 let size = body.len();
-                self.message(from, target, remaining, no_wait, (mail.text(body), size), sink);
+                let trace = mail.trace(body);
+                let text = (mail.text(body), size, trace.as_ref());
+                self.message(from, target, remaining, no_wait, text, sink);
             }
             Post::Reply { link, request, body } => {
                 self.consumed(link, Flow::Replies, body.len());
@@ -245,7 +247,7 @@ impl Port {
         target: Handle,
         remaining: u32,
         no_wait: bool,
-        (body, size): (BodyRef<'_>, usize),
+        (body, size, trace): (BodyRef<'_>, usize, Option<&Traceparent>),
         sink: &mut S,
     ) {
         let mut letter = Letter {
@@ -258,6 +260,7 @@ impl Port {
             has_place: false,
             report: Report::Nobody,
             deadline: deadline(remaining, self.now),
+            trace,
         };
         let From { link, sender, request } = from;
         let Some(may_be_gone) = self.links.get(&link).map(|peer| peer.names.may_have_heard()) else {

@@ -1,5 +1,6 @@
 //! Bodies of messages on their way through a port.
 
+use troupe_proto::codec::Traceparent;
 use troupe_proto::text::Text;
 
 /// A body that somebody else holds.
@@ -27,6 +28,8 @@ pub enum Body {
     Utf16(Box<[u16]>),
     /// Text as the wire carries it.
     Wtf8(Box<[u8]>),
+    /// One of the others, of a message that belongs to a trace: a pointer beside it would cost every message that waits.
+    Traced(Box<(Traceparent, Body)>),
 }
 
 impl BodyRef<'_> {
@@ -39,6 +42,15 @@ impl BodyRef<'_> {
             BodyRef::Text(Text::Ascii(bytes)) => Body::Ascii(bytes.into()),
             BodyRef::Text(Text::Utf16(units)) => Body::Utf16(units.into()),
             BodyRef::Text(Text::Wtf8(bytes)) => Body::Wtf8(bytes.into()),
+        }
+    }
+
+    /// The same, with the trace of the message.
+    #[must_use]
+    pub(crate) fn into_traced(self, trace: Option<&Traceparent>) -> Body {
+        match trace {
+            Some(trace) => Body::Traced(Box::new((*trace, self.into_owned()))),
+            None => self.into_owned(),
         }
     }
 
@@ -65,6 +77,12 @@ impl Body {
             Body::Ascii(bytes) => BodyRef::Text(Text::Ascii(bytes)),
             Body::Utf16(units) => BodyRef::Text(Text::Utf16(units)),
             Body::Wtf8(bytes) => BodyRef::Text(Text::Wtf8(bytes)),
+            Body::Traced(traced) => traced.1.borrow(),
         }
+    }
+
+    /// The trace of the message whose body it is.
+    pub(crate) fn trace(&self) -> Option<&Traceparent> {
+        if let Body::Traced(traced) = self { Some(&traced.0) } else { None }
     }
 }

@@ -7,6 +7,7 @@ use super::route::{Letter, Report};
 use super::target::elsewhere;
 use super::{Body, BodyRef, Failure, Handle, Outcome, Port, Sink, deadline};
 use std::collections::HashMap;
+use troupe_proto::codec::Traceparent;
 use troupe_proto::text::Text;
 
 /// Addresses that callers have used and whose numbers are kept; beyond it all are forgotten and looked up again.
@@ -21,7 +22,7 @@ impl Port {
     pub(crate) fn call(
         &mut self,
         (node, to): (u16, &str),
-        text: Text<'_>,
+        (text, trace): (Text<'_>, Option<&Traceparent>),
         timeout: u32,
         is_send: bool,
         callback: Callback,
@@ -38,6 +39,7 @@ impl Port {
             has_place: false,
             report: Report::Nobody,
             deadline: deadline(timeout, self.now),
+            trace,
         };
         self.route_for_caller(target, letter, is_send, callback, &mut super::Closed)
     }

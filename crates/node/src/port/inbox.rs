@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::body::{Body, BodyRef};
+use troupe_proto::codec::Traceparent;
 use troupe_proto::text::Text;
 
 /// A number with the generation that makes it good for one life only.
@@ -68,6 +69,8 @@ pub(crate) struct Span {
     start: usize,
     end: usize,
     ascii: bool,
+    /// The trace of the message stands in front of it.
+    traced: bool,
 }
 
 impl Span {
@@ -214,6 +217,12 @@ impl Mail {
         BodyRef::Text(if span.ascii { Text::Ascii(bytes) } else { Text::Wtf8(bytes) })
     }
 
+    /// The trace of the message whose text that is.
+    pub(crate) fn trace(&self, span: Span) -> Option<Traceparent> {
+        let from = span.traced.then(|| span.start.checked_sub(Traceparent::LENGTH))??;
+        Traceparent::parse(&self.bytes[from..span.start])
+    }
+
     pub(crate) fn clear(&mut self) {
         self.posts.clear();
         // One large burst does not hold its memory for ever.
@@ -281,13 +290,27 @@ impl Inbox {
 
     /// Puts a post with text in, which is copied once; the caller wakes later. `false`: the port is closed.
     pub(crate) fn put_text(&self, text: Text<'_>, post: impl FnOnce(Span) -> Post) -> bool {
+        self.put_message(text, None, post)
+    }
+
+    /// The same for a message that may belong to a trace.
+    pub(crate) fn put_message(
+        &self,
+        text: Text<'_>,
+        trace: Option<&Traceparent>,
+        post: impl FnOnce(Span) -> Post,
+    ) -> bool {
         let mut state = self.lock();
         if state.closed {
             return false;
         }
+        if let Some(trace) = trace {
+            state.mail.bytes.extend_from_slice(trace.as_bytes());
+        }
         let start = state.mail.bytes.len();
         text.write_wtf8(&mut state.mail.bytes);
-        let span = Span { start, end: state.mail.bytes.len(), ascii: matches!(text, Text::Ascii(_)) };
+        let (end, ascii) = (state.mail.bytes.len(), matches!(text, Text::Ascii(_)));
+        let span = Span { start, end, ascii, traced: trace.is_some() };
         state.mail.posts.push(post(span));
         true
     }

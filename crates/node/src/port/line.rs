@@ -73,7 +73,8 @@ impl Port {
         };
         self.waiting.0 += 1;
         self.waiting.1 += letter.size as usize;
-        Some((id, Envelope::new(letter.sender, id, letter.size, letter.body.into_owned())))
+        let body = letter.body.into_traced(letter.trace);
+        Some((id, Envelope::new(letter.sender, id, letter.size, body)))
     }
 
     fn line_of(&mut self, place: Place) -> Option<(&mut List, u32)> {
@@ -175,6 +176,7 @@ impl Port {
             has_place: false,
             report: Report::Nobody,
             deadline: u64::MAX,
+            trace: envelope.body.trace(),
         }
     }
 

@@ -56,6 +56,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use target::Targets;
 use timer::Wheel;
+use troupe_proto::codec::Traceparent;
 use troupe_proto::text::Text;
 
 /// Text of one outgoing batch: all bodies one after the other. Lengths count what the slice holds.
@@ -94,7 +95,7 @@ impl<'a> BatchText<'a> {
 /// Where a port puts what its isolate has to do.
 pub trait Sink {
     /// Takes one record. Word 4 is filled in by the sink when the body is text. Besides what [`Sink::has_room`]
-    /// allows, a sink takes one record without a body for each record of the batch.
+    /// allows, a sink takes one record without a body for each record of the batch, and the trace of a message in front of it.
     fn push(&mut self, record: [u32; STRIDE], body: BodyRef<'_>);
     /// Whether one more record with such a body fits.
     fn has_room(&self, body: &BodyRef<'_>) -> bool;
@@ -165,6 +166,8 @@ pub struct Port {
     mail_index: usize,
     /// The request in which the next message is nested.
     parent: Option<(u32, u32)>,
+    /// The trace that the next message belongs to.
+    trace: Option<Box<Traceparent>>,
     records: u32,
     /// Messages handed to workers since the port began; a test compares it with what workers saw.
     delivered: u64,
@@ -213,6 +216,7 @@ impl Port {
             mail: Mail::default(),
             mail_index: 0,
             parent: None,
+            trace: None,
             records: 0,
             delivered: 0,
         }

@@ -12,7 +12,7 @@ use crate::link::{Link, NotTaken};
 use std::collections::HashMap;
 use std::sync::Arc;
 use troupe_proto::codec::{
-    Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target,
+    Body as WireBody, Correlation, CreditKind, Extensions, Fail, Frame, Message, Reply, Target, Traceparent,
 };
 use troupe_proto::text::Text;
 
@@ -121,7 +121,7 @@ impl Port {
             remaining_ms,
             sender,
             target: Target::Slot(wire(there)),
-            extensions: Extensions::default(),
+            extensions: letter.trace.map_or(Extensions::NONE, Traceparent::extensions),
             body: WireBody::Text(text),
         });
         let size = text.wtf8_len();

@@ -44,6 +44,12 @@ pub fn size_bits(units: usize) -> u32 {
     }
 }
 
+/// Whether word 4 of an outgoing record speaks of a body.
+#[must_use]
+pub fn has_body(word: u32) -> bool {
+    matches!(word & KIND, outgoing::MESSAGE | outgoing::REPLY | outgoing::FAILED | outgoing::TRACE)
+}
+
 /// What an isolate hands to its port.
 pub mod outgoing {
     /// A message. 0 from bit 16: size of a body in the slab (see [`super::slab_size`]), 1 slot or target, 2 its generation,
@@ -67,6 +73,8 @@ pub mod outgoing {
     pub const ENDED: u32 = 9;
     /// A lent message was not begun because its worker stops: 1 slot, 2 slot generation, 3 request or NIL, 5 request generation.
     pub const REFUSED: u32 = 10;
+    /// The next message belongs to this trace: 4 body, a `traceparent`.
+    pub const TRACE: u32 = 11;
 }
 
 /// What a port hands to its isolate.
@@ -104,6 +112,8 @@ pub mod incoming {
     pub const CONTROLLED: u32 = 15;
     /// Members came or went: 1 node. `members` has them.
     pub const MEMBERS: u32 = 16;
+    /// The message in the next record belongs to this trace: 4 body, a `traceparent`.
+    pub const TRACE: u32 = 17;
 }
 
 /// Stages of a request, as `TimeoutError.stage` names them.

@@ -7,6 +7,8 @@ use super::request::{Origin, Place};
 use super::target::{ELSEWHERE, Whereabouts, elsewhere};
 use super::{BatchText, Body, BodyRef, Failure, Handle, Outcome, Port, Sink, deadline, remaining};
 use crate::code;
+use troupe_proto::codec::Traceparent;
+use troupe_proto::text::Text;
 
 /// A message on its way.
 pub(super) struct Letter<'a> {
@@ -26,6 +28,8 @@ pub(super) struct Letter<'a> {
     pub(super) report: Report,
     /// How long a send may wait for room.
     pub(super) deadline: u64,
+    /// The trace that it belongs to.
+    pub(super) trace: Option<&'a Traceparent>,
 }
 
 /// Who hears how a send fared.
@@ -43,14 +47,14 @@ impl Port {
         let number = self.records;
         self.records = self.records.wrapping_add(1);
         let [word, one, two, three, four, five, six, seven] = *record;
-        let has_body = matches!(word & record::KIND, outgoing::MESSAGE | outgoing::REPLY | outgoing::FAILED);
+        let has_body = record::has_body(word);
         let body = if !has_body || four == NIL {
             BodyRef::None
         } else if word & record::REF != 0 {
             BodyRef::Slab(four)
         } else {
             // A length beyond the text would be a defect of the other half of the port; the text is then empty.
-            text.take(four as usize).unwrap_or(BodyRef::Text(troupe_proto::text::Text::EMPTY))
+            text.take(four as usize).unwrap_or(BodyRef::Text(Text::EMPTY))
         };
         let handle = Handle { slot: one, generation: two };
         match word & record::KIND {
@@ -60,6 +64,7 @@ impl Port {
                     _ => super::NOBODY,
                 };
                 let parent = self.parent.take();
+                let trace = self.trace.take();
                 let mut limit = deadline(five, self.now);
                 let mut request = None;
                 if six != NIL {
@@ -90,6 +95,7 @@ impl Port {
                         Report::Nobody
                     },
                     deadline: limit,
+                    trace: trace.as_deref(),
                 };
                 if is_slot {
                     self.accept(handle, letter, sink);
@@ -98,6 +104,7 @@ impl Port {
                 }
             }
             outgoing::PARENT => self.parent = Some((one, two)),
+            outgoing::TRACE => self.trace = traceparent(&body).map(Box::new),
             outgoing::REPLY => self.reply(one, two, three, body, sink),
             outgoing::FAILED => self.failed(handle, (three != NIL).then_some((three, five)), body),
             outgoing::ACK => {
@@ -177,7 +184,7 @@ impl Port {
             if let Some(class) = self.classes.get(slot.class) {
                 class.in_mailbox.add(0, 1);
             }
-            self.lend(index, letter.sender, letter.request, letter.body, sink);
+            self.lend(index, letter.sender, letter.request, (letter.body, letter.trace), sink);
             return;
         }
         slot.bytes += letter.size;
@@ -185,7 +192,7 @@ impl Port {
             letter.sender,
             letter.request.unwrap_or(NIL),
             letter.size,
-            letter.body.into_owned(),
+            letter.body.into_traced(letter.trace),
         );
         envelope.at = self.ticks;
         let at = self.envelopes.push(&mut slot.queue, envelope);
@@ -210,10 +217,14 @@ impl Port {
         slot: u32,
         sender: (u32, u32),
         request: Option<u32>,
-        body: BodyRef<'_>,
+        (body, trace): (BodyRef<'_>, Option<&Traceparent>),
         sink: &mut S,
     ) {
         self.delivered += 1;
+        if let Some(trace) = trace {
+            let text = BodyRef::Text(Text::Ascii(trace.as_bytes()));
+            sink.push([record::incoming::TRACE, 0, 0, 0, NIL, 0, 0, 0], text);
+        }
         let (id, generation, left) = match request {
             Some(id) => {
                 let request = self.requests.known(id);
@@ -262,7 +273,8 @@ impl Port {
                 }
                 let request = (envelope.request != NIL).then_some(envelope.request);
                 let sender = (envelope.sender, envelope.sender_generation);
-                self.lend(index, sender, request, envelope.body.borrow(), sink);
+                let body = (envelope.body.borrow(), envelope.body.trace());
+                self.lend(index, sender, request, body, sink);
             }
             let slot = &mut self.slots[index as usize];
             slot.is_ready = false;
@@ -349,5 +361,14 @@ impl Port {
         if let Report::Callback(key) = report {
             self.call_back(key, Outcome::Reply(Body::None));
         }
+    }
+}
+
+/// The trace that an isolate names; what is none is ignored.
+fn traceparent(body: &BodyRef<'_>) -> Option<Traceparent> {
+    match body {
+        BodyRef::Text(Text::Ascii(text)) => Traceparent::parse(text),
+        BodyRef::Text(text) => Traceparent::parse(text.to_string_lossy().as_bytes()),
+        BodyRef::None | BodyRef::Slab(_) => None,
     }
 }

@@ -61,13 +61,10 @@ async fn a_caller_of_another_thread_gets_the_reply_and_is_nobody_to_the_worker()
 async fn a_caller_of_another_thread_gets_each_failure_by_its_code() {
     let Fixture { node, begun, called_off } = fixture(NodeOptions::alone("here")).await;
     let shared = node.shared();
-    let gone = shared.request("nobody", String::new(), LONG).await.unwrap_err();
+    let gone = shared.request("nobody", "".into(), LONG).await.unwrap_err();
     assert_eq!(gone, Error::NoSuchWorker { worker: "nobody".into() });
-    assert!(matches!(shared.send("nobody", String::new(), LONG).await, Err(Error::NoSuchWorker { .. })));
-    assert!(matches!(
-        shared.request("no name!", String::new(), LONG).await,
-        Err(Error::InvalidArgument { .. })
-    ));
+    assert!(matches!(shared.send("nobody", "".into(), LONG).await, Err(Error::NoSuchWorker { .. })));
+    assert!(matches!(shared.request("no name!", "".into(), LONG).await, Err(Error::InvalidArgument { .. })));
     let Error::WorkerFailed { cause, .. } = shared.request("echo", "fail".into(), LONG).await.unwrap_err()
     else {
         panic!("it failed otherwise");
@@ -103,7 +100,7 @@ async fn a_caller_of_another_thread_reaches_workers_of_other_nodes() {
     let near = Node::create(NodeOptions::in_zone("near", "callers", home.clone())).await.unwrap();
     let shared = near.shared();
     for i in 0..3 {
-        let answer = shared.request("echo", format!("{i}"), LONG).await.unwrap();
+        let answer = shared.request("echo", format!("{i}").into(), LONG).await.unwrap();
         assert_eq!(answer, format!("{i} from \"\""));
     }
     assert_eq!(shared.request("far/echo", "x".into(), LONG).await.unwrap(), "x from \"\"");

@@ -9,7 +9,7 @@ const EXTENSIONS_MAX: usize = 512;
 ///
 /// A reader skips types it does not know. Types 0 to 127 are the protocol's, the rest the users'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Extensions<'a>(&'a [u8]);
+pub struct Extensions<'a>(pub(super) &'a [u8]);
 
 impl<'a> Extensions<'a> {
     /// W3C trace context, as its header's ASCII text.

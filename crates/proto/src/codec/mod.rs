@@ -13,6 +13,7 @@ mod error;
 mod extensions;
 mod kind;
 mod session_frames;
+mod traceparent;
 
 pub use decode::{Decoded, Decoder, decode};
 pub use encode::{age, age_all, encode, encode_head, encoded_len};
@@ -20,6 +21,7 @@ pub use error::CodecError;
 pub use extensions::Extensions;
 pub use kind::{HEADER_LEN, IGNORE_BIT, NUMBERED_BIT};
 pub use session_frames::{CloseReason, Course, Hello, Pong, ResetReason, Resume};
+pub use traceparent::Traceparent;
 
 use crate::text::Text;
 

@@ -63,7 +63,11 @@ export async function workers(options: Options): Promise<void> {
       return [];
     }
     if (state.asOf !== undefined)
-      note(`${state.node} is held up: its workers are those of ${timeText(state.time - state.asOf)} ago`);
+      note(
+        state.asOf === null
+          ? `${state.node} is held up, and has told nothing of its workers yet`
+          : `${state.node} is held up: its workers are those of ${timeText(state.time - state.asOf)} ago`,
+      );
     if (state.workersTotal > state.workers.length)
       note(
         `${state.node} has ${state.workersTotal} workers; these are the ${state.workers.length} with most in their mailboxes`,

@@ -40,7 +40,7 @@ export interface NodeState {
   /** The busiest of them. */
   readonly workers: readonly WorkerState[];
   /** When its JavaScript thread last told what only it knows, where it is held up; milliseconds since 1970. */
-  readonly asOf?: number;
+  readonly asOf?: number | null;
 }
 
 /** How serious a line is. */

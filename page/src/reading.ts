@@ -133,7 +133,7 @@ export function readNode(value: unknown): NodeState {
     ),
     peers: list(node.peers, readPeer),
     failures: list(node.failures, readFailure),
-    asOf: maybe(node.asOf),
+    asOf: node.asOf === null ? null : maybe(node.asOf),
   };
 }
 

@@ -93,7 +93,7 @@ export interface NodeState {
   readonly peers: readonly Peer[];
   readonly failures: readonly HandlerFailure[];
   /** Of when workers and classes are, where JavaScript could not be asked. */
-  readonly asOf?: number;
+  readonly asOf?: number | null;
 }
 
 /** The state of one worker. */

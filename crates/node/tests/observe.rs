@@ -289,6 +289,19 @@ async fn a_node_whose_isolate_is_blocked_is_stalled_and_tells_what_it_said_last(
 }
 
 #[tokio::test]
+async fn a_node_that_is_blocked_when_it_is_first_asked_is_not_said_to_be_well() {
+    let observed = Observed::new().await;
+    let (go, is_blocked) = told(&observed, OnFailure::Resume).await;
+    let asker = observed.observer.clone();
+    let asked = tokio::spawn(async move { asker.send_and_receive("told", "block").await });
+    is_blocked.notified().await;
+    let state = observed.ask(json!({"state": {"workers": 5}})).await;
+    assert_eq!((&state["state"], state.get("asOf")), (&json!("stalled"), Some(&Value::Null)));
+    go.send(()).unwrap();
+    asked.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn of_many_workers_those_with_the_longest_queues_are_told_one_by_one() {
     let observed = Observed::new().await;
     for (name, count) in [("few", 1), ("none", 0), ("many", 3)] {

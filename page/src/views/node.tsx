@@ -95,8 +95,9 @@ export function NodeView({ name }: { name: string }) {
       )}
       {state.asOf !== undefined && node.presence !== 'gone' && (
         <p class="callout">
-          Its JavaScript is held up. Workers and classes are those of {duration(Math.max(0, state.time - state.asOf))}{' '}
-          before.
+          {state.asOf === null
+            ? 'Its JavaScript is held up, and has told nothing of workers and classes yet.'
+            : `Its JavaScript is held up. Workers and classes are those of ${duration(Math.max(0, state.time - state.asOf))} before.`}
         </p>
       )}
       <dl class="figures">

@@ -9,16 +9,16 @@ use crate::node::{Shared, lock};
 use crate::port::{Census, ClassCensus, Reason, TICKS_PER_MS, WorkerCensus, dead_letters, now_ms, now_ticks};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use troupe_proto::noise::NodeId;
 
-/// So long the isolate may take to answer before what it said last is told.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// Woken and without a turn for so long, an isolate is stalled.
+/// Woken and without a turn for so long, an isolate is stalled: then what it said last is told.
 const STALLED: Duration = Duration::from_secs(1);
+/// So long an isolate that is stalled already may take to answer.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// What the isolate said is good for so long, in ticks: several observers cost as much as one.
 const FRESH: u64 = 200 * TICKS_PER_MS;
 /// Failures that are kept.
@@ -36,8 +36,8 @@ pub(crate) struct Observed {
     failures: Mutex<VecDeque<Failure>>,
     /// What the isolate said last.
     census: watch::Sender<Option<Arc<Taken>>>,
-    /// The isolate has been asked, by this tick, and has not answered.
-    is_asked: AtomicBool,
+    /// Workers of which the isolate was asked to tell one by one, and one more; 0: it has answered since, or was never asked.
+    asked: AtomicUsize,
 }
 
 /// A failure of a worker.
@@ -127,25 +127,26 @@ pub(super) async fn told(node: &Arc<Shared>, limit: usize) -> Value {
         })
     };
     if !is_good(&taken.borrow()) {
-        if !observed.is_asked.swap(true, Ordering::AcqRel) {
+        // One answer for all who ask meanwhile, with as many workers as any of them wants.
+        if observed.asked.fetch_max(limit.saturating_add(1), Ordering::AcqRel) == 0 {
             let asked = node.clone();
-            let is_open = node.inbox().run(move |port| {
-                asked.observed().is_asked.store(false, Ordering::Release);
+            // A port that is closed answers nobody; what it said last stands.
+            let _ = node.inbox().run(move |port| {
+                let limit = asked.observed().asked.swap(0, Ordering::AcqRel).saturating_sub(1);
                 let census = port.census(asked.number(), limit);
                 let taken = Taken { census, limit, time: unix_ms(), ticks: now_ticks() };
                 asked.observed().census.send_replace(Some(Arc::new(taken)));
             });
-            if !is_open {
-                observed.is_asked.store(false, Ordering::Release);
-            }
         }
-        // Then what it said before stands.
-        let _ = tokio::time::timeout(PATIENCE, taken.wait_for(is_good)).await;
+        // This question may be what has woken it: whether it is stalled is known when it has had the time to answer.
+        let (outstanding, _) = node.inbox().delays();
+        let wait = STALLED.saturating_sub(outstanding).max(PATIENCE);
+        let _ = tokio::time::timeout(wait, taken.wait_for(is_good)).await;
     }
     let last = taken.borrow().clone();
     let is_fresh = is_good(&last);
     let census = last.as_ref().map(|last| &last.census);
-    let as_of = if is_fresh { None } else { Some(last.as_ref().map_or(0, |last| last.time)) };
+    let as_of = (!is_fresh).then(|| last.as_ref().map(|last| last.time));
     state(node, census.unwrap_or(&Census::default()), limit, as_of)
 }
 
@@ -155,7 +156,8 @@ pub fn now(node: &Shared, port: &crate::port::Port, limit: usize) -> Value {
     state(node, &port.census(node.number(), limit), limit, None)
 }
 
-fn state(node: &Shared, census: &Census, limit: usize, as_of: Option<u64>) -> Value {
+/// `as_of`: when the census was taken, if it is an old one; an empty one stands for none at all.
+fn state(node: &Shared, census: &Census, limit: usize, as_of: Option<Option<u64>>) -> Value {
     let observed = node.observed();
     let (outstanding, delays) = node.inbox().delays();
     let word = if observed.is_draining.load(Ordering::Relaxed) {
@@ -307,4 +309,34 @@ fn resident_bytes() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let resident: u64 = pages.split(' ').nth(1)?.parse().ok()?;
     Some(resident * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::record::STRIDE;
+    use crate::port::{BatchText, BodyRef, Port, Sink, WorkerOptions};
+
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn push(&mut self, _: [u32; STRIDE], _: BodyRef<'_>) {}
+
+        fn has_room(&self, _: &BodyRef<'_>) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_more_workers_than_another_at_the_same_time_is_told_of_them() {
+        let mut port = Port::new(now_ms());
+        let node = port.add_node("node");
+        for name in ["one", "two"] {
+            port.start(node.number(), name, &WorkerOptions::default()).unwrap();
+        }
+        let turn = async { port.flush(&[], BatchText::Ascii(&[]), &mut Nowhere, now_ms(), true) };
+        let (none, some, _) = tokio::join!(told(&node, 0), told(&node, 5), turn);
+        assert_eq!((&none["workersTotal"], &none["workers"]), (&json!(2), &json!([])));
+        assert_eq!((some["workers"].as_array().map(Vec::len), &some["asOf"]), (Some(2), &Value::Null));
+    }
 }

@@ -1,11 +1,13 @@
 /** What commands print: tables that fit, text of others that can do a terminal no harm, processes by what they run. */
 import test from 'ava';
+import { spawn } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { exitOf, CommandFailure, EXIT, wordsOf } from '../cli/failure.ts';
-import { listenerOn, processText } from '../cli/process.ts';
+import { isAlive, listenerOn, processText } from '../cli/process.ts';
 import { bytesText, table, timeText, type Column } from '../cli/table.ts';
 import { harmless } from '../cli/terminal.ts';
+import { until } from './support/node.ts';
 
 interface Row {
   name: string;
@@ -116,6 +118,20 @@ if (process.platform === 'linux') {
     t.is(listenerOn(port), undefined);
   });
 }
+
+test('a process that has ended is not alive, also while nobody has waited for it', async (t) => {
+  // A shell that starts another, says which, and goes on as a program that waits for nobody.
+  const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 1000'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  t.teardown(() => parent.kill('SIGKILL'));
+  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+  const pid = Number(String(line));
+  await until(() => Promise.resolve(!isAlive(pid)));
+  process.kill(pid, 0);
+  t.true(isAlive(process.pid));
+  t.true(isAlive(parent.pid ?? 0));
+});
 
 test('a process that is not there is told by its number', (t) => {
   // The largest number that Linux gives to a process is 4 194 304.

@@ -1,26 +1,19 @@
 #!/usr/bin/env node
-/** The program `troupe`: what its arguments ask for, and how it ends. */
-import { EXIT, exitOf, wordsOf } from './failure.ts';
-import { program } from './program.ts';
-import { note, paint } from './terminal.ts';
+/**
+ * The program `troupe`. Imports nothing before it has looked at the version of Node: a Node that is too old fails at an import already,
+ * with words that help nobody.
+ */
 
-// Who reads (`head`, a pager) may have seen enough: that is no failure of ours.
-for (const output of [process.stdout, process.stderr]) {
-  output.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.done);
-    throw error;
-  });
-}
+/** The oldest Node that the package runs on; package.json says the same to package managers. */
+const LEAST = [20, 19] as const;
 
-try {
-  await program().parseAsync();
-} catch (error) {
-  const { code, exitCode } = error as { code?: unknown; exitCode?: unknown };
-  if (typeof code === 'string' && code.startsWith('commander.')) {
-    // It has printed its own words: help and version are no failures, all others are wrong usage.
-    process.exitCode = exitCode === 0 ? EXIT.done : EXIT.usage;
-  } else {
-    note(`${paint('red', 'error:', process.stderr)} ${wordsOf(error)}`);
-    process.exitCode = exitOf(error);
-  }
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major > LEAST[0] || (major === LEAST[0] && minor >= LEAST[1])) {
+  await import('./run.ts');
+} else {
+  console.error(
+    `error: troupe needs Node ${LEAST.join('.')} or later, and this is ${process.versions.node} (${process.execPath}). ` +
+      'Install a newer one (https://nodejs.org), or choose one that is there, as by `nvm use 24`.',
+  );
+  process.exitCode = 1;
 }

@@ -10,11 +10,16 @@ export function processText(pid: number): string {
   return command === undefined ? `process ${pid}` : `process ${pid} (${command})`;
 }
 
-/** Whether there is a process of that number, of whatever user. */
+/**
+ * Whether there is a process of that number, of whatever user. One that has ended is none, also while nobody has waited for it: the first
+ * process of a container may never do that.
+ */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    // The state comes behind the name, which stands in parentheses and may hold anything. Elsewhere than on Linux there is no such file.
+    const state = /.*\) (\w)/s.exec(read(`/proc/${pid}/stat`))?.[1];
+    return state !== 'Z' && state !== 'X';
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }

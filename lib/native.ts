@@ -44,16 +44,20 @@ function load(): Native {
       }
     }
   }
-  throw new Error(
-    [
-      `troupe has no native add-on for this platform (${process.platform} ${process.arch}, Node ${process.versions.node}). Looked for`,
-      ...tried.map((line) => `  ${line}`),
-      'If a package of the list exists for this platform, install again without `--omit=optional`.',
-      'Otherwise build it: in a checkout of the sources of troupe, with Rust 1.88 or later, run `npm ci && npm run build`;',
-      'the add-on it leaves there is the file named above.',
-    ].join('\n'),
-    cause === undefined ? undefined : { cause },
-  );
+  const fits = `for this platform (${process.platform} ${process.arch}, Node ${process.versions.node})`;
+  const words = [
+    cause === undefined
+      ? `troupe has no native add-on ${fits}. Looked for`
+      : `troupe's native add-on does not load ${fits}:`,
+    ...tried.map((line) => `  ${line}`),
+    ...(cause === undefined
+      ? ['If a package of the list exists for this platform, install again without `--omit=optional`.']
+      : ['It was installed on another machine, or it is damaged: remove node_modules and install again on this one.']),
+    'Otherwise build it: in a checkout of the sources of troupe, with Rust 1.88 or later, run `npm ci && npm run build`;',
+    'the add-on it leaves there is the file named above.',
+  ];
+  const error = new Error(words.join('\n'), cause === undefined ? undefined : { cause });
+  throw Object.assign(error, { code: 'NO_NATIVE_ADDON' });
 }
 
 /** The add-on, loaded once a process and isolate. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Node } from '#lib/node';
 import { FILE, readConfig } from '../config/read.ts';
 import { CommandFailure, EXIT } from '../failure.ts';
-import { isServed, planOf, type Plan } from '../plan/plan.ts';
+import { checkInstalled, isServed, planOf, type Plan } from '../plan/plan.ts';
 import { list, timeText } from '../table.ts';
 import { note, paint, withProgress, type Style } from '../terminal.ts';
 import { version } from '../version.ts';
@@ -35,6 +35,7 @@ const SUPERVISED = new URL('../../supervised.js', import.meta.url).href;
 export async function deploy(options: Options): Promise<void> {
   const project = realpathSync('.');
   const config = readConfig(FILE, project);
+  checkInstalled(project);
   const zone = options.zone ?? config.name;
   const node = { path: process.execPath, version: process.versions.node };
   const setting = { project, version: version(), supervised: SUPERVISED, node, env: process.env };

@@ -1,5 +1,5 @@
 /** `troupe zone list`, `show` and `delete`: zones as a whole. */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,8 +30,7 @@ interface ZoneRow {
 
 /** Prints the zones of this machine's user that somebody is in. */
 export async function list(options: { json?: boolean }): Promise<void> {
-  const folder = dirname(native.zoneFolder('default'));
-  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
+  const names = namesIn(dirname(native.zoneFolder('default')));
   const rows: ZoneRow[] = [];
   const look = async (zone: string): Promise<void> => {
     try {
@@ -59,6 +58,19 @@ export async function list(options: { json?: boolean }): Promise<void> {
     options,
     'No zone has a node now. `troupe zone deploy` brings one up.',
   );
+}
+
+/** What is in a folder, which need not be there. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [];
+    throw new CommandFailure(
+      `the zones of this user can't be read: ${message}; set TROUPE_HOME to a folder that this user may read and write`,
+    );
+  }
 }
 
 async function describe(observer: Node, zone: string): Promise<ZoneRow> {

@@ -1,10 +1,11 @@
 /** What a supervisor is asked to run: one entry for each container of each clone, with the whole command and environment. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ZoneConfig } from '../config/read.ts';
-import { CommandFailure } from '../failure.ts';
+import { CommandFailure, EXIT } from '../failure.ts';
 import { environmentOf, ownVariables } from './environment.ts';
 import { hashOf, imageFolder, mainFile } from './image.ts';
 import { nodeNames } from './names.ts';
@@ -98,6 +99,32 @@ function commandOf(main: string, args: readonly string[], setting: Setting): str
 export function stripsTypes(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
+}
+
+/**
+ * Fails where the project's package.json says that it depends on troupe and nothing of that name is installed: every container would end at
+ * its first import.
+ */
+export function checkInstalled(project: string): void {
+  const file = join(project, 'package.json');
+  let manifest: { dependencies?: object; devDependencies?: object };
+  try {
+    manifest = JSON.parse(readFileSync(file, 'utf8')) as typeof manifest;
+  } catch {
+    // Without one it has no dependencies; one that is damaged is told by Node itself, with the place in it.
+    return;
+  }
+  if (!('troupe' in { ...manifest.dependencies, ...manifest.devDependencies })) return;
+  try {
+    createRequire(file).resolve('troupe');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') return;
+    throw new CommandFailure(
+      `the packages of the project in ${project} are not installed: package.json names "troupe", and it is not there. ` +
+        'Nothing was done. Run this first: npm install',
+      EXIT.usage,
+    );
+  }
 }
 
 /** The project's own tsx. */

@@ -153,7 +153,14 @@ function programOf(): string {
 /** How a process ended, undefined for well; rejects where it could not be started. */
 function ended(child: ChildProcess): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
-    child.once('error', (error) => reject(new CommandFailure(`the supervisor can't be started: ${error.message}`)));
+    child.once('error', (error) =>
+      reject(
+        new CommandFailure(
+          `the supervisor can't be started: ${error.message}\n` +
+            'If it was installed on another machine, or is damaged: remove node_modules and install again on this one.',
+        ),
+      ),
+    );
     child.once('close', (code, signal) => {
       if (signal !== null) resolve(`was ended by ${signal}`);
       else resolve(code === 0 ? undefined : `ended with status ${code}`);

@@ -49,7 +49,7 @@ export const supervisor = [
   ]),
   ...from('container.rs', containers, [
     ['a container inherits the environment', '.env_clear()', ''],
-    ['what a container leaves goes on', '        self.kill();\n        match', '        match'],
+    ['what a container leaves goes on', '        self.kill();\n        self.is_over', '        self.is_over'],
   ]),
   ...from('container.rs', zone, [
     ['a container does not notice the end of its supervisor', '.stdin(Stdio::piped())', '.stdin(Stdio::null())'],

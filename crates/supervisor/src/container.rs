@@ -20,6 +20,8 @@ pub struct Running {
     pid: Pid,
     since: Instant,
     ends: Stream,
+    /// Its number may be another's by now.
+    is_over: bool,
     /// What keeps the process going: at the end of this pipe it drains and ends. Nobody writes into it.
     _owner: Option<ChildStdin>,
 }
@@ -123,7 +125,7 @@ impl Running {
         // A process that was not waited for has a number.
         let pid = pid.ok_or_else(|| io::Error::other("it has no process number"))?;
         let owner = child.stdin.take();
-        Ok(Self { child, pid, since: Instant::now(), ends, _owner: owner })
+        Ok(Self { child, pid, since: Instant::now(), ends, is_over: false, _owner: owner })
     }
 
     /// Number of the process, and of its group.
@@ -145,6 +147,7 @@ impl Running {
             self.ends.recv().await;
         }
         self.kill();
+        self.is_over = true;
         match self.child.wait().await {
             Ok(status) => Exit::Ended(status, self.since.elapsed()),
             Err(error) => Exit::NotStarted(error),
@@ -157,9 +160,20 @@ impl Running {
         let _ = rustix::process::kill_process(self.pid, Signal::TERM);
     }
 
-    /// Ends the whole group (SIGKILL).
+    /// Ends the process and the whole group that it was started in (SIGKILL).
     pub fn kill(&self) {
+        // It may have moved to another group.
+        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
         let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+    }
+}
+
+impl Drop for Running {
+    /// Nobody keeps it any more, and it would not end by itself unless it looks at its standard input.
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.kill();
+        }
     }
 }
 

@@ -198,7 +198,7 @@ fn length(path: &Path) -> io::Result<u64> {
 }
 
 /// Nobody else's link is followed.
-const FLAGS: OFlags = OFlags::NOFOLLOW;
+pub(crate) const FLAGS: OFlags = OFlags::NOFOLLOW;
 
 fn read(path: &Path) -> io::Result<File> {
     // What is there may be no file: it is not waited for.

@@ -2,6 +2,7 @@
 //! until the files have room for them, so that the memory between is bounded.
 
 use crate::files::{Backwards, Files, Place};
+use crate::journal::Journal;
 use crate::line::{Level, Line};
 use std::collections::VecDeque;
 use std::io;
@@ -51,6 +52,8 @@ pub struct History {
 #[derive(Debug)]
 enum Order {
     Append(Batch),
+    /// From here on standard error is the supervisor's log.
+    TakeStderr,
     /// Say when all before it is done, and where the files end.
     Flush(oneshot::Sender<io::Result<Place>>),
 }
@@ -61,8 +64,10 @@ struct Batch {
     text: Vec<u8>,
     /// The number of each line, and its length in the text.
     lines: Vec<(u64, usize)>,
+    /// What the supervisor itself says: for its own log, too.
+    said: Option<Line>,
     /// Its place among those that are on their way.
-    _room: Option<OwnedSemaphorePermit>,
+    _room: OwnedSemaphorePermit,
 }
 
 /// What is in memory.
@@ -82,8 +87,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Kept {
     /// Says something of the files themselves: there it can't be written.
-    fn say(&self, level: Level, message: String) {
-        self.ring.push(Line::now(&self.own, level, "supervisor", message).into());
+    fn say(&self, level: Level, message: String, journal: Option<&mut Journal>) {
+        let line = Line::now(&self.own, level, "supervisor", message);
+        if let Some(journal) = journal {
+            // On a disk that is full there is no room for that either.
+            let _ = journal.write(&line);
+        }
+        self.ring.push(line.into());
     }
 
     fn note(&self, places: impl IntoIterator<Item = (u64, Place)>) {
@@ -116,14 +126,15 @@ impl History {
                 let places = lines.into_iter().map(|(place, line)| (kept.ring.push(line.into()), place));
                 kept.note(places.collect::<Vec<_>>());
             }
-            Err(error) => kept.say(Level::Warn, format!("the history on disk can't be read: {error}")),
+            Err(error) => kept.say(Level::Warn, format!("the history on disk can't be read: {error}"), None),
         }
+        let journal = Journal::open(folder)?;
         let (to_files, orders) = channel();
         let writes = kept.clone();
         // It ends when nobody has the history any more.
         std::thread::Builder::new()
             .name("troupe-history".to_owned())
-            .spawn(move || write(files, &orders, &writes))?;
+            .spawn(move || write(files, journal, &orders, &writes))?;
         Ok(Self {
             kept,
             folder: folder.into(),
@@ -145,32 +156,38 @@ impl History {
                 length += line.cost();
                 Some(line)
             });
-            self.put(batch.collect(), Some(room));
+            self.put(batch.collect(), room, None);
         }
     }
 
-    /// Adds something that the supervisor has to say about a node. Unlike those who print it never waits: a disk that is
+    /// Adds something that the supervisor has to say about a node; it is in its own log as well. Unlike those who print it never waits: a disk that is
     /// slow must not keep a container from being stopped.
     pub fn say(&self, node: &str, level: Level, message: String) {
         self.keep(Line::now(node, level, "supervisor", message));
     }
 
-    /// Adds a line without waiting for anything.
+    /// The same with a line.
     pub fn keep(&self, line: Line) {
         match self.room_to_say.clone().try_acquire_owned() {
-            Ok(room) => self.put(vec![line], Some(room)),
+            Ok(room) => self.put(vec![line.clone()], room, Some(line)),
             Err(_) => _ = self.kept.ring.push(line.into()),
         }
     }
 
-    fn put(&self, lines: Vec<Line>, room: Option<OwnedSemaphorePermit>) {
+    /// From here on standard error is the supervisor's log, where what ends the process can be found.
+    pub fn take_stderr(&self) {
+        // The thread ends with the history, and not before.
+        let _ = lock(&self.to_files).send(Order::TakeStderr);
+    }
+
+    fn put(&self, lines: Vec<Line>, room: OwnedSemaphorePermit, said: Option<Line>) {
         let mut text = Vec::new();
         let lengths: Vec<_> = lines.iter().map(|line| json(line, &mut text)).collect();
         let to_files = lock(&self.to_files);
         let numbers = lines.into_iter().map(|line| self.kept.ring.push(line.into()));
         let lines = numbers.zip(lengths).collect();
         // The thread ends with the history, and not before.
-        let _ = to_files.send(Order::Append(Batch { text, lines, _room: room }));
+        let _ = to_files.send(Order::Append(Batch { text, lines, said, _room: room }));
     }
 
     /// Resolves when everything that was added before is in the files, as far as they can be written.
@@ -249,17 +266,28 @@ fn older(folder: &Path, from: Place, limit: usize, wanted: &Wanted) -> io::Resul
 
 /// Writes batches until nobody can add more. A disk that is full ends nothing: it is said once, and once more when it
 /// has room again.
-fn write(mut files: Files, orders: &Receiver<Order>, kept: &Kept) {
+fn write(mut files: Files, mut journal: Journal, orders: &Receiver<Order>, kept: &Kept) {
     let mut missing = 0;
     while let Ok(order) = orders.recv() {
         let batch = match order {
             Order::Append(batch) => batch,
+            Order::TakeStderr => {
+                if let Err(error) = journal.become_stderr() {
+                    let message = format!("what ends the supervisor will not be in its log: {error}");
+                    kept.say(Level::Warn, message, Some(&mut journal));
+                }
+                continue;
+            }
             Order::Flush(done) => {
                 // Whoever asked may no longer wait.
                 let _ = done.send(files.end());
                 continue;
             }
         };
+        if let Some(line) = &batch.said {
+            // Nor is there room on a disk that is full; that is said of the history below.
+            let _ = journal.write(line);
+        }
         match files.append(&batch.text) {
             Ok(Place { file, mut offset }) => {
                 kept.note(batch.lines.iter().map(|(number, length)| {
@@ -271,7 +299,7 @@ fn write(mut files: Files, orders: &Receiver<Order>, kept: &Kept) {
                     let message =
                         format!("the history is written to disk again; {missing} lines are missing there");
                     missing = 0;
-                    kept.say(Level::Warn, message);
+                    kept.say(Level::Warn, message, Some(&mut journal));
                 }
             }
             Err(error) => {
@@ -281,7 +309,7 @@ fn write(mut files: Files, orders: &Receiver<Order>, kept: &Kept) {
                          until there is room again",
                         files.folder().display()
                     );
-                    kept.say(Level::Error, message);
+                    kept.say(Level::Error, message, Some(&mut journal));
                 }
                 missing += batch.lines.len();
             }
@@ -346,7 +374,7 @@ mod tests {
             if n % 10 == 0 {
                 history.say("db", Level::Info, n.to_string());
                 // Those of the disk itself have a number and no place.
-                history.kept.say(Level::Info, "of the disk".to_owned());
+                history.kept.say(Level::Info, "of the disk".to_owned(), None);
             }
         }
         let first = ring.pull(0, 1, "").lines[0].clone();

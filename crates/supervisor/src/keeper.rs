@@ -99,8 +99,10 @@ impl Keeper {
         };
         let (status, told) = watch::channel(begin);
         let (stop, stopping) = watch::channel(None);
-        let task = Task { container: container.clone(), drain, around, status, stopping };
-        tokio::spawn(task.run());
+        let (keeps, node) = ((status.clone(), stopping.clone()), container.node.clone());
+        let (history, task) =
+            (around.history.clone(), Task { container: container.clone(), drain, around, status, stopping });
+        tokio::spawn(guarded(task.run(), node, history, keeps));
         Self { container, status: told, stop }
     }
 
@@ -140,6 +142,28 @@ impl Keeper {
             settled.map_or(State::Ended, |status| status.state)
         }
     }
+}
+
+/// Sees to it that a defect of the supervisor is one container's only: its process has ended with what kept it, and it is
+/// given up.
+async fn guarded(
+    work: impl Future<Output = ()> + Send + 'static,
+    node: String,
+    history: History,
+    (status, mut stopping): (watch::Sender<Status>, watch::Receiver<Option<Duration>>),
+) {
+    if tokio::spawn(work).await.is_ok() {
+        return;
+    }
+    let words = "was ended by a defect of the supervisor, which its log tells more of";
+    status.send_modify(|status| {
+        let last_exit = Some(words.to_owned());
+        let since = unix_ms();
+        *status = Status { state: State::GivenUp, pid: None, since, last_exit, next_try: None, ..*status };
+    });
+    let said = format!("it {words}, and is given up, until it is deployed again");
+    history.say(&node, Level::Error, said);
+    stop_of(&mut stopping).await;
 }
 
 struct Task {
@@ -295,4 +319,36 @@ async fn stop_of(stopping: &mut watch::Receiver<Option<Duration>>) -> Duration {
 /// A number from 0 to 1. Without chance, which no machine is, pauses would be as long as each other.
 fn chance() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use troupe_node::observe::Ring;
+
+    #[tokio::test]
+    async fn a_defect_of_the_supervisor_is_one_container_s_only_and_is_said() {
+        let folder = std::env::temp_dir().join(format!("troupe-keeper-{:016x}", getrandom::u64().unwrap()));
+        let ring = Arc::<Ring>::default();
+        let history = History::open(&folder, ring.clone(), "troupe-supervisor").unwrap();
+        let (state, pid, since) = (State::Up, Some(7), 0);
+        let begin = Status { state, pid, since, restarts: 3, last_exit: None, next_try: None };
+        let (status, mut told) = watch::channel(begin);
+        let (stop, stopping) = watch::channel(None);
+        let work = async {
+            // As it would fail.
+            let none: Option<u8> = std::hint::black_box(None);
+            assert!(none.is_some(), "made to fail");
+        };
+        let guard = tokio::spawn(guarded(work, "api".to_owned(), history, (status, stopping)));
+        let given_up = told.wait_for(|status| status.state == State::GivenUp).await.unwrap().clone();
+        assert_eq!((given_up.pid, given_up.restarts), (None, 3));
+        assert!(given_up.last_exit.is_some_and(|words| words.contains("a defect of the supervisor")));
+        assert!(!guard.is_finished(), "it is there until it is to stop");
+        stop.send_replace(Some(Duration::ZERO));
+        guard.await.unwrap();
+        let said = ring.pull(0, 1, "").lines[0].clone();
+        assert_eq!((&said["node"], &said["level"]), (&"api".into(), &"error".into()));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -19,6 +19,25 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    /// Its name, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        observe::Level::from(self).name()
+    }
+}
+
+impl From<observe::Level> for Level {
+    fn from(level: observe::Level) -> Self {
+        match level {
+            observe::Level::Debug => Self::Debug,
+            observe::Level::Info => Self::Info,
+            observe::Level::Warn => Self::Warn,
+            observe::Level::Error => Self::Error,
+        }
+    }
+}
+
 impl From<Level> for observe::Level {
     fn from(level: Level) -> Self {
         match level {

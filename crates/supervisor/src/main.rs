@@ -3,30 +3,17 @@
 //! Status 0: it has ended as it was asked to, or the zone has a supervisor already. 1: it could not begin. 2: its
 //! arguments make no sense.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::Write;
 use std::process::ExitCode;
 use troupe_node::discovery::default_home;
 use troupe_node::observe::{self, Levels};
 use troupe_supervisor::member::{self, BeginError};
+use troupe_supervisor::records::record;
 
 const USAGE: &str = "usage: troupe-supervisor --zone NAME\n\
      Keeps the containers of a zone alive; started by `troupe zone deploy`, which gives it its plan.\n\
      TROUPE_HOME: the folder of the zones' files. TROUPE_LOG: what it records itself, as info,channel=debug.";
-
-/// What the node has to say of its zone and its channels: for those who observe it.
-struct Records;
-
-impl log::Log for Records {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        observe::record(record);
-    }
-
-    fn flush(&self) {}
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> =
@@ -42,14 +29,13 @@ fn main() -> ExitCode {
         Ok(Err(error)) => return tell(&format!("can't tell where the zones' files are: {error}"), 1),
         Err(error) => return tell(&error.to_string(), 1),
     };
-    // There is no other logger here.
-    let _ = log::set_logger(&Records);
-    log::set_max_level(log::LevelFilter::Debug);
+    record();
     let levels = std::env::var("TROUPE_LOG").unwrap_or_default();
     match Levels::parse(&levels) {
         Ok(levels) => observe::set_levels(levels),
         Err(error) => return tell(&format!("TROUPE_LOG={levels}: {error}"), 2),
     }
+    allow_many_files();
     // It lives long, and must not keep the folder that it was started in from being moved or unmounted.
     let _ = std::env::set_current_dir("/");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -62,6 +48,14 @@ fn main() -> ExitCode {
         Err(there @ BeginError::IsThere { .. }) => tell(&there.to_string(), 0),
         Err(error) => tell(&error.to_string(), 1),
     }
+}
+
+/// A container takes four descriptors: three pipes and a channel. The limit that shells begin with is soon reached by that, and
+/// is there for programs that can't count further.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where the system does not grant it, a container that can't be started says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// A line on standard error, if anybody still reads it, and a status.

@@ -4,10 +4,12 @@ use crate::history::History;
 use crate::keeper::{Present, Surroundings};
 use crate::line::Level;
 use crate::pull::Pulls;
+use crate::records::keep_in;
 use crate::restart::Policy;
 use crate::service::{ServiceError, supervise};
 use crate::supervisor::Supervisor;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use troupe_node::discovery::Role;
+use troupe_node::discovery::{Role, zone_folder};
 use troupe_node::node::{Asked, OpenError, Refusal, SUPERVISE, Shared};
 use troupe_node::{Node, NodeOptions, code};
 use troupe_proto::address::{NameError, check_name};
@@ -109,6 +111,9 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     let history = opened.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())).map_err(|source| {
         BeginError::History { zone: zone.to_owned(), folder: folder.display().to_string(), source }
     })?;
+    // Whoever started it reads no longer, now that it is in the zone.
+    history.take_stderr();
+    keep_in(history.clone());
     let (told, present) = watch::channel(Present::default());
     let around = Surroundings { history: history.clone(), present, policy: Policy::default() };
     let supervisor = Supervisor::new(zone, around);
@@ -120,7 +125,7 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
         format!("the supervisor of zone {zone} is up, as process {}", std::process::id()),
     );
 
-    let why = until_the_end(&supervisor, &mut signals).await;
+    let why = until_the_end(&supervisor, &mut signals, &zone_folder(home, zone)).await;
     history.say(NAME, Level::Info, format!("the supervisor of zone {zone} ends: {why}"));
     supervisor.end().await;
     sleep(LAST_ANSWER).await;
@@ -132,7 +137,7 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
 }
 
 /// Resolves with the reason.
-async fn until_the_end(supervisor: &Supervisor, signals: &mut Signals) -> String {
+async fn until_the_end(supervisor: &Supervisor, signals: &mut Signals, folder: &Path) -> String {
     let (mut applied, mut ending) = (supervisor.applied(), supervisor.ending());
     let idle = async {
         if timeout(IDLE, applied.wait_for(|count| *count > 0)).await.is_ok() {
@@ -142,7 +147,28 @@ async fn until_the_end(supervisor: &Supervisor, signals: &mut Signals) -> String
     tokio::select! {
         _ = ending.wait_for(|ending| *ending) => "everything in it was deleted".to_owned(),
         name = signals.end() => format!("it got {name}"),
+        () = lost(folder) => format!(
+            "the zone's folder {} was removed, and nobody finds this supervisor and its containers any more",
+            folder.display()
+        ),
         () = idle => format!("it was given no plan within {} s", IDLE.as_secs()),
+    }
+}
+
+/// How often a supervisor looks whether its zone's folder is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// … and how many times in a row it must be missed: who moves it and puts it back is no reason.
+const MISSED: u32 = 3;
+
+/// Resolves when the folder is gone, or another one has its place.
+async fn lost(folder: &Path) {
+    let identity = || std::fs::metadata(folder).map(|found| (found.dev(), found.ino())).ok();
+    let Some(own) = identity() else { return };
+    let mut missed = 0;
+    while missed < MISSED {
+        sleep(LOOK).await;
+        missed = if identity() == Some(own) { 0 } else { missed + 1 };
     }
 }
 

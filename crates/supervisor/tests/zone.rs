@@ -40,6 +40,10 @@ impl Supervisor {
         kill_process(pid, signal).unwrap();
     }
 
+    fn pid(&self) -> u32 {
+        self.0.id().unwrap()
+    }
+
     async fn ended(&mut self) -> ExitStatus {
         timeout(PATIENCE, self.0.wait()).await.unwrap().unwrap()
     }
@@ -250,4 +254,60 @@ async fn the_records_of_its_nodes_are_in_its_history_and_losses_are_said() {
         "last",
     ];
     assert_eq!(messages[from..from + 4], expected);
+}
+
+#[tokio::test]
+async fn when_the_folder_of_its_zone_is_removed_nobody_finds_it_any_more_and_it_ends_with_its_containers() {
+    let zone = Zone::new().await;
+    let mut supervisor = zone.supervisor().await;
+    zone.apply("api", "trap 'touch drained; exit 0' TERM; echo hello; read nothing");
+    zone.until_line("hello").await;
+    std::fs::remove_dir_all(zone.home.join("zones/demo")).unwrap();
+    assert!(supervisor.ended().await.success());
+    assert!(zone.home.join("drained").exists());
+    let log = std::fs::read_to_string(zone.home.join("supervisor/demo/supervisor.log")).unwrap();
+    assert!(log.contains("zones/demo was removed"), "{log}");
+}
+
+#[tokio::test]
+async fn its_own_log_tells_what_it_did_and_what_ended_it() {
+    let zone = Zone::new().await;
+    let mut supervisor = zone.supervisor().await;
+    zone.apply("api", "echo hello; exit 3");
+    zone.until_line("hello").await;
+    let path = zone.home.join("supervisor/demo/supervisor.log");
+    let log = async |words: &str| {
+        zone.until(words, async || {
+            std::fs::read_to_string(&path).ok().filter(|log| log.contains(words)).map(drop)
+        })
+        .await;
+    };
+    log(&format!(
+        " info  troupe-supervisor the supervisor of zone demo is up, as process {}\n",
+        supervisor.pid()
+    ))
+    .await;
+    log(" warn  api it exited with status 3, ").await;
+    // Its standard error is the same file: there the system and the language say what they end a process for.
+    let stderr = std::fs::read_link(format!("/proc/{}/fd/2", supervisor.pid())).unwrap();
+    assert_eq!(stderr, path);
+    // What a container prints is not its business.
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("hello"));
+    supervisor.signal(Signal::TERM);
+    supervisor.ended().await;
+    log("the supervisor of zone demo ends: it got SIGTERM").await;
+}
+
+#[tokio::test]
+async fn it_takes_as_many_descriptors_as_the_system_grants() {
+    let zone = Zone::new().await;
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -Sn 64; exec {} --zone demo", env!("CARGO_BIN_EXE_troupe-supervisor"));
+    command.args(["-c", &script]).env("TROUPE_HOME", &zone.home).kill_on_drop(true).stdin(Stdio::null());
+    let supervisor = Supervisor(command.spawn().unwrap());
+    zone.until("the supervisor to join", async || zone.is_there().await.then_some(())).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", supervisor.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let columns: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(columns[3], columns[4], "{line}");
 }

@@ -115,7 +115,7 @@ pub enum DiscoveryError {
         path: PathBuf,
     },
     /// The operating system refused. Whether it is worth another try is for `source` to say.
-    #[error("can't {action} {}: {source}", path.display())]
+    #[error("can't {action} {}: {source}{}", path.display(), advice(action, source))]
     System {
         /// What was tried, as a verb.
         action: &'static str,
@@ -125,6 +125,23 @@ pub enum DiscoveryError {
         source: io::Error,
     },
 }
+
+/// What to do about what the operating system said, as the end of a sentence; empty where nobody can know.
+fn advice(action: &str, source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => WRITABLE,
+        io::ErrorKind::NotFound if action == MAKE => WRITABLE,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room there, or set TROUPE_HOME to a folder on another disk"
+        }
+        _ => "",
+    }
+}
+
+const WRITABLE: &str = "; set TROUPE_HOME to a folder that this user may write to";
+
+/// What is tried when a folder is not there.
+pub(super) const MAKE: &str = "make the folder";
 
 impl DiscoveryError {
     /// Whether it says that nothing is there.

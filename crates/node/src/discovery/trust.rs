@@ -12,7 +12,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{DiscoveryError, network};
+use super::{DiscoveryError, error::MAKE, network};
 
 /// How many symbolic links may lie above `TROUPE_HOME`: what Linux itself follows in one path.
 const LINKS: u32 = 40;
@@ -130,7 +130,7 @@ fn user() -> u32 {
 fn make(folder: &Path) -> Result<(), DiscoveryError> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(DiscoveryError::on("make the folder", folder)(error))
+            Err(DiscoveryError::on(MAKE, folder)(error))
         }
         _ => Ok(()),
     }
@@ -269,6 +269,10 @@ fn refuse(path: &Path, fault: Fault) -> DiscoveryError {
         Fault::Owner { user, .. } => format!(
             "set TROUPE_HOME to a folder of your own, or, if this one is to be yours: sudo chown {user} {name}"
         ),
+        // One for everybody, as /tmp is: closed, it would be in the way of all others.
+        Fault::Mode { mode, .. } if mode & 0o1000 != 0 => {
+            format!("set TROUPE_HOME to a folder of your own, such as {name}/troupe")
+        }
         Fault::Mode { wanted, .. } => format!("close it: chmod {wanted:o} {name}"),
         Fault::WritableByOthers { .. } => format!("close it: chmod go-w {name}"),
         Fault::Network(_) => {

@@ -13,7 +13,7 @@ mod state;
 
 pub use line::{Level, Levels, LevelsError, Line, Wanted};
 pub use past::{Older, Past, Point};
-pub use process::{keep, record, set_levels, set_supervised, take_unpulled};
+pub use process::{is_wanted, keep, record, set_levels, set_supervised, take_unpulled};
 pub use ring::{Pulled, Ring};
 
 pub(crate) use histogram::Histogram;

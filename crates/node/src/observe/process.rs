@@ -59,7 +59,7 @@ pub fn keep(line: Line) {
 /// worker that it is about.
 pub fn record(record: &log::Record<'_>) {
     let level = Level::from(record.level());
-    if !LEVELS.read().unwrap_or_else(PoisonError::into_inner).wants(level, record.target()) {
+    if !is_wanted(level, record.target()) {
         return;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -73,6 +73,12 @@ pub fn record(record: &log::Record<'_>) {
         message: record.args().to_string().into(),
         fields: None,
     });
+}
+
+/// Whether records of this level of this part are kept.
+#[must_use]
+pub fn is_wanted(level: Level, part: &str) -> bool {
+    LEVELS.read().unwrap_or_else(PoisonError::into_inner).wants(level, part)
 }
 
 /// Which records are kept from here on. Default: from `info` on.

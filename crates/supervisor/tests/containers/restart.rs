@@ -81,3 +81,52 @@ async fn what_a_container_leaves_in_its_group_ends_with_it() {
     let left = line.message.parse().unwrap();
     zone.until("its child to end", async || (!lives(left)).then_some(())).await;
 }
+
+#[tokio::test]
+async fn what_is_in_a_session_of_its_own_holds_up_nobody_even_with_the_container_s_outputs() {
+    let zone = Zone::new();
+    // Orphaned at once, as a daemon makes itself.
+    let script = "(setsid sh -c 'echo $$; exec sleep 1000' &); read nothing";
+    zone.apply(0, &[zone.container("runner", script)]).await;
+    let line = zone.until_line("runner", |line| line.name == "stdout").await;
+    let own = line.message.parse().unwrap();
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+    // It is nobody's: what is promised is that nothing waits for it, and that it is left alone.
+    assert!(lives(own));
+    let own = i32::try_from(own).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn a_container_that_closes_its_outputs_goes_on() {
+    let zone = Zone::new();
+    zone.apply(0, &[zone.container("runner", "echo before; exec >&- 2>&-; touch closed; read nothing")])
+        .await;
+    let closed = zone.folder.join("closed");
+    zone.until("it to close them", async || closed.exists().then_some(())).await;
+    let pid = zone.pid("runner").await;
+    assert!(lives(pid) && zone.lines("runner").contains(&"stdout before".to_owned()));
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+    assert!(!lives(pid));
+}
+
+#[tokio::test]
+async fn a_container_that_has_moved_to_another_group_is_killed_all_the_same() {
+    let zone = Zone::new();
+    // Into the group of its child, as only a member of the session may; it ignores what it is asked.
+    let script = "import os, signal, subprocess, sys\n\
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
+        child = subprocess.Popen(['sleep', '1000'], preexec_fn=lambda: os.setpgid(0, 0))\n\
+        os.setpgid(0, child.pid)\n\
+        print(child.pid, flush=True)\n\
+        signal.pause()";
+    let mut container = zone.container("runner", "");
+    container["args"] = json!(["-c", "exec python3 -c \"$0\"", script]);
+    zone.apply(0, &[container]).await;
+    let line = zone.until_line("runner", |line| line.name == "stdout").await;
+    let pid = zone.pid("runner").await;
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+    assert!(!lives(pid));
+    let child = line.message.parse::<i32>().ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);
+}

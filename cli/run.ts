@@ -1,0 +1,25 @@
+/** Runs what the arguments of `troupe` ask for, and ends the process as that ends. */
+import { EXIT, exitOf, wordsOf } from './failure.ts';
+import { program } from './program.ts';
+import { note, paint } from './terminal.ts';
+
+// Who reads (`head`, a pager) may have seen enough: that is no failure of ours.
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.done);
+    throw error;
+  });
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  const { code, exitCode } = error as { code?: unknown; exitCode?: unknown };
+  if (typeof code === 'string' && code.startsWith('commander.')) {
+    // It has printed its own words: help and version are no failures, all others are wrong usage.
+    process.exitCode = exitCode === 0 ? EXIT.done : EXIT.usage;
+  } else {
+    note(`${paint('red', 'error:', process.stderr)} ${wordsOf(error)}`);
+    process.exitCode = exitOf(error);
+  }
+}

@@ -160,6 +160,15 @@ test('two nodes of one name are refused, whichever way they come to it', (t) => 
   );
 });
 
+test('a zone has no more containers than one supervisor takes', (t) => {
+  const pods = (clones: number) =>
+    `name: z\npods:\n  - { name: x, clones: 600, containers: [{ image: a }] }\n  - { name: y, clones: ${clones}, containers: [{ image: a }] }\n`;
+  t.deepEqual(mistakes(t, pods(400), 'images/a/main.ts'), []);
+  t.deepEqual(mistakes(t, pods(401), 'images/a/main.ts'), [
+    '4:13 with pod "y" the zone has 1001 containers; at most 1000: divide it into several zones',
+  ]);
+});
+
 test('an image is a folder below images/, and none outside of it', (t) => {
   for (const image of ['../secret', '/etc', 'a/../../b', '.', 'a//b']) {
     const [mistake = ''] = mistakes(t, `name: z\npods: [{ name: x, containers: [{ image: ${image} }] }]`);

@@ -1,6 +1,6 @@
 /** What a deploy asks the supervisor for: names of nodes, commands, environments, and what changes a container's hash. */
 import test, { type ExecutionContext } from 'ava';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseConfig, type ZoneConfig } from '../cli/config/read.ts';
@@ -199,4 +199,9 @@ test('the hash changes with what the container is, and with nothing else', (t) =
   differs(now(), 'a file more');
   symlinkSync('part.js', join(folder, 'images/a/link.js'));
   differs(now(), 'a link');
+  renameSync(join(folder, 'images/a'), join(folder, 'elsewhere'));
+  symlinkSync('../elsewhere', join(folder, 'images/a'));
+  t.true(seen.has(now()), 'the same behind a link');
+  writeFileSync(join(folder, 'elsewhere/part.js'), 'r');
+  differs(now(), 'the content of a file of an image behind a link');
 });

@@ -123,3 +123,9 @@ test.serial('what a supervised node records and what it prints are in the histor
     t.is(found.length, 1, `${words}: ${JSON.stringify(found)}`);
   }
 });
+
+test.serial('a TROUPE_LOG that makes no sense keeps no zone down, and is told in the history', async (t) => {
+  const zone = await supervised(t, undefined, { TROUPE_LOG: 'loudest' });
+  await zone.linesUntil(({ level, message }) => level === 'warn' && /^TROUPE_LOG=loudest: .*left out/.test(message));
+  t.is(await zone.delete(), 0);
+});

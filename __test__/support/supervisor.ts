@@ -67,7 +67,11 @@ export interface Supervised {
  * Starts a supervisor in a zone of the test's own. Its containers are gone with the test. `prepare` gets the folder where the supervisor
  * finds what one before it has left.
  */
-export async function supervised(t: ExecutionContext, prepare?: (folder: string) => void): Promise<Supervised> {
+export async function supervised(
+  t: ExecutionContext,
+  prepare?: (folder: string) => void,
+  env: Record<string, string> = {},
+): Promise<Supervised> {
   const home = zoneHome(t);
   const left = join(home, 'supervisor', 'default');
   if (prepare !== undefined) {
@@ -77,7 +81,7 @@ export async function supervised(t: ExecutionContext, prepare?: (folder: string)
   process.env['TROUPE_HOME'] = home;
   const observer = await openObserver();
   t.teardown(() => observer.stop({ timeout: 0 }));
-  const supervisor = new Program(t, ['--zone', 'default'], { TROUPE_HOME: home }, binary());
+  const supervisor = new Program(t, ['--zone', 'default'], { TROUPE_HOME: home, ...env }, binary());
   const isThere = () => members(observer).some(({ name, role }) => name === NAME && role === 'supervisor');
   // It prints nothing that could be waited for.
   while (!isThere()) await new Promise(setImmediate);

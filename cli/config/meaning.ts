@@ -12,6 +12,8 @@ import type { ContainerConfig, PodConfig, ZoneConfig } from './read.ts';
 /** Names that members of the zone have which are no containers. */
 const RESERVED = /^(?:troupe-supervisor$|observer-)/;
 const MAX_NAME = 128;
+/** Containers that one supervisor looks after, as `crates/supervisor/src/plan.rs` has it. */
+const MOST_CONTAINERS = 1_000;
 
 /** Adds what is wrong with a zone whose values have the right shape. */
 export function checkMeaning(config: ZoneConfig, project: string, mistakes: Mistake[]): void {
@@ -34,11 +36,24 @@ export function checkMeaning(config: ZoneConfig, project: string, mistakes: Mist
       containers.add(container.name.value);
     }
   }
+  checkCount(config, mistakes);
   for (const pod of config.pods)
     for (const container of pod.containers) {
       checkContainer(container, project, mistakes);
       checkHttp(pod, container, mistakes);
     }
+}
+
+/** A zone may have more than its supervisor takes; told at the pod with which it does. */
+function checkCount({ pods }: ZoneConfig, mistakes: Mistake[]): void {
+  let count = 0;
+  for (const { name, clones, containers } of pods) {
+    count += clones * containers.length;
+    if (count <= MOST_CONTAINERS) continue;
+    const what = `with pod "${name.value}" the zone has ${count} containers; at most ${MOST_CONTAINERS}: divide it into several zones`;
+    mistakes.push({ at: name.at, what });
+    return;
+  }
 }
 
 /** Only a pod that is public is served, at an address that all of its clones can have and that is not open to everyone. */

@@ -1,6 +1,6 @@
 /** A folder under images/: its main file, and whether anything in it has changed. */
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What is run of an image: the first of these that is there. */
@@ -28,7 +28,10 @@ export function foldersIn(folder: string): string[] {
     .sort();
 }
 
-/** A hash, in hexadecimal, over the names and contents of all files of a folder. Symbolic links count by where they lead. */
+/**
+ * A hash, in hexadecimal, over the names and contents of all files of a folder, which may itself be behind a symbolic link. Those in it
+ * count by where they lead.
+ */
 export function hashOf(folder: string): string {
   const hash = createHash('sha256');
   const visit = (path: string, name: string): void => {
@@ -44,6 +47,6 @@ export function hashOf(folder: string): string {
   const add = (name: string, content: Buffer): void => {
     hash.update(`${Buffer.byteLength(name)} ${content.length} ${name}`).update(content);
   };
-  visit(folder, '');
+  visit(realpathSync(folder), '');
   return hash.digest('hex');
 }

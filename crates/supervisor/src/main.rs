@@ -33,7 +33,10 @@ fn main() -> ExitCode {
     let levels = std::env::var("TROUPE_LOG").unwrap_or_default();
     match Levels::parse(&levels) {
         Ok(levels) => observe::set_levels(levels),
-        Err(error) => return tell(&format!("TROUPE_LOG={levels}: {error}"), 2),
+        // As in the programs that it starts: a level that makes no sense keeps nothing from being looked after.
+        Err(error) => {
+            log::warn!(target: "supervisor", "TROUPE_LOG={levels}: {error}; left out, as if it were not set")
+        }
     }
     allow_many_files();
     // It lives long, and must not keep the folder that it was started in from being moved or unmounted.

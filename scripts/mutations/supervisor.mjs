@@ -35,8 +35,8 @@ export const supervisor = [
   ...from('history.rs', containers, [
     [
       'nobody waits for the files',
-      'let Ok(room) = self.room.clone().acquire_owned().await else { return };',
-      'let Ok(room) = Arc::new(Semaphore::new(1)).acquire_owned().await else { return };',
+      'let _ = self.taken.clone().wait_for(|taken| *taken + ON_THE_WAY >= number).await;',
+      'let _ = number;',
     ],
   ]),
   ...from('history.rs', inside('history'), [

@@ -10,11 +10,12 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use troupe_node::observe::{Older, Past, Point, Ring, Wanted};
 
-/// Batches on their way to the files. One is what a stream had at one read, so this is a few megabytes at most.
-const ON_THE_WAY: usize = 8;
+/// Batches on their way to the files before whoever adds one waits, with that one. One is what a stream had at one read, so this is
+/// a few megabytes, and as many batches more as there are streams.
+const ON_THE_WAY: u64 = 8;
 
 /// A batch is no longer than what one line may take.
 const BATCH: usize = 256 * 1024;
@@ -41,11 +42,19 @@ pub struct History {
     kept: Kept,
     folder: Arc<Path>,
     /// Held while lines get their numbers, so that they are in the files in the same order.
-    to_files: Arc<Mutex<Sender<Order>>>,
-    /// Room for batches that somebody waits for.
-    room: Arc<Semaphore>,
+    to_files: Arc<Mutex<ToFiles>>,
+    /// How many batches the files have taken.
+    taken: watch::Receiver<u64>,
     /// Room for lines that nobody waits for.
     room_to_say: Arc<Semaphore>,
+}
+
+/// The way to the thread that writes, which ends with the history and not before.
+#[derive(Debug)]
+struct ToFiles {
+    orders: Sender<Order>,
+    /// How many batches have gone there.
+    batches: u64,
 }
 
 /// What the thread that writes is told.
@@ -66,8 +75,8 @@ struct Batch {
     lines: Vec<(u64, usize)>,
     /// What the supervisor itself says: for its own log, too.
     said: Option<Line>,
-    /// Its place among those that are on their way.
-    _room: OwnedSemaphorePermit,
+    /// Its place among those that nobody waits for.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// What is in memory.
@@ -130,33 +139,34 @@ impl History {
         }
         let journal = Journal::open(folder)?;
         let (to_files, orders) = channel();
+        let (takes, taken) = watch::channel(0);
         let writes = kept.clone();
         // It ends when nobody has the history any more.
         std::thread::Builder::new()
             .name("troupe-history".to_owned())
-            .spawn(move || write(files, journal, &orders, &writes))?;
+            .spawn(move || write(files, journal, &orders, &takes, &writes))?;
         Ok(Self {
             kept,
             folder: folder.into(),
-            to_files: Arc::new(Mutex::new(to_files)),
-            room: Arc::new(Semaphore::new(ON_THE_WAY)),
+            to_files: Arc::new(Mutex::new(ToFiles { orders: to_files, batches: 0 })),
+            taken,
             room_to_say: Arc::new(Semaphore::new(SAID)),
         })
     }
 
-    /// Adds lines, as soon as there is room for them on the way to the files; they can be read then.
+    /// Adds lines. They can be read at once; the call returns when the files have taken them over, or soon will.
     pub async fn add(&self, lines: Vec<Line>) {
         let mut lines = lines.into_iter().peekable();
         while lines.peek().is_some() {
-            // The semaphore is never closed.
-            let Ok(room) = self.room.clone().acquire_owned().await else { return };
             let mut length = 0;
             let batch = std::iter::from_fn(|| {
                 let line = lines.next_if(|_| length < BATCH)?;
                 length += line.cost();
                 Some(line)
             });
-            self.put(batch.collect(), room, None);
+            let number = self.put(batch.collect(), None, None);
+            // The thread ends with the history, and not before.
+            let _ = self.taken.clone().wait_for(|taken| *taken + ON_THE_WAY >= number).await;
         }
     }
 
@@ -169,25 +179,30 @@ impl History {
     /// The same with a line.
     pub fn keep(&self, line: Line) {
         match self.room_to_say.clone().try_acquire_owned() {
-            Ok(room) => self.put(vec![line.clone()], room, Some(line)),
+            Ok(room) => _ = self.put(vec![line.clone()], Some(room), Some(line)),
             Err(_) => _ = self.kept.ring.push(line.into()),
         }
     }
 
     /// From here on standard error is the supervisor's log, where what ends the process can be found.
     pub fn take_stderr(&self) {
-        // The thread ends with the history, and not before.
-        let _ = lock(&self.to_files).send(Order::TakeStderr);
+        self.order(Order::TakeStderr);
     }
 
-    fn put(&self, lines: Vec<Line>, room: OwnedSemaphorePermit, said: Option<Line>) {
+    fn order(&self, order: Order) {
+        let _ = lock(&self.to_files).orders.send(order);
+    }
+
+    /// Returns how many batches have gone to the files with this one.
+    fn put(&self, lines: Vec<Line>, room: Option<OwnedSemaphorePermit>, said: Option<Line>) -> u64 {
         let mut text = Vec::new();
         let lengths: Vec<_> = lines.iter().map(|line| json(line, &mut text)).collect();
-        let to_files = lock(&self.to_files);
+        let mut to_files = lock(&self.to_files);
         let numbers = lines.into_iter().map(|line| self.kept.ring.push(line.into()));
         let lines = numbers.zip(lengths).collect();
-        // The thread ends with the history, and not before.
-        let _ = to_files.send(Order::Append(Batch { text, lines, said, _room: room }));
+        let _ = to_files.orders.send(Order::Append(Batch { text, lines, said, _room: room }));
+        to_files.batches += 1;
+        to_files.batches
     }
 
     /// Resolves when everything that was added before is in the files, as far as they can be written.
@@ -199,7 +214,7 @@ impl History {
     /// The same, with where the files end.
     async fn written(&self) -> io::Result<Place> {
         let (done, is_done) = oneshot::channel();
-        let _ = lock(&self.to_files).send(Order::Flush(done));
+        self.order(Order::Flush(done));
         is_done.await.map_err(|_| io::Error::other("the thread that writes the history has ended"))?
     }
 
@@ -266,7 +281,13 @@ fn older(folder: &Path, from: Place, limit: usize, wanted: &Wanted) -> io::Resul
 
 /// Writes batches until nobody can add more. A disk that is full ends nothing: it is said once, and once more when it
 /// has room again.
-fn write(mut files: Files, mut journal: Journal, orders: &Receiver<Order>, kept: &Kept) {
+fn write(
+    mut files: Files,
+    mut journal: Journal,
+    orders: &Receiver<Order>,
+    takes: &watch::Sender<u64>,
+    kept: &Kept,
+) {
     let mut missing = 0;
     while let Ok(order) = orders.recv() {
         let batch = match order {
@@ -314,6 +335,7 @@ fn write(mut files: Files, mut journal: Journal, orders: &Receiver<Order>, kept:
                 missing += batch.lines.len();
             }
         }
+        takes.send_modify(|taken| *taken += 1);
     }
 }
 

@@ -340,7 +340,7 @@ mod tests {
             let none: Option<u8> = std::hint::black_box(None);
             assert!(none.is_some(), "made to fail");
         };
-        let guard = tokio::spawn(guarded(work, "api".to_owned(), history, (status, stopping)));
+        let guard = tokio::spawn(guarded(work, "api".to_owned(), history.clone(), (status, stopping)));
         let given_up = told.wait_for(|status| status.state == State::GivenUp).await.unwrap().clone();
         assert_eq!((given_up.pid, given_up.restarts), (None, 3));
         assert!(given_up.last_exit.is_some_and(|words| words.contains("a defect of the supervisor")));
@@ -349,6 +349,8 @@ mod tests {
         guard.await.unwrap();
         let said = ring.pull(0, 1, "").lines[0].clone();
         assert_eq!((&said["node"], &said["level"]), (&"api".into(), &"error".into()));
+        // What it was said with is written by then.
+        history.flush().await;
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

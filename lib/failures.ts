@@ -115,6 +115,22 @@ export async function rejection(number: number, about?: Failure): Promise<never>
   throw fromCode(number, about);
 }
 
+/**
+ * The error that `make` makes, without the lines of whoever calls this: where a failure is told in a turn of the port they are ours and
+ * say nothing, and of a flood that is refused each would cost a kilobyte more (a million that is caught held 2.2 GB with them, 1.0 GB without, on
+ * Node 20).
+ */
+export function withoutLines<E extends Error>(make: () => E): E {
+  const limit = Error.stackTraceLimit;
+  // By `Reflect`: a program may have made it read-only.
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  try {
+    return make();
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', limit);
+  }
+}
+
 function timeoutText(about: Failure): string {
   const after = about.waited === undefined ? 'timeout' : `timeout after ${about.waited} ms`;
   if (about.detail !== undefined) return `${after}: ${about.detail}`;

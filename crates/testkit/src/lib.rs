@@ -18,7 +18,7 @@ mod told;
 mod warnings;
 mod wires;
 
-pub use driver::{Driver, Told};
+pub use driver::{Driver, Source, Told};
 pub use explore::{Random, explore, shrink};
 pub use faults::{Direction, Faults, FaultyNetwork};
 pub use members::{Founded, NOW};

@@ -86,7 +86,7 @@ pub(crate) enum Step {
         at: Who,
         end: End,
     },
-    /// A reply to something that was handled before.
+    /// A reply to something that was handled before, a request or a send.
     ReplyLater {
         message: usize,
     },

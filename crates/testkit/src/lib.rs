@@ -19,7 +19,7 @@ mod warnings;
 mod wires;
 
 pub use driver::{Driver, Source, Told};
-pub use explore::{Random, explore, shrink};
+pub use explore::{End, Random, explore, shrink};
 pub use faults::{Direction, Faults, FaultyNetwork};
 pub use members::{Founded, NOW};
 pub use pair::{BEGINS, Pair, connection, text_message};

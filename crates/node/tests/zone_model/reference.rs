@@ -2,8 +2,9 @@
 //! clock. Where it depends on the moment of a fault what a sender hears, every answer that is true is right; which those are
 //! is in `rules.rs`. What is promised is in `docs/semantics.md`; nothing here is taken from the code that keeps it.
 
-use crate::program::{End, NAMES, Whom};
+use crate::program::{NAMES, Whom};
 use std::collections::{HashMap, HashSet};
+use troupe_testkit::End;
 
 /// What somebody hears of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What may become of a message, given all that happened.
 
-use crate::program::End;
 use crate::reference::{Message, Outcome, Reference, Sender, Worker};
 use troupe_node::code;
 use troupe_node::port::record::stage;
+use troupe_testkit::End;
 
 /// A dial that comes to nothing has tried for so long at least, in ms: four pauses of 25 to 200.
 const DIAL: u64 = 300;

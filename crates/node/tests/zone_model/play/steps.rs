@@ -1,8 +1,9 @@
 //! What each step does to the nodes, and tells the reference.
 
 use super::{Due, Play};
-use crate::program::{End, Step, Who, Whom};
+use crate::program::{Step, Who, Whom};
 use crate::reference::Sender;
+use troupe_testkit::End;
 
 /// What the clock of the ports shows when the program begins.
 pub(super) const EPOCH: u64 = 1_000_000;

@@ -1,6 +1,6 @@
 // Messages on one node: their order, their text to the last unit, one at a time, and how a send fares.
 import test from 'ava';
-import { MessageTooLargeError, type Context } from 'troupe';
+import { MailboxFullError, MessageTooLargeError, type Context } from 'troupe';
 import {
   captureLog,
   deadLetters,
@@ -229,6 +229,22 @@ test.serial('a send that fails is never an unhandled rejection, however it fails
   void node.send('full', 'x');
   await turns();
   t.deepEqual(unhandled, []);
+});
+
+test.serial('the error of a refused send has no lines of this package, and leaves those of others alone', async (t) => {
+  const node = await testNode(t);
+  await node.startWorker('full', new Handler(() => new Promise(() => {})), { mailbox: 1, overflow: 'reject' });
+  const limit = Error.stackTraceLimit;
+  const taken = [node.send('full', 'in hand'), node.send('full', 'waits')];
+  const looked = failure(t, node.send('full', 'x'));
+  const unlooked = node.send('full', 'x');
+  await Promise.all(taken);
+  for (const error of [await looked, await failure(t, unlooked)]) {
+    t.true(error instanceof MailboxFullError);
+    t.is(error.stack, `MailboxFullError: ${error.message}`);
+  }
+  t.is(Error.stackTraceLimit, limit);
+  t.regex(new Error('of a user').stack ?? '', /messages\.spec/);
 });
 
 test.serial('one signal may end any number of calls, and nobody is warned of a leak', async (t) => {

@@ -103,7 +103,7 @@ test('only the last 20 failures are kept, and any value that is thrown can be on
   const { failures } = node.metrics();
   t.deepEqual(
     failures.map(({ message }) => message),
-    [...Array.from({ length: 18 }, (_, index) => `${index + 5}`), 'it threw undefined', ''],
+    [...Array.from({ length: 18 }, (_, index) => `${index + 5}`), 'it threw undefined', '{}'],
   );
 });
 

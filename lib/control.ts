@@ -14,7 +14,7 @@ import {
   TroupeError,
   type InvalidArgumentError,
 } from './errors.ts';
-import { decodeCause, encodeCause, fromCode, messageOf } from './failures.ts';
+import { decodeCause, encodeCause, fromCode, messageOf, stackOf } from './failures.ts';
 import * as log from './log.ts';
 import { native } from './native.ts';
 import type { Node } from './node.ts';
@@ -232,15 +232,17 @@ function describe(error: unknown): Answer {
   if ((error as Partial<InvalidArgumentError> | null)?.code === 'INVALID_ARGUMENT')
     return { code: INVALID_ARGUMENT, message };
   if (!(error instanceof TroupeError)) {
-    return { code: WORKER_FAILED, message, cause: encodeCause(error), ...stackOf(error) };
+    return { code: WORKER_FAILED, message, ...causeOf(error) };
   }
   const code = Number(Object.entries(ERROR_CODES).find(([, name]) => name === error.code)?.[0]);
-  const cause = error.cause === undefined ? {} : { cause: encodeCause(error.cause), ...stackOf(error.cause) };
+  const cause = error.cause === undefined ? {} : causeOf(error.cause);
   return { code, message, ...cause };
 }
 
-function stackOf(error: unknown): { stack?: string } {
-  return error instanceof Error && typeof error.stack === 'string' ? { stack: error.stack } : {};
+/** What was thrown, with the lines of this machine. */
+function causeOf(thrown: unknown): Pick<Answer, 'cause' | 'stack'> {
+  const stack = stackOf(thrown);
+  return { cause: encodeCause(thrown), ...(stack === undefined ? {} : { stack }) };
 }
 
 interface Asked {

@@ -7,7 +7,7 @@ import { makeContext } from './context.ts';
 import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
 import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
-import { fromCode, messageOf, THREW_UNDEFINED } from './failures.ts';
+import { fromCode, thrownText } from './failures.ts';
 import { closeServer, serve, socketAddress } from './http.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
@@ -227,7 +227,7 @@ export class Node implements NodeHandle {
     try {
       instance = isClass ? new worker(...settings.args) : worker;
     } catch (cause) {
-      const detail = `its constructor failed: ${messageOf(cause) || THREW_UNDEFINED}`;
+      const detail = `its constructor failed: ${thrownText(cause)}`;
       throw fromCode('WORKER_FAILED', { worker: name, node: this.name, detail, cause });
     }
     checkBehaviour(instance, name);

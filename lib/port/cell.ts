@@ -4,8 +4,7 @@
  * Mailbox, order, bounds and life are the port's; a cell holds the behaviour and the few messages that are lent.
  */
 import * as log from '../log.ts';
-import { encodeCause, THREW_UNDEFINED } from '../failures.ts';
-import { jsonText } from '../log-text.ts';
+import { encodeCause, stackOf, thrownText } from '../failures.ts';
 import { native } from '../native.ts';
 import type { Worker } from '../worker.ts';
 import { spend } from './budget.ts';
@@ -69,23 +68,9 @@ export function connectCells(hook: () => void): void {
 
 /** What nobody may wait for, for people: in the log, and for those who observe the node. */
 export function reportFailure(cell: Cell, what: string, error: unknown): void {
-  if (error === undefined) log.emitError('worker', `${what}: ${THREW_UNDEFINED}`, { worker: cell.name });
+  if (error === undefined) log.emitError('worker', `${what}: ${thrownText(error)}`, { worker: cell.name });
   else log.emitError('worker', what, { worker: cell.name, error });
-  if (!cell.isGone) native.noteFailure(cell.slot, cell.generation, textOf(error, 'message'), stackOf(error));
-}
-
-/** What was thrown need not be an error, and a getter of it may throw. */
-function textOf(error: unknown, part: 'message' | 'stack'): string {
-  try {
-    if (error instanceof Error) return String(error[part]);
-    return part === 'stack' ? '' : error === undefined ? THREW_UNDEFINED : jsonText(error);
-  } catch {
-    return '';
-  }
-}
-
-function stackOf(error: unknown): string | undefined {
-  return textOf(error, 'stack') || undefined;
+  if (!cell.isGone) native.noteFailure(cell.slot, cell.generation, thrownText(error), stackOf(error));
 }
 
 const stopping = () => new DOMException('the worker is being stopped and its time to drain is over', 'AbortError');

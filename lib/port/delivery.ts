@@ -2,6 +2,7 @@
  * How a `send` fares. A promise for each would cost more than the message: a `Delivery` becomes one only when somebody looks.
  * Silence of the port within the batch means that the message was taken.
  */
+import { withoutLines } from '../failures.ts';
 import { native } from '../native.ts';
 import { put, routePending } from './outgoing.ts';
 import { type Heading, sendFailure } from './requests.ts';
@@ -102,7 +103,8 @@ export class Delivery implements Promise<void> {
 
   /** It failed, as the port says. The error is made when somebody looks: of a flood that is refused, hardly anyone does. */
   failBy(code: number, link: number, stage: number, maybeDelivered: boolean): void {
-    const tell = () => sendFailure(this.#to as Heading, code, link, this.timeout, stage, maybeDelivered);
+    const about = this.#to as Heading;
+    const tell = () => withoutLines(() => sendFailure(about, code, link, this.timeout, stage, maybeDelivered));
     if (this.#settle !== undefined) return this.fail(tell());
     this.#state = 'untold';
     this.#failure = tell;

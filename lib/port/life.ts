@@ -1,5 +1,5 @@
 /** The life of a worker of this isolate: its start, restart and end, as the port orders them. */
-import { fromCode, messageOf, THREW_UNDEFINED } from '../failures.ts';
+import { fromCode, thrownText } from '../failures.ts';
 import { native } from '../native.ts';
 import type { StartWorkerSettings } from '../options.ts';
 import type { Worker } from '../worker.ts';
@@ -91,7 +91,7 @@ export async function initialize(cell: Cell, place: Place): Promise<void> {
     throw fromCode('WORKER_FAILED', {
       worker: cell.name,
       node: place.name,
-      detail: `${detail}: ${messageOf(cause) || THREW_UNDEFINED}`,
+      detail: `${detail}: ${thrownText(cause)}`,
       cause,
     });
   }

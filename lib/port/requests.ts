@@ -1,5 +1,5 @@
 /** Open requests of this isolate: a table of resolvers, not a native promise or timer each. */
-import { fromCode, decodeCause, rejection, THREW_UNDEFINED, type Failure } from '../failures.ts';
+import { fromCode, decodeCause, rejection, thrownText, type Failure } from '../failures.ts';
 import { splitAddress } from '../address.ts';
 import { native } from '../native.ts';
 import { askForFlush, put, routePending, takeKept } from './outgoing.ts';
@@ -174,7 +174,7 @@ function about(to: Heading, link: number): Failure {
 function detailOf(to: Heading, code: number, cause: unknown, maybeExecuted: boolean): string | undefined {
   const mayComeWithWords = code === NOT_PERMITTED || code === MAILBOX_FULL || code === NODE_UNREACHABLE;
   if (mayComeWithWords && cause instanceof Error) return cause.message;
-  if (code === WORKER_FAILED && cause === undefined) return THREW_UNDEFINED;
+  if (code === WORKER_FAILED && cause === undefined) return thrownText(undefined);
   return code === NODE_UNREACHABLE && !maybeExecuted ? to.unreachable() : undefined;
 }
 

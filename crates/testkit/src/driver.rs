@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use troupe_node::node::Shared;
-use troupe_node::port::record::{ASYNC, FAILED_START, KIND, NIL, NO_LIMIT, NO_WAIT, REF, STRIDE, TO_TARGET};
+use troupe_node::port::record::{
+    ASYNC, FAILED_START, KIND, NIL, NO_LIMIT, NO_WAIT, REF, SENDER_ELSEWHERE, STRIDE, TO_TARGET,
+};
 use troupe_node::port::record::{incoming, outgoing, size_bits};
 use troupe_node::port::{BatchText, Flushed, Handle, Port, StartError, WorkerOptions};
 
 use crate::told::Collected;
-pub use crate::told::{Told, bodies};
+pub use crate::told::{Source, Told, bodies};
 
 /// A port with one node, `here` unless it is given another name, and no threads. Bodies stay in the driver's slab; a test
 /// that ends well has seen every one of them come back exactly once.
@@ -141,6 +143,13 @@ impl Driver {
         let index = self.keep(body);
         let kind = outgoing::MESSAGE | REF | NO_WAIT | size_bits(body.len());
         self.put([kind, to.slot, to.generation, from, index, 0, NIL, 0]);
+    }
+
+    /// The same, to whoever a message says that it is from.
+    pub fn reply_to(&mut self, from: u32, source: Source, body: &str) {
+        let (word, index) = self.carry(body, body.len());
+        let kind = outgoing::MESSAGE | NO_WAIT | word | if source.is_elsewhere { TO_TARGET } else { 0 };
+        self.put([kind, source.at.slot, source.at.generation, from, index, 0, NIL, 0]);
     }
 
     fn number_of_request(&mut self) -> Handle {
@@ -287,7 +296,7 @@ impl Driver {
     }
 
     fn read(&mut self, record: [u32; STRIDE], text: Option<String>) -> Option<Told> {
-        let [word, one, two, three, four, five, six, _] = record;
+        let [word, one, two, three, four, five, six, seven] = record;
         let kind = word & KIND;
         let body = if word & REF != 0 || kind == incoming::DROPPED {
             Some(self.kept.remove(&four).expect("a body comes back exactly once"))
@@ -301,7 +310,10 @@ impl Driver {
                 request: (two != NIL).then_some(Handle { slot: two, generation: three }),
                 body: body.unwrap_or_default(),
                 remaining: five,
-                sender: six,
+                sender: (six != NIL).then_some(Source {
+                    at: Handle { slot: six, generation: seven },
+                    is_elsewhere: word & SENDER_ELSEWHERE != 0,
+                }),
             },
             incoming::REPLY => {
                 self.outcome(at)?;

@@ -35,6 +35,19 @@ impl Random {
     }
 }
 
+/// How a handler of a random program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With a reply.
+    Replies,
+    /// With a second one as well.
+    RepliesTwice,
+    /// Without one.
+    Silent,
+    /// It throws.
+    Fails,
+}
+
 /// The smallest program found that still fails: parts are left out, halves first, single steps last.
 pub fn shrink<S: Clone>(mut program: Vec<S>, fails: impl Fn(&[S]) -> bool) -> Vec<S> {
     let mut size = program.len() / 2;

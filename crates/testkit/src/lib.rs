@@ -18,8 +18,8 @@ mod told;
 mod warnings;
 mod wires;
 
-pub use driver::{Driver, Told};
-pub use explore::{Random, explore, shrink};
+pub use driver::{Driver, Source, Told};
+pub use explore::{End, Random, explore, shrink};
 pub use faults::{Direction, Faults, FaultyNetwork};
 pub use members::{Founded, NOW};
 pub use pair::{BEGINS, Pair, connection, text_message};

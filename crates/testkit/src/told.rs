@@ -11,7 +11,7 @@ use troupe_proto::text::Text;
     reason = "each is described by the record it stands for, in `troupe_node::port::record`"
 )]
 pub enum Told {
-    Message { slot: u32, request: Option<Handle>, body: String, remaining: u32, sender: u32 },
+    Message { slot: u32, request: Option<Handle>, body: String, remaining: u32, sender: Option<Source> },
     Reply { request: Handle, body: String },
     Fail { request: Handle, code: u8, stage: u32, maybe_executed: bool, cause: Option<String> },
     Waiting { number: u32, wait: Handle },
@@ -23,6 +23,15 @@ pub enum Told {
     Shutdown(Handle),
     Abort(Handle),
     Gone { worker: Handle, was_abandoned: bool },
+}
+
+/// Who sent a message, as its receiver's port knows it: what a reply is put for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// A worker of this port, or the target of one elsewhere.
+    pub at: Handle,
+    /// Which of the two.
+    pub is_elsewhere: bool,
 }
 
 /// Collects what a flush hands out.

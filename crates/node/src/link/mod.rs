@@ -111,6 +111,8 @@ pub struct Link {
     /// The channel at hand is to be followed by another before it ends.
     renewal_due: watch::Sender<bool>,
     presence: watch::Sender<Presence>,
+    /// A dial of this side is under way that may bring another channel.
+    proposes: watch::Sender<bool>,
     /// Wakes the task to write, to attend to the link's state.
     kick: Notify,
     attend: Notify,

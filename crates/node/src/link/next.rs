@@ -14,7 +14,7 @@ use super::{ClosedReason, Link, LinkEvents, dates::expiry, events::Expired, lock
 use crate::{channel::Channel, transport::Socket};
 
 /// When the other side has gone over to another channel, this side learns so long after that one was accepted, at most.
-pub(super) const FOLLOW_LIMIT: Duration = Duration::from_secs(2);
+const FOLLOW_LIMIT: Duration = Duration::from_secs(2);
 
 /// The next channel of a link.
 #[derive(Debug)]
@@ -156,13 +156,45 @@ impl Link {
         self.renewal_due.subscribe()
     }
 
+    /// This side dials, to go on or to move, until the guard is dropped.
+    pub(crate) fn proposing(&self) -> Proposing<'_> {
+        self.proposes.send_replace(true);
+        Proposing(self)
+    }
+
+    /// Resolves when no dial of this side is under way.
+    async fn proposes_nothing(&self) {
+        // The sender is this link's own.
+        let _ = self.proposes.subscribe().wait_for(|proposes| !proposes).await;
+    }
+
     /// Takes the next channel.
     pub(super) fn take_incoming(&self) -> Option<Incoming> {
         lock(&self.incoming).take()
     }
 }
 
+/// A dial for a link.
+#[derive(Debug)]
+pub(crate) struct Proposing<'a>(&'a Link);
+
+impl Drop for Proposing<'_> {
+    fn drop(&mut self) {
+        self.0.proposes.send_replace(false);
+    }
+}
+
 impl LinkTask {
+    /// The channel that the other side has gone over to: the answer to this side's dial is on its way. `None` when there is
+    /// no such dial, because the other side has taken one that was given up for one that is meant.
+    pub(super) async fn follower(&self, link: &Arc<Link>) -> Option<Result<Incoming, ClosedReason>> {
+        tokio::select! {
+            biased;
+            next = time::timeout(FOLLOW_LIMIT, self.incoming(link)) => next.ok(),
+            () = link.proposes_nothing() => link.take_incoming().map(Ok),
+        }
+    }
+
     /// Another channel takes over.
     pub(super) async fn superseded(&mut self, link: &Arc<Link>) -> Result<Incoming, ClosedReason> {
         match link.take_incoming() {

@@ -21,7 +21,7 @@ use super::{
     CONTROL_BYTES, ClosedReason, Drive, Link, LinkEvents, Presence, UNREAD_BYTES,
     dates::{Dates, expiry},
     lock,
-    next::{FOLLOW_LIMIT, Following, Incoming},
+    next::{Following, Incoming},
     queue::Queue,
     reader::{ReadEnd, Reader, Receiving},
     room::Room,
@@ -95,6 +95,7 @@ pub fn open(channel: Channel, index: u32) -> (Arc<Link>, LinkTask) {
         incoming: Mutex::new(None),
         renewal_due: watch::Sender::new(false),
         presence: watch::Sender::new(Presence::Connected),
+        proposes: watch::Sender::new(false),
         kick: Notify::new(),
         attend: Notify::new(),
         drained: Notify::new(),
@@ -129,16 +130,15 @@ impl LinkTask {
                     continue;
                 }
                 // The other side has gone over; the answer to this side's dial is on its way.
-                (ChannelEnd::Followed, None) => match time::timeout(FOLLOW_LIMIT, self.incoming(&link)).await
-                {
-                    Ok(Ok(Incoming::Follows(channel))) => {
+                (ChannelEnd::Followed, None) => match self.follower(&link).await {
+                    Some(Ok(Incoming::Follows(channel))) => {
                         if let Some(next) = self.follow(&link, channel) {
                             self.read_next(&link, next).await;
                         }
                         continue;
                     }
-                    Ok(next) => next,
-                    Err(_) => self.next_channel(&link, "no other has followed it".into()).await,
+                    Some(next) => next,
+                    None => self.next_channel(&link, "no other has followed it".into()).await,
                 },
                 (ChannelEnd::Closed(reason), next) => {
                     if let Some(mut next) = next {

@@ -84,7 +84,9 @@ async fn becomes<T>(state: &mut watch::Receiver<T>, what: impl FnMut(&T) -> bool
 async fn attempt(shared: &Arc<Shared>, link: &Arc<Link>) -> Option<ClosedReason> {
     let id = link.peer().id;
     let dial = shared.peers().begin_redial(id, link.index())?;
+    let proposing = link.proposing();
     let result = dial::attempt(shared, id, dial).await;
+    drop(proposing);
     shared.peers().end_dial(id, dial);
     let error = result.err()?;
     log::debug!(target: "channel", "dial to node {}, to go on: {error}", link.peer().name);

@@ -1,7 +1,7 @@
 //! Random programs: what may happen to a node, drawn from a seed.
 
 use troupe_node::OnFailure;
-use troupe_testkit::Random;
+use troupe_testkit::{End, Random};
 
 /// One step. Numbers are taken modulo what there is, so that any part of a program is a program.
 #[derive(Clone, Copy, Debug)]
@@ -63,15 +63,6 @@ pub(crate) enum Step {
     Pass {
         milliseconds: u32,
     },
-}
-
-/// How a handler ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Replies,
-    RepliesTwice,
-    Silent,
-    Fails,
 }
 
 /// A program of so many steps.

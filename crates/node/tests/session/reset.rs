@@ -11,8 +11,10 @@ use troupe_node::{
     link::{ClosedReason, LostSend},
     transport::MemoryNetwork,
 };
-use troupe_proto::codec::{Body, Correlation, Course, Frame, Handle, Reply, ResetReason, Resume};
-use troupe_testkit::{BEGINS, Direction, Event, text_message};
+use troupe_proto::codec::{
+    Body, CloseReason, Correlation, Course, Frame, Handle, Reply, ResetReason, Resume,
+};
+use troupe_testkit::{BEGINS, Direction, Event, Recorder, text_message};
 
 /// Both sides of a session that nobody could go on with.
 async fn ended(two: &Pair) {
@@ -82,6 +84,25 @@ async fn what_was_sent_and_not_acknowledged_may_have_been_delivered() {
     assert_eq!(leftover.sends, HashMap::from([(lost_send(1, true), 1), (lost_send(3, false), 1)]));
     assert_eq!((leftover.unsent, leftover.partial), (vec![], 0));
     assert_eq!(two.two.events.leftover().partial, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_side_that_is_left_for_a_channel_it_has_not_dialled_knows_at_once_that_it_has_none() {
+    let (home, network) = (Home::new(), MemoryNetwork::default());
+    let (one, by_hand) = (join(&home, network.clone(), "one"), ByHand::join(&home));
+    let channel = by_hand.dial(&network, &one, BEGINS).await;
+    one.events.until_event(Event::Opened(0)).await;
+    let link = one.zone.link(&by_hand.identity.id()).expect("a link");
+    let (other_end, task) = troupe_node::link::open(channel, 0);
+    tokio::spawn(task.run(Recorder::new()));
+    let began = tokio::time::Instant::now();
+    // As one does that has taken a dial for meant which was given up long before.
+    other_end.close(CloseReason::Replaced);
+    while link.traffic().is_connected {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    assert!(link.is_open(), "the session waits for another channel");
 }
 
 /// A process that is killed: its connections end, its lock is free, its record stays.

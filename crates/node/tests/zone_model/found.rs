@@ -1,8 +1,9 @@
 //! Programs that once went wrong, as small as they were made.
 
 use crate::play::play;
-use crate::program::{End, Options, Step, Who, Whom};
+use crate::program::{Options, Step, Who, Whom};
 use troupe_node::OnFailure;
+use troupe_testkit::End;
 
 const FOR_EVER: u32 = u32::MAX;
 

@@ -1,7 +1,7 @@
 //! Random programs: what may happen in a zone of a few nodes, drawn from a seed.
 
 use troupe_node::OnFailure;
-use troupe_testkit::Random;
+use troupe_testkit::{End, Random};
 
 /// Nodes of the zone: `n0`, `n1`, …; each may be up or down.
 pub(crate) const NODES: usize = 3;
@@ -86,7 +86,7 @@ pub(crate) enum Step {
         at: Who,
         end: End,
     },
-    /// A reply to something that was handled before.
+    /// A reply to something that was handled before, a request or a send.
     ReplyLater {
         message: usize,
     },
@@ -122,15 +122,6 @@ pub(crate) struct Options {
     pub(crate) max_restarts: u32,
     /// `initialize` goes on until a `Ready`; else it ends at once.
     pub(crate) is_slow: bool,
-}
-
-/// How a handler ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Replies,
-    RepliesTwice,
-    Silent,
-    Fails,
 }
 
 /// A program of about so many steps, with nodes and workers to begin with.

@@ -2,8 +2,9 @@
 //! clock. Where it depends on the moment of a fault what a sender hears, every answer that is true is right; which those are
 //! is in `rules.rs`. What is promised is in `docs/semantics.md`; nothing here is taken from the code that keeps it.
 
-use crate::program::{End, Whom};
-use std::collections::HashMap;
+use crate::program::{NAMES, Whom};
+use std::collections::{HashMap, HashSet};
+use troupe_testkit::End;
 
 /// What somebody hears of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,10 @@ pub(crate) struct Worker {
     pub(crate) closing: Option<u64>,
     pub(crate) gone: Option<u64>,
     pub(crate) rejects: bool,
-    /// The last message of each sender.
-    pub(super) last: HashMap<Sender, usize>,
+    /// What it has room for may be used up.
+    pub(super) is_narrow: bool,
+    /// The last message of each sender, and the last reply.
+    pub(super) last: [HashMap<Sender, usize>; 2],
 }
 
 /// A node's life, and its worker; `None` is the node itself.
@@ -47,6 +50,8 @@ pub(crate) type Sender = (usize, Option<usize>);
 pub(crate) struct Message {
     pub(crate) from: Sender,
     pub(crate) to: Whom,
+    /// It replies to a send, and is for nobody but whoever sent that.
+    pub(crate) replies_to: Option<usize>,
     pub(crate) is_request: bool,
     pub(crate) sent: u64,
     /// When its asker has waited long enough: not before, and not later.
@@ -82,6 +87,8 @@ pub(crate) struct Reference {
     pub(crate) workers: Vec<Worker>,
     pub(crate) messages: Vec<Message>,
     pub(super) faults: Vec<Fault>,
+    /// Replies that nodes got for what they had sent themselves.
+    pub(super) came_to_main: HashSet<usize>,
     /// Sends that came back unbegun from a worker that stops.
     pub(super) refused: u64,
 }
@@ -111,9 +118,9 @@ impl Reference {
         }
     }
 
-    pub(crate) fn start(&mut self, life: usize, name: usize, rejects: bool) -> usize {
-        let (began, last) = (self.now, HashMap::new());
-        self.workers.push(Worker { life, name, began, closing: None, gone: None, rejects, last });
+    pub(crate) fn start(&mut self, life: usize, name: usize, rejects: bool, is_narrow: bool) -> usize {
+        let (began, last) = (self.now, Default::default());
+        self.workers.push(Worker { life, name, began, closing: None, gone: None, rejects, is_narrow, last });
         self.workers.len() - 1
     }
 
@@ -152,6 +159,7 @@ impl Reference {
         self.messages.push(Message {
             from,
             to,
+            replies_to: None,
             is_request,
             sent: self.now,
             deadline,
@@ -166,6 +174,26 @@ impl Reference {
             given_up: None,
         });
         self.messages.len() - 1
+    }
+
+    /// Numbers a reply to a send that came to this worker: a message to whoever sent it.
+    pub(crate) fn reply(&mut self, from: usize, replies_to: usize) -> usize {
+        let (life, worker) = self.messages[replies_to].from;
+        let name = worker.map_or(NAMES, |worker| self.workers[worker].name);
+        let to = Whom { node: Some(self.lives[life].node), name };
+        let number = self.message((self.workers[from].life, Some(from)), to, false, u32::MAX, None);
+        self.messages[number].replies_to = Some(replies_to);
+        number
+    }
+
+    /// How many replies lie before this message: a reply to a reply lies behind two.
+    pub(crate) fn depth(&self, message: usize) -> usize {
+        self.messages[message].replies_to.map_or(0, |before| 1 + self.depth(before))
+    }
+
+    /// The only one that a reply may come to.
+    pub(super) fn receiver_of_reply(&self, message: &Message) -> Option<Sender> {
+        message.replies_to.map(|before| self.messages[before].from)
     }
 
     /// Somebody waits: for an answer, or for room.

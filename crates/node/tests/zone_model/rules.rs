@@ -1,9 +1,9 @@
 //! What may become of a message, given all that happened.
 
-use crate::program::End;
-use crate::reference::{Message, Outcome, Reference, Worker};
+use crate::reference::{Message, Outcome, Reference, Sender, Worker};
 use troupe_node::code;
 use troupe_node::port::record::stage;
+use troupe_testkit::End;
 
 /// A dial that comes to nothing has tried for so long at least, in ms: four pauses of 25 to 200.
 const DIAL: u64 = 300;
@@ -109,6 +109,12 @@ impl Reference {
         if let Some((at, other)) = message.lent {
             return Err(format!("message {id} came to worker {worker}, and at {at} to worker {other}"));
         }
+        if let Some(receiver) = self.receiver_of_reply(message) {
+            let came_to = (self.workers[worker].life, Some(worker));
+            ensure(came_to == receiver, || {
+                format!("message {id} replies to {receiver:?}, and came to {came_to:?}")
+            })?;
+        }
         let known = &self.workers[worker];
         ensure(known.gone.is_none(), || format!("message {id} came to worker {worker}, which is gone"))?;
         ensure(
@@ -116,7 +122,8 @@ impl Reference {
                 && message.to.node.is_none_or(|node| node == self.lives[known.life].node),
             || format!("message {id} to {} came to worker {worker}", message.to),
         )?;
-        if let Some(last) = known.last.get(&message.from)
+        let kind = usize::from(message.replies_to.is_some());
+        if let Some(last) = known.last[kind].get(&message.from)
             && *last > id
         {
             return Err(format!("message {id} came to worker {worker} behind {last} of the same sender"));
@@ -131,10 +138,30 @@ impl Reference {
             )
         })?;
         let from = message.from;
-        self.workers[worker].last.insert(from, id);
+        self.workers[worker].last[kind].insert(from, id);
         let message = &mut self.messages[id];
         (message.lent, message.due) = (Some((now, worker)), due);
         Ok(())
+    }
+
+    /// The mailbox of a node has a message: a reply to what the node itself has sent, and nothing else is sent to it here.
+    pub(crate) fn came_to_main(&mut self, id: usize, life: usize) -> Judgement {
+        let message = &self.messages[id];
+        let is_first = message.lent.is_none() && !self.came_to_main.contains(&id);
+        ensure(is_first, || format!("message {id} came twice"))?;
+        let receiver = self.receiver_of_reply(message);
+        ensure(receiver == Some((life, None)), || format!("message {id} for {receiver:?} came to main"))?;
+        self.came_to_main.insert(id);
+        Ok(())
+    }
+
+    /// Whether a reply may be lost: its receiver is going or full, or there was no way to it.
+    fn may_be_lost_as_reply(&self, message: &Message, (life, worker): Sender) -> bool {
+        let is_leaving = self.lives[life].leaving.is_some();
+        let known = worker.map(|worker| &self.workers[worker]);
+        is_leaving
+            || known.is_some_and(|known| known.closing.is_some() || known.is_narrow)
+            || self.may_have_lost_its_link(message)
     }
 
     /// A worker begins to handle a message.
@@ -295,12 +322,17 @@ impl Reference {
                 ensure(message.lent.is_none(), || {
                     format!("message {id} was delivered, and its sender told that it was not: {message:?}")
                 })?;
-            } else if message.lent.is_none() {
+            } else if message.lent.is_none() && !self.came_to_main.contains(&id) {
                 silent += 1;
-                let may_be_lost = self.may_have_met_a_stop(message)
-                    || self.may_have_lost_its_link(message)
-                    || self.may_have_met_nobody(message)
-                    || self.may_have_been_refused(message);
+                let may_be_lost = match self.receiver_of_reply(message) {
+                    Some(receiver) => self.may_be_lost_as_reply(message, receiver),
+                    None => {
+                        self.may_have_met_a_stop(message)
+                            || self.may_have_lost_its_link(message)
+                            || self.may_have_met_nobody(message)
+                            || self.may_have_been_refused(message)
+                    }
+                };
                 ensure(may_be_lost || !survived, || format!("message {id} is lost: {message:?}"))?;
                 let may_have_died = self
                     .lives

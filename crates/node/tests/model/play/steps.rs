@@ -1,10 +1,11 @@
 //! What a step does, to the port and to the reference alike.
 
 use super::{NOBODY, Play, Seat};
-use crate::program::{End, Step};
+use crate::program::Step;
 use crate::reference::State;
 use std::collections::VecDeque;
 use troupe_node::port::{self, Handle, Overflow, WorkerOptions};
+use troupe_testkit::End;
 
 impl Play {
     pub(super) fn step(&mut self, step: Step) -> Result<(), String> {

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use troupe_node::port::{Handle, Reason, dead_letters};
 use troupe_proto::noise::{AccessKey, Authority};
-use troupe_testkit::{Roll, Wires};
+use troupe_testkit::{Roll, Source, Wires};
 
 /// Something that happens by itself when its time has come.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,8 @@ struct Play {
     handles: Vec<Option<Handle>>,
     /// The handle under which a message is known where it came to, and how many replies were made to it.
     asked: Vec<Option<(usize, Handle, u32)>>,
+    /// The node that a send came to, and whom a reply to it is put for.
+    sources: Vec<Option<(usize, Source)>>,
     lost_before: [u64; Reason::ALL.len()],
 }
 
@@ -79,6 +81,7 @@ impl Play {
             due: Vec::new(),
             handles: Vec::new(),
             asked: Vec::new(),
+            sources: Vec::new(),
             lost_before: dead_letters(),
         }
     }

@@ -41,6 +41,9 @@ pub(super) struct Node {
     leaving: Arc<AtomicU32>,
 }
 
+/// A mailbox of so many is never full: no program sends as much.
+const ROOMY: u32 = 1000;
+
 const STAYS: u32 = 0;
 const STOPS: u32 = 1;
 const DRAINS: u32 = 2;
@@ -216,7 +219,7 @@ impl Play {
             let is_taken = node.seats.iter().any(|seat| self.reference.workers[seat.worker].name == name);
             return if is_taken { Ok(()) } else { Err(format!("w{name} can't be started, and is free")) };
         };
-        let worker = self.reference.start(node.life, name, options.rejects);
+        let worker = self.reference.start(node.life, name, options.rejects, options.capacity < ROOMY);
         node.seats.push(Seat {
             handle,
             worker,

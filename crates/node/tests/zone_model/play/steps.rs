@@ -1,11 +1,15 @@
 //! What each step does to the nodes, and tells the reference.
 
 use super::{Due, Play};
-use crate::program::{End, Step, Who, Whom};
+use crate::program::{Step, Who, Whom};
 use crate::reference::Sender;
+use troupe_testkit::End;
 
 /// What the clock of the ports shows when the program begins.
 pub(super) const EPOCH: u64 = 1_000_000;
+
+/// Replies to replies to a send, at most.
+const DEPTH: usize = 2;
 
 impl Play {
     pub(super) async fn step(&mut self, step: Step) -> Result<(), String> {
@@ -109,6 +113,7 @@ impl Play {
     ) -> usize {
         self.handles.push(None);
         self.asked.push(None);
+        self.sources.push(None);
         self.reference.message(sender, to, is_request, timeout, parent)
     }
 
@@ -175,6 +180,9 @@ impl Play {
     }
 
     fn reply(&mut self, message: usize) {
+        if !self.reference.messages[message].is_request {
+            return self.reply_to_send(message);
+        }
         let Some((place, request, count)) = &mut self.asked[message] else { return };
         let Some(node) = &mut self.nodes[*place] else { return };
         let worker = self.reference.messages[message].lent.map(|(_, worker)| worker);
@@ -183,11 +191,27 @@ impl Play {
         *count += 1;
     }
 
+    /// A reply to a send is a message of its own. Two workers do not thank each other for ever here.
+    fn reply_to_send(&mut self, message: usize) {
+        let Some((place, source)) = self.sources[message] else { return };
+        let Some(node) = &mut self.nodes[place] else { return };
+        let worker = self.reference.messages[message].lent.map(|(_, worker)| worker);
+        let Some(seat) = node.seats.iter().find(|seat| Some(seat.worker) == worker) else { return };
+        if self.reference.depth(message) == DEPTH {
+            return;
+        }
+        let reply = self.reference.reply(seat.worker, message);
+        node.driver.reply_to(seat.handle.slot, source, &body(reply, 0));
+        self.handles.push(None);
+        self.asked.push(None);
+        self.sources.push(None);
+    }
+
     fn reply_later(&mut self, number: usize) {
         let handled = |message: &usize| {
             let message = &self.reference.messages[*message];
             let worker = message.lent.map(|(_, worker)| &self.reference.workers[worker]);
-            message.is_request && message.ended.is_some() && worker.is_some_and(|it| it.gone.is_none())
+            message.ended.is_some() && worker.is_some_and(|it| it.gone.is_none())
         };
         let handled: Vec<_> = (0..self.reference.messages.len()).filter(handled).collect();
         if !handled.is_empty() {

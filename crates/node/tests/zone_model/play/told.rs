@@ -66,15 +66,22 @@ impl Play {
     fn take(&mut self, place: usize, told: Told) -> Result<(), String> {
         let Some(node) = &mut self.nodes[place] else { return Ok(()) };
         match told {
-            Told::Message { slot, request, body, remaining, .. } => {
+            Told::Message { slot, request, body, remaining, sender } => {
                 let number = body.split(' ').next().and_then(|number| number.parse().ok());
                 let message: usize = number.ok_or_else(|| format!("no message: {body}"))?;
+                if slot == node.main.slot {
+                    let (main, life) = (node.main, node.life);
+                    node.driver.done(main, 1);
+                    return self.reference.came_to_main(message, life);
+                }
                 let seat = node.seat_at(slot).ok_or_else(|| format!("message {message} is for nobody"))?;
                 seat.lent.push_back(message);
                 let worker = seat.worker;
                 if let Some(request) = request {
                     node.inbound.insert(request, message);
                     self.asked[message] = Some((place, request, 0));
+                } else {
+                    self.sources[message] = sender.map(|source| (place, source));
                 }
                 self.reference.lent(message, worker, remaining)?;
                 self.begin(place)?;

@@ -1,6 +1,7 @@
 //! Messages that reached nobody: counted by reason, and logged, a few a second at most.
 
 use super::Port;
+use super::record::{NIL, incoming};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Why a message reached nobody.
@@ -97,6 +98,9 @@ impl Port {
         if more == 0 {
             return;
         }
+        if self.tells_dead_letters {
+            self.tell_dead_letters_of(reason, worker, more);
+        }
         let index = reason as usize;
         let count = COUNTS[index].fetch_add(more, Ordering::Relaxed) + more;
         let level = if reason == Reason::LateReply { log::Level::Debug } else { log::Level::Warn };
@@ -106,6 +110,25 @@ impl Port {
         let name = self.slots.get(worker as usize).map_or("", |slot| &*slot.name);
         let name = if name.is_empty() { "unknown" } else { name };
         log::log!(target: "dead-letter", level, worker = name; "a message of worker {name} reached nobody: {} ({count} so far)", reason.words());
+    }
+}
+
+impl Port {
+    /// Whether the isolate hears of each dead letter from here on, in a record.
+    pub fn tell_dead_letters(&mut self, wanted: bool) {
+        self.tells_dead_letters = wanted;
+    }
+
+    /// A flood of one kind is one record, however slowly the isolate reads.
+    fn tell_dead_letters_of(&mut self, reason: Reason, worker: u32, more: u64) {
+        let generation = self.slots.get(worker as usize).map_or(0, |slot| slot.generation);
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let words = [incoming::DEAD_LETTER, reason as u32, worker, generation];
+        if let Some(last) = self.out.back_mut().filter(|last| last.record[..4] == words) {
+            last.record[5] = last.record[5].saturating_add(more);
+        } else {
+            self.emit(incoming::DEAD_LETTER, [reason as u32, worker, generation, NIL, more, 0, 0]);
+        }
     }
 }
 

@@ -155,6 +155,9 @@ export declare function countRefused(reason: number, slot: number, generation: n
 /** Reads the counters. */
 export declare function counters(): Counters;
 
+/** Why messages become dead letters, in words, by the number in their records. */
+export declare function deadLetterReasons(): Array<string>;
+
 /** Answers the order when every link of the node has handed over what it holds. */
 export declare function drainNode(node: number, request: number, generation: number): void;
 
@@ -235,6 +238,9 @@ export declare function takeUnpulledLogs(): Array<LogEntry>;
 
 /** The number of an address, its generation in word 4. */
 export declare function target(node: number, address: string): number;
+
+/** Whether the isolate gets a record of each dead letter from here on. */
+export declare function tellDeadLetters(wanted: boolean): void;
 
 /** Whether a node with this public key signed a bundle of code. */
 export declare function verifyCode(publicKey: Uint8Array, hash: Uint8Array, signature: Uint8Array): boolean;

@@ -8,7 +8,7 @@ import { refusal } from './port/message.ts';
 import { putKept, putText } from './port/outgoing.ts';
 import { INBOUND, NIL, OUT } from './port/record.ts';
 import { replyTo, request, send } from './port/send.ts';
-import { carrying, tracer } from './port/trace.ts';
+import { carrying } from './port/trace.ts';
 import type { NodeHandle } from './node-handle.ts';
 
 const DONE = Promise.resolve();
@@ -164,8 +164,7 @@ export function makeContext(
   until: number,
   trace?: string,
 ): Context {
-  if (trace === undefined && tracer === undefined)
-    return new Context(cell, id, generation, sender, senderGeneration, until);
+  if (trace === undefined) return new Context(cell, id, generation, sender, senderGeneration, until);
   const context = new TracedContext(cell, id, generation, sender, senderGeneration, until);
   context.trace = trace;
   return context;

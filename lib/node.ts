@@ -16,6 +16,7 @@ import { native } from './native.ts';
 import type { NodeHandle } from './node-handle.ts';
 import {
   listSettings,
+  NODE,
   mailboxCapacity,
   nodeSettings,
   startWorkerSettings,
@@ -36,6 +37,7 @@ import { writeOutLogs } from './port/logs.ts';
 import { order } from './port/requests.ts';
 import { AddressBook, request, send } from './port/send.ts';
 import { onNodeEvents, routeNow } from './port/turn.ts';
+import { tellOfNodes } from './port/watch.ts';
 import { runUntilInterrupted } from './start.ts';
 import { traceIfRegistered } from './telemetry.ts';
 import type { StartWorkerOptions, Worker, WorkerClass, WorkerInfo } from './worker.ts';
@@ -63,7 +65,12 @@ onNodeEvents({
     if (node !== undefined) void answer(node, id, generation);
     else opening.get(number)?.push([id, generation]);
   },
-  members: (number) => nodes[number]?.membersChanged.dispatchEvent(new Event('change')),
+  members: (number) => {
+    const node = nodes[number];
+    if (node === undefined) return;
+    node.membersChanged.dispatchEvent(new Event('change'));
+    tellOfNodes(node, () => native.members(number).filter(({ role }) => role === NODE));
+  },
 });
 
 /** Channels and the zone's record are closed also when the process ends without `stop`. */

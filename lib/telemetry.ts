@@ -3,7 +3,6 @@
  * conventions are those for messaging; docs/tracing.md says which attributes there are.
  */
 import type * as Api from '@opentelemetry/api';
-import { TroupeError } from './errors.ts';
 import { emitError, emitWarn } from './log.ts';
 import type { Cell, Handling } from './port/cell.ts';
 import { carried, carrying, type End, following, type Kind, type Tracer, traceWith } from './port/trace.ts';
@@ -125,7 +124,8 @@ class Spans implements Tracer {
 
   #fail(span: Api.Span, thrown: unknown): void {
     const isError = thrown instanceof Error;
-    const type = thrown instanceof TroupeError ? thrown.code : isError ? thrown.name : '_OTHER';
+    const code = isError ? (thrown as { code?: unknown }).code : undefined;
+    const type = typeof code === 'string' ? code : isError ? thrown.name : '_OTHER';
     const message = isError ? thrown.message : `${typeof thrown} thrown`;
     span.recordException(isError ? thrown : message);
     span.setAttribute('error.type', type);

@@ -15,13 +15,24 @@ import { handshake } from './mutations/handshake.mjs';
 import { http } from './mutations/http.mjs';
 import { ship } from './mutations/ship.mjs';
 import { supervisor } from './mutations/supervisor.mjs';
+import { tracing } from './mutations/traces.mjs';
 import { attempt, colour, Failure, isMain, main, root, say, toolEnv } from './shell.mjs';
 
 /**
  * What is changed: `in` a file, the exact text `from`, which must stand there once, becomes `to`; `test` is the command that must fail
  * then, as words for cargo (`cargo …`) or ava.
  */
-export const mutations = [...handshake, ...frames, ...channel, ...bounds, ...access, ...ship, ...http, ...supervisor];
+export const mutations = [
+  ...handshake,
+  ...frames,
+  ...channel,
+  ...bounds,
+  ...access,
+  ...ship,
+  ...http,
+  ...supervisor,
+  ...tracing,
+];
 
 /** Longer than any of the tests takes; one that waits for what no longer comes has noticed, too. Seconds. */
 const PATIENCE = 180;

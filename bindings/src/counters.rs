@@ -44,6 +44,18 @@ pub fn count_refused(reason: u32, slot: u32, generation: u32, to: Option<String>
     })
 }
 
+/// Whether the isolate gets a record of each dead letter from here on.
+#[napi(catch_unwind)]
+pub fn tell_dead_letters(wanted: bool) -> Result<()> {
+    with(|isolate| isolate.port.tell_dead_letters(wanted))
+}
+
+/// Why messages become dead letters, in words, by the number in their records.
+#[napi(catch_unwind)]
+pub fn dead_letter_reasons() -> Vec<String> {
+    troupe_node::port::Reason::ALL.iter().map(|reason| reason.words().to_owned()).collect()
+}
+
 /// The table of error codes, by number, for the test that compares it with TypeScript's.
 #[napi(catch_unwind)]
 pub fn error_codes() -> Vec<String> {

@@ -11,7 +11,7 @@ import { spend } from './budget.ts';
 import { put, putKept, putText } from './outgoing.ts';
 import { askerGone, isOpen } from './requests.ts';
 import { ASYNC, FAILED_START, HANDLED, INBOUND, NIL, OUT, QUEUED, RUNNING } from './record.ts';
-import { handleWatched, isWatched } from './watch.ts';
+import { handleWatched, isWatched, tellOfFailure, tellOfStart, tellOfStop } from './watch.ts';
 
 /** One message at its worker; a `Context` to the user. */
 export interface Handling {
@@ -70,6 +70,7 @@ export function connectCells(hook: () => void): void {
 export function reportFailure(cell: Cell, what: string, error: unknown): void {
   if (error === undefined) log.emitError('worker', `${what}: ${thrownText(error)}`, { worker: cell.name });
   else log.emitError('worker', what, { worker: cell.name, error });
+  tellOfFailure(cell, what, error);
   if (!cell.isGone) native.noteFailure(cell.slot, cell.generation, thrownText(error), stackOf(error));
 }
 
@@ -93,6 +94,7 @@ export class Cell {
   isUp = false;
   /** The handling whose promise has not settled. */
   current: Handling | undefined = undefined;
+  #hasStarted = false;
   #isPaused = true;
   #isAsync = false;
   #isParked = false;
@@ -277,6 +279,10 @@ export class Cell {
   /** `initialize`, or a restart, is over. */
   ready(isGood: boolean): void {
     this.isUp = isGood;
+    if (isGood && !this.#hasStarted && this.behaviour !== undefined) {
+      this.#hasStarted = true;
+      tellOfStart(this);
+    }
     put(isGood ? OUT.READY : OUT.READY | FAILED_START, this.slot, this.generation, 0);
     if (isGood) this.resume();
   }
@@ -315,6 +321,7 @@ export class Cell {
     // Whoever has used its address still knows the cell: the state of a user's worker is not kept with it.
     this.behaviour = undefined;
     this.signalled = undefined;
+    if (this.#hasStarted) tellOfStop(this, wasAbandoned);
     this.onGone?.(wasAbandoned);
   }
 }

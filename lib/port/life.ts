@@ -6,6 +6,7 @@ import type { Worker } from '../worker.ts';
 import { type Behind, Cell, type Receiver, reportFailure } from './cell.ts';
 import { incoming, put } from './outgoing.ts';
 import { NIL, OUT } from './record.ts';
+import { tellOfRestart } from './watch.ts';
 
 /** The node that a worker starts on. */
 export interface Place {
@@ -106,6 +107,7 @@ export async function initialize(cell: Cell, place: Place): Promise<void> {
 export function runRestart(cell: Cell): void {
   void restart(cell).then(
     () => {
+      tellOfRestart(cell);
       cell.ready(true);
     },
     (error: unknown) => {

@@ -50,6 +50,7 @@ export const IN = {
   CONTROLLED: 15,
   MEMBERS: 16,
   TRACE: 17,
+  DEAD_LETTER: 18,
 } as const;
 
 /** What is full when there is no room, by number. */

@@ -10,8 +10,8 @@ import { refusal } from './message.ts';
 import { incoming, nextNumber, put as record, putKept, putParent, putText, putTrace, sizeBits } from './outgoing.ts';
 import { NIL, NO_WAIT, OUT, TO_TARGET } from './record.ts';
 import { abortWith, generationOf, type Heading, open, type Parent } from './requests.ts';
-import { carried, Traced, tracer } from './trace.ts';
-import { sends, tellOfSend } from './watch.ts';
+import { carried, isTraced, Traced, withSpan } from './trace.ts';
+import { lookForWatchers, sends, tellOfSend } from './watch.ts';
 
 /** Where an address leads, as far as it is known here. */
 class Destination implements Heading {
@@ -124,17 +124,7 @@ export class AddressBook {
 
 /** Hands a message over. Never throws: bad input is a rejection like all others. */
 export function send(from: Cell, book: AddressBook, to: string, message: string, options?: SendOptions): Promise<void> {
-  if (tracer !== undefined) return tracer.hand('send', from, to, () => handOver(from, book, to, message, options));
-  return handOver(from, book, to, message, options);
-}
-
-function handOver(
-  from: Cell,
-  book: AddressBook,
-  to: string,
-  message: string,
-  options: SendOptions | undefined,
-): Promise<void> {
+  if (isTraced) return sendTraced(from, book, to, message, options);
   let timeout;
   let destination;
   try {
@@ -159,11 +149,23 @@ function handOver(
   return delivery;
 }
 
+/** Apart: what a closure takes along is allocated by every call of the function around it. */
+function sendTraced(
+  from: Cell,
+  book: AddressBook,
+  to: string,
+  message: string,
+  options: SendOptions | undefined,
+): Promise<void> {
+  return withSpan('send', from, to, () => send(from, book, to, message, options));
+}
+
 /** Reasons of dead letters that the port does not see; `crates/node/src/port/dead_letter.rs` has them all. */
 const REFUSED = { givenUp: 3, stopped: 5, tooLarge: 6, invalid: 8 } as const;
 
 /** A rejection that nobody has to catch; so it is counted and logged. `to`: the address, where it is one. */
 export function refused(reason: unknown, why: number = REFUSED.invalid, from?: Cell, to?: string): Promise<void> {
+  lookForWatchers();
   native.countRefused(why, from?.slot ?? NIL, from?.generation ?? 0, to);
   const delivery = new Delivery(undefined, 0, undefined);
   delivery.fail(reason);
@@ -186,19 +188,7 @@ export function request(
   options: RequestOptions | undefined,
   parent: Parent | undefined,
 ): Promise<string> {
-  if (tracer !== undefined)
-    return tracer.hand('request', from, to, () => ask(from, book, to, message, options, parent));
-  return ask(from, book, to, message, options, parent);
-}
-
-function ask(
-  from: Cell,
-  book: AddressBook,
-  to: string,
-  message: string,
-  options: RequestOptions | undefined,
-  parent: Parent | undefined,
-): Promise<string> {
+  if (isTraced) return requestTraced(from, book, to, message, options, parent);
   let timeout: number;
   let destination: Destination;
   try {
@@ -222,6 +212,17 @@ function ask(
   } catch (error) {
     return Promise.reject(error as Error);
   }
+}
+
+function requestTraced(
+  from: Cell,
+  book: AddressBook,
+  to: string,
+  message: string,
+  options: RequestOptions | undefined,
+  parent: Parent | undefined,
+): Promise<string> {
+  return withSpan('request', from, to, () => request(from, book, to, message, options, parent));
 }
 
 let resolvePromise: (outcome: unknown) => void;

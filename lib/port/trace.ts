@@ -43,9 +43,25 @@ export interface Tracer {
 /** None, unless the program traces. */
 export let tracer: Tracer | undefined = undefined;
 
+/** What is handed over gets a span: somebody traces, and this is not the call within the span. */
+export let isTraced = false;
+
 /** Everything is traced from here on. */
 export function traceWith(spans: Tracer): void {
   tracer = spans;
+  isTraced = true;
+}
+
+/** Hands a message over with a span of its own. */
+export function withSpan<T extends Promise<unknown>>(kind: Kind, from: Cell, to: string, hand: () => T): T {
+  return (tracer as Tracer).hand(kind, from, to, () => {
+    isTraced = false;
+    try {
+      return hand();
+    } finally {
+      isTraced = true;
+    }
+  });
 }
 
 /** How something ended: well, or with what it threw. */

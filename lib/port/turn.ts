@@ -24,8 +24,8 @@ import {
 } from './outgoing.ts';
 import { HEADER, IN, KIND, NIL, OUT, REF, SENDER_ELSEWHERE, STRIDE } from './record.ts';
 import { answered, causeOf, failed } from './requests.ts';
-import type { Traced } from './trace.ts';
-import { lookForWatchers } from './watch.ts';
+import { Traced } from './trace.ts';
+import { lookForWatchers, tellOfDeadLetters } from './watch.ts';
 
 /** Timers of Node hold 31 bits; a longer wait is armed again. */
 const MAX_TIMER = 2 ** 31 - 1;
@@ -39,8 +39,8 @@ const NEAR = 10_000;
 const nextTick = process.nextTick.bind(process);
 const now = performance.now.bind(performance);
 
-const NONE: readonly string[] = [];
-let texts: readonly string[] = NONE;
+const NONE: (string | Traced)[] = [];
+let texts = NONE;
 let scheduled = false;
 let deferred = false;
 let inTurn = false;
@@ -51,8 +51,6 @@ let flushedAt = 0;
 let more = false;
 let timer: NodeJS.Timeout | undefined;
 let timerAt = Infinity;
-/** The trace of the message in the next record. */
-let announced: string | undefined;
 /** The clock, read once a tick and only where something has a deadline; 0: not read. */
 let time = 0;
 
@@ -210,14 +208,16 @@ function dispatch(): void {
     const three = incoming[at + 3] as number;
     const four = incoming[at + 4] as number;
     switch (word & KIND) {
-      case IN.TRACE:
-        announced = texts[four];
+      case IN.TRACE: {
+        // Beside the text of the next record, as in the slab.
+        const text = incoming[at + STRIDE + 4] as number;
+        texts[text] = new Traced(texts[text] as string, texts[four] as string);
         break;
+      }
       case IN.MESSAGE: {
         let body = (word & REF) !== 0 ? takeKept(four) : texts[four];
-        let trace = announced;
-        if (trace !== undefined) announced = undefined;
-        else if (typeof body === 'object') ({ text: body, traceparent: trace } = body as Traced);
+        let trace: string | undefined;
+        if (typeof body === 'object') ({ text: body, traceparent: trace } = body as Traced);
         const cell = cells[one];
         // Otherwise its worker has gone since, and the port has said so to whoever asked.
         if (cell === undefined || (cell.generation & 0xffff) !== word >>> 16) break;
@@ -234,7 +234,7 @@ function dispatch(): void {
         answered(one, two, (word & REF) !== 0 ? takeKept(four) : (texts[four] ?? ''));
         break;
       case IN.FAIL: {
-        const cause = causeOf((word & REF) !== 0, four, texts);
+        const cause = causeOf((word & REF) !== 0, four, texts as string[]);
         const stage = incoming[at + 5] as number;
         failed(one, two, three, cause, stage, incoming[at + 6] !== 0, incoming[at + 7] as number);
         break;
@@ -270,6 +270,9 @@ function dispatch(): void {
         break;
       case IN.CONTROLLED:
         answered(one, two, native.takeControl(one));
+        break;
+      case IN.DEAD_LETTER:
+        tellOfDeadLetters(one, cells[two]?.generation === three ? cells[two] : undefined, incoming[at + 5] as number);
         break;
       case IN.MEMBERS:
         events?.members(one);

@@ -11,7 +11,7 @@ use troupe_node::{
     link::{ClosedReason, Expired, Leftover, Link, LinkEvents},
 };
 use troupe_proto::{
-    codec::{Body, Frame, cost_of},
+    codec::{Body, Frame, Message, cost_of},
     noise::NodeId,
 };
 
@@ -274,7 +274,11 @@ pub fn in_words(frame: &Frame<'_>) -> String {
     let body = String::from_utf8_lossy(&bytes);
     match frame {
         Frame::Message(message) => {
-            format!("message {:?} to {:?} of {:?}: {body}", message.request, message.target, message.sender)
+            let Message { request, target, sender, extensions, .. } = message;
+            format!(
+                "message {request:?} to {target:?} of {sender:?} in {:?}: {body}",
+                extensions.traceparent()
+            )
         }
         Frame::Reply(reply) => format!("reply {:?}: {body}", reply.correlation),
         Frame::Fail(fail) => {

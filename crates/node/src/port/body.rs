@@ -29,7 +29,46 @@ pub enum Body {
     /// Text as the wire carries it.
     Wtf8(Box<[u8]>),
     /// One of the others, of a message that belongs to a trace: a pointer beside it would cost every message that waits.
-    Traced(Box<(Traceparent, Body)>),
+    Traced(Box<Traced>),
+}
+
+/// The body of a message that belongs to a trace. Not a [`Body`] in a body: what calls itself is not inlined.
+#[derive(Debug)]
+pub struct Traced {
+    trace: Traceparent,
+    body: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Slab(u32),
+    Ascii(Box<[u8]>),
+    Wtf8(Box<[u8]>),
+}
+
+impl Traced {
+    fn of(trace: Traceparent, body: BodyRef<'_>) -> Self {
+        let body = match body {
+            BodyRef::Slab(index) => Kept::Slab(index),
+            BodyRef::None => Kept::Ascii(Box::default()),
+            BodyRef::Text(Text::Ascii(bytes)) => Kept::Ascii(bytes.into()),
+            BodyRef::Text(text) => {
+                let mut bytes = Vec::new();
+                text.write_wtf8(&mut bytes);
+                Kept::Wtf8(bytes.into())
+            }
+        };
+        Self { trace, body }
+    }
+
+    #[cold]
+    fn borrow(&self) -> BodyRef<'_> {
+        match &self.body {
+            Kept::Slab(index) => BodyRef::Slab(*index),
+            Kept::Ascii(bytes) => BodyRef::Text(Text::Ascii(bytes)),
+            Kept::Wtf8(bytes) => BodyRef::Text(Text::Wtf8(bytes)),
+        }
+    }
 }
 
 impl BodyRef<'_> {
@@ -49,7 +88,7 @@ impl BodyRef<'_> {
     #[must_use]
     pub(crate) fn into_traced(self, trace: Option<&Traceparent>) -> Body {
         match trace {
-            Some(trace) => Body::Traced(Box::new((*trace, self.into_owned()))),
+            Some(trace) => Body::Traced(Box::new(Traced::of(*trace, self))),
             None => self.into_owned(),
         }
     }
@@ -77,12 +116,12 @@ impl Body {
             Body::Ascii(bytes) => BodyRef::Text(Text::Ascii(bytes)),
             Body::Utf16(units) => BodyRef::Text(Text::Utf16(units)),
             Body::Wtf8(bytes) => BodyRef::Text(Text::Wtf8(bytes)),
-            Body::Traced(traced) => traced.1.borrow(),
+            Body::Traced(traced) => traced.borrow(),
         }
     }
 
     /// The trace of the message whose body it is.
     pub(crate) fn trace(&self) -> Option<&Traceparent> {
-        if let Body::Traced(traced) = self { Some(&traced.0) } else { None }
+        if let Body::Traced(traced) = self { Some(&traced.trace) } else { None }
     }
 }

@@ -1,5 +1,6 @@
 //! Messages that reached nobody: counted by reason, and logged, a few a second at most.
 
+use super::record::{NIL, incoming};
 use super::target::ELSEWHERE;
 use super::{Handle, NOBODY, Port};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,8 +97,9 @@ impl Parties {
 impl Port {
     /// Counts a send that its isolate refused by itself; `to`: the address that it was for, if that is one.
     pub fn count_refused(&mut self, reason: Reason, from: Handle, to: Option<&str>) {
-        if let Some((count, level)) = self.count_loss(reason, 1) {
-            let from = self.name_of((from.slot, from.generation));
+        let from = (from.slot, from.generation);
+        if let Some((count, level)) = self.count_loss(reason, from, 1) {
+            let from = self.name_of(from);
             log_loss(reason, count, level, (to, from), from);
         }
     }
@@ -109,7 +111,7 @@ impl Port {
 
     /// Counts several dead letters alike; none is nothing.
     pub(super) fn dead_letters(&mut self, reason: Reason, of: Parties, more: u64) {
-        if let Some((count, level)) = self.count_loss(reason, more) {
+        if let Some((count, level)) = self.count_loss(reason, of.from, more) {
             let (to, from) = (self.name_of(of.to), self.name_of(of.from));
             // The line is about a worker of this node.
             let about = if of.to.1 & ELSEWHERE == 0 { to.or(from) } else { from };
@@ -118,9 +120,12 @@ impl Port {
     }
 
     /// The count so far and the level of the line, if there is to be one.
-    fn count_loss(&self, reason: Reason, more: u64) -> Option<(u64, log::Level)> {
+    fn count_loss(&mut self, reason: Reason, from: (u32, u32), more: u64) -> Option<(u64, log::Level)> {
         if more == 0 {
             return None;
+        }
+        if self.tells_dead_letters {
+            self.tell_dead_letters_of(reason, from, more);
         }
         let index = reason as usize;
         let count = COUNTS[index].fetch_add(more, Ordering::Relaxed) + more;
@@ -152,6 +157,25 @@ fn log_loss(
     let from = from.map_or_else(String::new, |name| format!(" from worker {name}"));
     let (about, words) = (about.unwrap_or("unknown"), reason.words());
     log::log!(target: "dead-letter", level, worker = about; "a {what}{to}{from} reached nobody: {words} ({count} so far)");
+}
+
+impl Port {
+    /// Whether the isolate hears of each dead letter from here on, in a record.
+    pub fn tell_dead_letters(&mut self, wanted: bool) {
+        self.tells_dead_letters = wanted;
+    }
+
+    /// A flood of one kind is one record, however slowly the isolate reads.
+    fn tell_dead_letters_of(&mut self, reason: Reason, from: (u32, u32), more: u64) {
+        let (worker, generation) = if from.1 & ELSEWHERE == 0 { from } else { NOBODY };
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let words = [incoming::DEAD_LETTER, reason as u32, worker, generation];
+        if let Some(last) = self.out.back_mut().filter(|last| last.record[..4] == words) {
+            last.record[5] = last.record[5].saturating_add(more);
+        } else {
+            self.emit(incoming::DEAD_LETTER, [reason as u32, worker, generation, NIL, more, 0, 0]);
+        }
+    }
 }
 
 /// Whether a loss at that time, in ms, is logged: one a second and reason, so that a flood of losses does not become a flood of lines.

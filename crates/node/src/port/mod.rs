@@ -168,6 +168,8 @@ pub struct Port {
     parent: Option<(u32, u32)>,
     /// The trace that the next message belongs to.
     trace: Option<Box<Traceparent>>,
+    /// The isolate wants to hear of each dead letter.
+    tells_dead_letters: bool,
     records: u32,
     /// Messages handed to workers since the port began; a test compares it with what workers saw.
     delivered: u64,
@@ -217,6 +219,7 @@ impl Port {
             mail_index: 0,
             parent: None,
             trace: None,
+            tells_dead_letters: false,
             records: 0,
             delivered: 0,
         }

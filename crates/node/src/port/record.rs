@@ -114,6 +114,9 @@ pub mod incoming {
     pub const MEMBERS: u32 = 16;
     /// The message in the next record belongs to this trace: 4 body, a `traceparent`.
     pub const TRACE: u32 = 17;
+    /// Messages reached nobody, and the isolate wants to hear of it: 1 the place of the reason in [`super::super::Reason::ALL`],
+    /// 2 slot they came from (of a reply: whose it is) or NIL, 3 its generation, 5 how many.
+    pub const DEAD_LETTER: u32 = 18;
 }
 
 /// Stages of a request, as `TimeoutError.stage` names them.

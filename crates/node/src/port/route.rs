@@ -46,7 +46,7 @@ impl Port {
     pub(super) fn route<S: Sink>(&mut self, record: &[u32; STRIDE], text: &mut BatchText<'_>, sink: &mut S) {
         let number = self.records;
         self.records = self.records.wrapping_add(1);
-        let [word, one, two, three, four, five, six, seven] = *record;
+        let [word, one, two, three, four, five, ..] = *record;
         let has_body = record::has_body(word);
         let body = if !has_body || four == NIL {
             BodyRef::None
@@ -59,49 +59,8 @@ impl Port {
         let handle = Handle { slot: one, generation: two };
         match word & record::KIND {
             outgoing::MESSAGE => {
-                let sender = match self.slots.get(three as usize) {
-                    Some(slot) if slot.state != State::Free => (three, slot.generation),
-                    _ => super::NOBODY,
-                };
-                let parent = self.parent.take();
                 let trace = self.trace.take();
-                let mut limit = deadline(five, self.now);
-                let mut request = None;
-                if six != NIL {
-                    if !self.requests.open_own(six, seven, Origin::Isolate) {
-                        self.refuse_number(six, seven, body);
-                        return;
-                    }
-                    if let Some((parent, generation)) = parent
-                        && self.requests.get(parent, generation).is_some()
-                    {
-                        limit = limit.min(self.requests.nest(six, parent));
-                    }
-                    self.wheel.insert(&mut self.requests, six, limit);
-                    request = Some(six);
-                }
-                let is_slot = word & record::TO_TARGET == 0;
-                let letter = Letter {
-                    to: if is_slot { (one, two) } else { elsewhere(handle) },
-                    sender,
-                    request,
-                    body,
-                    size: body.size(record::slab_size(word)),
-                    no_wait: word & record::NO_WAIT != 0,
-                    has_place: false,
-                    report: if six == NIL && word & record::NO_WAIT == 0 {
-                        Report::Record(number)
-                    } else {
-                        Report::Nobody
-                    },
-                    deadline: limit,
-                    trace: trace.as_deref(),
-                };
-                if is_slot {
-                    self.accept(handle, letter, sink);
-                } else {
-                    self.route_to_target(handle, letter, sink);
-                }
+                self.route_message(record, number, (body, trace.as_deref()), sink);
             }
             outgoing::PARENT => self.parent = Some((one, two)),
             outgoing::TRACE => self.trace = traceparent(&body).map(Box::new),
@@ -120,6 +79,60 @@ impl Port {
                 self.refuse_lent(handle, request);
             }
             _ => {}
+        }
+    }
+
+    /// A message of the isolate, and the trace that it belongs to.
+    fn route_message<S: Sink>(
+        &mut self,
+        record: &[u32; STRIDE],
+        number: u32,
+        (body, trace): (BodyRef<'_>, Option<&Traceparent>),
+        sink: &mut S,
+    ) {
+        let [word, one, two, three, _, five, six, seven] = *record;
+        let handle = Handle { slot: one, generation: two };
+        let sender = match self.slots.get(three as usize) {
+            Some(slot) if slot.state != State::Free => (three, slot.generation),
+            _ => super::NOBODY,
+        };
+        let parent = self.parent.take();
+        let mut limit = deadline(five, self.now);
+        let mut request = None;
+        if six != NIL {
+            if !self.requests.open_own(six, seven, Origin::Isolate) {
+                self.refuse_number(six, seven, body);
+                return;
+            }
+            if let Some((parent, generation)) = parent
+                && self.requests.get(parent, generation).is_some()
+            {
+                limit = limit.min(self.requests.nest(six, parent));
+            }
+            self.wheel.insert(&mut self.requests, six, limit);
+            request = Some(six);
+        }
+        let is_slot = word & record::TO_TARGET == 0;
+        let letter = Letter {
+            to: if is_slot { (one, two) } else { elsewhere(handle) },
+            sender,
+            request,
+            body,
+            size: body.size(record::slab_size(word)),
+            no_wait: word & record::NO_WAIT != 0,
+            has_place: false,
+            report: if six == NIL && word & record::NO_WAIT == 0 {
+                Report::Record(number)
+            } else {
+                Report::Nobody
+            },
+            deadline: limit,
+            trace,
+        };
+        if is_slot {
+            self.accept(handle, letter, sink);
+        } else {
+            self.route_to_target(handle, letter, sink);
         }
     }
 
@@ -184,7 +197,10 @@ impl Port {
             if let Some(class) = self.classes.get(slot.class) {
                 class.in_mailbox.add(0, 1);
             }
-            self.lend(index, letter.sender, letter.request, (letter.body, letter.trace), sink);
+            if let Some(trace) = letter.trace {
+                announce(trace, sink);
+            }
+            self.lend(index, letter.sender, letter.request, letter.body, sink);
             return;
         }
         slot.bytes += letter.size;
@@ -217,14 +233,10 @@ impl Port {
         slot: u32,
         sender: (u32, u32),
         request: Option<u32>,
-        (body, trace): (BodyRef<'_>, Option<&Traceparent>),
+        body: BodyRef<'_>,
         sink: &mut S,
     ) {
         self.delivered += 1;
-        if let Some(trace) = trace {
-            let text = BodyRef::Text(Text::Ascii(trace.as_bytes()));
-            sink.push([record::incoming::TRACE, 0, 0, 0, NIL, 0, 0, 0], text);
-        }
         let (id, generation, left) = match request {
             Some(id) => {
                 let request = self.requests.known(id);
@@ -273,8 +285,10 @@ impl Port {
                 }
                 let request = (envelope.request != NIL).then_some(envelope.request);
                 let sender = (envelope.sender, envelope.sender_generation);
-                let body = (envelope.body.borrow(), envelope.body.trace());
-                self.lend(index, sender, request, body, sink);
+                if let Some(trace) = envelope.body.trace() {
+                    announce(trace, sink);
+                }
+                self.lend(index, sender, request, envelope.body.borrow(), sink);
             }
             let slot = &mut self.slots[index as usize];
             slot.is_ready = false;
@@ -362,6 +376,13 @@ impl Port {
             self.call_back(key, Outcome::Reply(Body::None));
         }
     }
+}
+
+/// Names the trace of the message in the next record. Apart, so that messages without one do not carry its code along.
+#[cold]
+fn announce<S: Sink>(trace: &Traceparent, sink: &mut S) {
+    let text = BodyRef::Text(Text::Ascii(trace.as_bytes()));
+    sink.push([record::incoming::TRACE, 0, 0, 0, NIL, 0, 0, 0], text);
 }
 
 /// The trace that an isolate names; what is none is ignored.

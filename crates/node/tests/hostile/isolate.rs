@@ -8,7 +8,7 @@ use troupe_node::{
     node::{NodeOptions, Opened},
     port::{
         BatchText, BodyRef, Handle as Worker, Port, Sink, WorkerOptions,
-        record::{KIND, STRIDE},
+        record::{KIND, STRIDE, incoming, outgoing},
     },
     transport::{Tcp, Transport},
     zone::ZoneOptions,
@@ -113,6 +113,21 @@ impl Node {
                 return *record;
             }
             self.mail.notified().await;
+        }
+    }
+
+    /// Lets the worker handle messages, and takes in what comes until it has got so many; the kinds of all records.
+    pub(crate) async fn handles(&mut self, messages: usize) -> Vec<u32> {
+        let ready = [outgoing::READY, self.worker.slot, self.worker.generation, 0, 0, 0, 0, 0];
+        let mut taken = Taken::default();
+        self.port.flush(&ready, BatchText::Ascii(&[]), &mut taken, 0, true);
+        loop {
+            let kinds = taken.kinds();
+            if kinds.iter().filter(|kind| **kind == incoming::MESSAGE).count() >= messages {
+                return kinds;
+            }
+            self.mail.notified().await;
+            self.port.flush(&[], BatchText::Ascii(&[]), &mut taken, 0, true);
         }
     }
 }

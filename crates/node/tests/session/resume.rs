@@ -13,7 +13,8 @@ use troupe_node::{
 };
 use troupe_proto::{
     codec::{
-        Body, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Handle, Message, Reply, Target, cost_of,
+        Body, Correlation, CreditKind, Extensions, Fail, Flow, Frame, Handle, Message, Reply, Target,
+        Traceparent, cost_of,
     },
     session::Terms,
     text::Text,
@@ -28,6 +29,8 @@ fn say(link: &Link, round: usize, long: usize, said: &mut Said) {
     let (small, text) = (format!("small {round}"), format!("{round} {}", "x".repeat(long)));
     let at = |slot| Handle { slot, generation: round as u32 + 1 };
     let correlation = |slot| Correlation { slot, generation: round as u32 + 1 };
+    let trace = format!("00-{:032x}-00f067aa0ba902b7-01", round + 1);
+    let trace = Traceparent::parse(trace.as_bytes()).expect("a traceparent");
     let message = |from: u32, request, body| {
         Frame::Message(Message {
             request,
@@ -35,7 +38,8 @@ fn say(link: &Link, round: usize, long: usize, said: &mut Said) {
             remaining_ms: u32::MAX,
             sender: Some(Handle { slot: from, generation: 1 }),
             target: Target::Slot(Handle { slot: 2, generation: 1 }),
-            extensions: Extensions::NONE,
+            // Every third one belongs to a trace, long ones among them.
+            extensions: if round.is_multiple_of(3) { trace.extensions() } else { Extensions::NONE },
             body: Body::Text(Text::from_utf8(body)),
         })
     };

@@ -33,17 +33,32 @@ export const http = [
     ['connections have no bound', 'const CONNECTIONS: usize = 256;', 'const CONNECTIONS: usize = 4096;'],
     ['heads of requests have no bound', '        .max_buf_size(BUFFER)\n', ''],
   ]),
-  ...from('crates/http/src/calls.rs', server('workers'), [
+  ...from('crates/http/src/connections.rs', server('limits'), [
+    ['the head of a request has all the time', '        .header_read_timeout(limits.head)\n', ''],
+  ]),
+  ...from('crates/http/src/body.rs', server('limits'), [
+    ['a body that stops has all the time', 'whole.min(Instant::now() + limits.body_pause)', 'whole'],
     [
-      'a message that does not say its length has no bound',
-      'if bytes.len() + chunk.len() > MAX_MESSAGE {',
-      'if false {',
+      'a body that drips has all the time',
+      'whole.min(Instant::now() + limits.body_pause)',
+      'Instant::now() + limits.body_pause',
     ],
+  ]),
+  ...from('crates/http/src/patience.rs', server('limits'), [
+    ['who reads nothing is written to for ever', 'ready!(until.as_mut().poll(context));', 'return Poll::Pending;'],
+  ]),
+  ...from('crates/http/src/calls.rs', server('workers'), [
+    ['a message that does not say its length has no bound', 'read(body, MAX_MESSAGE,', 'read(body, 4 * MAX_MESSAGE,'],
     ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
     [
       'messages under way have no bound in bytes',
-      '(length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
-      '0 * (length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
+      'try_acquire_many_owned(permits(length))',
+      'try_acquire_many_owned(0)',
+    ],
+    [
+      'replies that nobody reads have no bound in bytes',
+      'try_acquire_many_owned(permits(text.len()))',
+      'try_acquire_many_owned(0)',
     ],
     [
       'a caller waits for an isolate that is held up',

@@ -12,7 +12,7 @@ use troupe_node::node::Shared;
 /// Event streams at a time; more than a room full of people opens, and fewer than there are connections, so that probes get in.
 const STREAMS: usize = 128;
 
-/// Bytes of messages to workers that are under way, in KiB. They wait in memory until the isolate takes them.
+/// Bytes of messages to workers that are under way, and of replies, in KiB. They wait in memory until the isolate takes them, or the caller.
 pub(crate) const CALL_KIB: usize = 128 << 10;
 
 /// How long a member may take to answer what a request waits for.

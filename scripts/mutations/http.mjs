@@ -8,6 +8,9 @@ const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: f
 export const http = [
   ...from('crates/http/src/guard.rs', server('security'), [
     ['a server of this machine answers under any name', 'if app.options.listen.ip().is_loopback() &&', 'if false &&'],
+    ['a request under two names is answered', 'headers.get_all(header::HOST).iter().count() > 1', 'false'],
+    ['the name in the address is not looked at', 'request.uri().authority().map(Authority::as_str)', 'None'],
+    ['a request of two origins is answered', '.filter(|_| is_one)', ''],
     ['a page of another origin is answered', 'if !is_own {', 'if false {'],
     ['a page of another site may post', 'matches!(site, "same-origin" | "none")', 'true'],
     [
@@ -23,6 +26,7 @@ export const http = [
       'bool::from(shown.ct_eq(token.as_bytes()))',
       '!shown.is_empty() || bool::from(shown.ct_eq(token.as_bytes()))',
     ],
+    ['what stands behind a host is not looked at', '(rest.is_empty() || rest', '(true || rest'],
     ['an address of another machine is this one', '|ip| ip.is_loopback()', '|ip| ip.is_ipv4() || ip.is_loopback()'],
   ]),
   ...from('crates/http/src/options.rs', server('security'), [

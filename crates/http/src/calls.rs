@@ -2,10 +2,10 @@
 
 use crate::app::{App, CALL_KIB};
 use crate::body::{discard, read};
-use crate::params::Params;
+use crate::params::{Named, Params};
 use crate::problem::Problem;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -65,48 +65,42 @@ fn too_large(size: &str) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "MESSAGE_TOO_LARGE", detail)
 }
 
-/// Asks a worker by its name, or by node and name in one, as `node%2Fworker`.
-pub(crate) async fn ask(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    Params(options): Params<Options>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    call(&app, &name, &options, &headers, body, false).await
+/// Whom a message is for: a worker, which may say its node as well, as `node%2Fworker`; or a worker of this node.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Whom {
+    node: Option<String>,
+    name: String,
 }
 
-/// Asks a worker of one node.
-pub(crate) async fn ask_at(
+impl Whom {
+    fn address(self) -> String {
+        match self.node {
+            None => self.name,
+            Some(node) => format!("{node}/{}", self.name),
+        }
+    }
+}
+
+/// Asks a worker.
+pub(crate) async fn ask(
     State(app): State<Arc<App>>,
-    Path((node, name)): Path<(String, String)>,
+    Named(whom): Named<Whom>,
     Params(options): Params<Options>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    call(&app, &format!("{node}/{name}"), &options, &headers, body, false).await
+    call(&app, &whom.address(), &options, &headers, body, false).await
 }
 
 /// Hands a message over.
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Named(whom): Named<Whom>,
     Params(options): Params<Options>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    call(&app, &name, &options, &headers, body, true).await
-}
-
-/// Hands a message over to a worker of one node.
-pub(crate) async fn send_at(
-    State(app): State<Arc<App>>,
-    Path((node, name)): Path<(String, String)>,
-    Params(options): Params<Options>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    call(&app, &format!("{node}/{name}"), &options, &headers, body, true).await
+    call(&app, &whom.address(), &options, &headers, body, true).await
 }
 
 async fn call(
@@ -120,7 +114,7 @@ async fn call(
     let timeout = options.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?;
     // A form of a page would otherwise be a message; scripts say what they send, or nothing.
     if let Some(kind) = headers.get(header::CONTENT_TYPE)
-        && kind.as_bytes().starts_with(b"multipart/")
+        && kind.as_bytes().to_ascii_lowercase().starts_with(b"multipart/")
     {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

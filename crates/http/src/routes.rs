@@ -27,9 +27,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(app.clone(), reading::page_or_json));
     let called = Router::new()
         .route("/workers/{name}", post(calls::ask))
-        .route("/workers/{node}/{name}", post(calls::ask_at))
+        .route("/workers/{node}/{name}", post(calls::ask))
         .route("/workers/{name}/send", post(calls::send))
-        .route("/workers/{node}/{name}/send", post(calls::send_at))
+        .route("/workers/{node}/{name}/send", post(calls::send))
         .route("/logs/levels", get(levels::levels).put(levels::set_levels))
         .layer(from_fn_with_state(app.clone(), calls::admit));
     Router::new()

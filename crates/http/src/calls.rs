@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -112,10 +113,9 @@ async fn call(
     is_send: bool,
 ) -> Result<Response, Problem> {
     let timeout = options.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?;
+    let kind = headers.get(header::CONTENT_TYPE).map_or(vec![], |kind| kind.as_bytes().to_ascii_lowercase());
     // A form of a page would otherwise be a message; scripts say what they send, or nothing.
-    if let Some(kind) = headers.get(header::CONTENT_TYPE)
-        && kind.as_bytes().to_ascii_lowercase().starts_with(b"multipart/")
-    {
+    if kind.starts_with(b"multipart/") {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "INVALID_ARGUMENT",
@@ -134,7 +134,7 @@ async fn call(
         };
     }
     match tokio::time::timeout(until, app.node.request(to, message, timeout)).await {
-        Ok(Ok(reply)) => answer(app, reply),
+        Ok(Ok(reply)) => answer(app, reply, kind.starts_with(b"application/json")),
         Ok(Err(error)) => Err(Problem::of(&error)),
         Err(_) => Err(held_up(to)),
     }
@@ -152,11 +152,14 @@ impl AsRef<[u8]> for Reply {
     }
 }
 
-fn answer(app: &App, text: String) -> Result<Response, Problem> {
+/// `is_json`: the caller spoke JSON, and is told where the worker does.
+fn answer(app: &App, text: String, is_json: bool) -> Result<Response, Problem> {
+    let is_json = is_json && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    let kind = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
     let room = app.calls.clone().try_acquire_many_owned(permits(text.len()));
     let room = room.map_err(|_| full().with("maybeExecuted", true))?;
     let body = Body::from(Bytes::from_owner(Reply { text, _room: room }));
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
+    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
 }
 
 /// What so many bytes take of `App::calls`.

@@ -59,6 +59,16 @@ async fn a_message_is_answered_by_its_reply_and_a_send_when_it_was_taken() {
         assert_eq!((reply.status, reply.text()), (200, "<b>hé</b>"), "{path}");
         assert_eq!(reply.header("content-type"), "text/plain; charset=utf-8");
     }
+    // Who speaks JSON is told where the worker does.
+    for (kind, body, told) in [
+        ("application/json", "{\"a\":\"\\ud800\"}", "application/json"),
+        ("Application/JSON; charset=utf-8", "7", "application/json"),
+        ("application/json", "{\"a\":", "text/plain; charset=utf-8"),
+        ("text/plain", "7", "text/plain; charset=utf-8"),
+    ] {
+        let reply = ask(served.address, "POST", "/workers/echo", &[("content-type", kind)], body).await;
+        assert_eq!((reply.status, reply.text(), reply.header("content-type")), (200, body, told));
+    }
     for path in ["/workers/echo/send", "/workers/here%2Fecho/send", "/workers/here/echo/send"] {
         assert_eq!(ask(served.address, "POST", path, &[], "x").await.status, 202, "{path}");
     }

@@ -370,6 +370,53 @@ test('what a node logs is read and changed while it runs', async (t) => {
   t.false(program.stderr.includes('not to be seen'));
 });
 
+const talkingThreads = `
+  import { Worker, isMainThread, threadId } from 'node:worker_threads';
+  import { Node, debug } from 'troupe';
+  const node = await Node.create({ name: 'node-' + threadId, zone: false, http: { workers: true } });
+  await node.startWorker('talking', {
+    async handleMessage(context, message) {
+      if (message === 'start a thread') new Worker(new URL(import.meta.url));
+      else debug(message + ' by ' + threadId);
+      await context.reply('said');
+    },
+  });
+  console.log(node.http);
+`;
+
+test('the levels of a node are those of all isolates of its process, also of one that opens later', async (t) => {
+  const home = zoneHome(t);
+  const file = join(home, 'talking.mjs');
+  writeFileSync(
+    file,
+    talkingThreads.replace("'troupe'", JSON.stringify(new URL('../dist/index.js', import.meta.url).href)),
+  );
+  const program = new Program(t, [file], { TROUPE_HOME: home });
+  const addresses = () => program.stdout.trim().split('\n');
+  const say = (address: string | undefined, body: string) => ask(address, '/workers/talking', { method: 'POST', body });
+  const started = async (count: number) => {
+    if (count > 1) await say(addresses()[0], 'start a thread');
+    await program.until(({ stdout }) => stdout.split('\n').length > count);
+  };
+  await started(1);
+  await started(2);
+  for (const address of addresses()) t.deepEqual((await ask(address, '/logs/levels')).json, { levels: 'info' });
+  // Of whichever of them it is asked.
+  for (const [at, levels] of [
+    [0, 'warn,node=debug'],
+    [1, 'error,node=debug'],
+  ] as const) {
+    await ask(addresses()[at], '/logs/levels', { method: 'PUT', body: JSON.stringify({ levels }) });
+    if (at === 1) await started(3);
+    for (const [thread, address] of addresses().entries()) {
+      t.deepEqual((await ask(address, '/logs/levels')).json, { levels });
+      await say(address, levels);
+      await program.until(({ stderr }) => stderr.includes(`${levels} by ${thread}`));
+    }
+  }
+  t.is(addresses().length, 3);
+});
+
 const threads = `
   import { readdirSync, readFileSync } from 'node:fs';
   import { Node } from 'troupe';

@@ -227,7 +227,7 @@ export declare function stopWorker(node: number, name: string, timeout: number, 
 /** Takes the bytes of a control request or of the answer to one; null when they were taken. */
 export declare function takeControl(request: number): ControlEntry | null;
 
-/** Levels that were set from another thread, once; null when there are none. */
+/** Levels that were set for the whole process, once for each isolate; null when there are none that it has not taken. */
 export declare function takeLevels(): string | null;
 
 /** Takes the records that have come, oldest first. */

@@ -84,6 +84,11 @@ const checks = {
     await quietly('ava', specs, { env });
     return 'examples, programs and worker threads on Node 20, 22, 24 and 26';
   },
+  blocked: async () => {
+    const env = toolEnv({ TROUPE_BLOCKED_MS: '30000' });
+    await quietly('ava', ['__test__/blocked.spec.ts'], { env });
+    return 'a node whose JavaScript is blocked for 30 s';
+  },
   interop: checkInterop,
   monitoring: checkMonitoring,
   page: () => checkPage(),

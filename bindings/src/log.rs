@@ -1,8 +1,9 @@
 //! Records of the Rust core's log on their way to JavaScript, where levels and formats are decided.
 
 use napi_derive::napi;
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 use troupe_node::observe::{self, Level, Levels, Line};
@@ -52,24 +53,40 @@ static RECORDS: Mutex<Option<Records>> = Mutex::new(None);
 static KEEPS: AtomicBool = AtomicBool::new(false);
 static HANDS_OVER: AtomicBool = AtomicBool::new(false);
 static HAS_RECORDS: AtomicBool = AtomicBool::new(false);
-static INBOX: Mutex<Weak<Inbox>> = Mutex::new(Weak::new());
-/// The levels in force, as text, and those that JavaScript has yet to take over from another thread.
-static LEVELS: Mutex<(String, Option<String>)> = Mutex::new((String::new(), None));
+/// Those of all isolates of the process, in the order in which they opened; one that has ended is not there.
+static INBOXES: Mutex<Vec<Weak<Inbox>>> = Mutex::new(Vec::new());
+/// The levels in force, as text.
+static LEVELS: Mutex<String> = Mutex::new(String::new());
+/// How often they were set for the whole process.
+static LEVELS_SET: AtomicU32 = AtomicU32::new(0);
 
-/// Which isolate is woken when there are records.
+thread_local! {
+    /// How many of those times this isolate has taken over.
+    static LEVELS_TAKEN: Cell<u32> = const { Cell::new(0) };
+}
+
+/// An isolate has opened: it is woken when there is something to take.
 pub(crate) fn wake_with(inbox: &Arc<Inbox>) {
-    *INBOX.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(inbox);
+    let mut inboxes = INBOXES.lock().unwrap_or_else(PoisonError::into_inner);
+    inboxes.retain(|inbox| inbox.strong_count() > 0);
+    inboxes.push(Arc::downgrade(inbox));
 }
 
-/// Whether there are records to take.
-pub(crate) fn has_records() -> bool {
-    HAS_RECORDS.load(Ordering::Acquire)
+/// Whether there are records to take, or levels.
+pub(crate) fn has_news() -> bool {
+    HAS_RECORDS.load(Ordering::Acquire) || has_levels()
 }
 
-/// The isolate that opened last takes what there is; one that has ended is not woken.
-fn wake() {
+/// Whether levels were set for the whole process that this isolate has not taken over.
+fn has_levels() -> bool {
+    LEVELS_SET.load(Ordering::Acquire) != LEVELS_TAKEN.get()
+}
+
+/// The isolate that opened last takes what there is.
+fn wake_one() {
     HAS_RECORDS.store(true, Ordering::Release);
-    if let Some(inbox) = INBOX.lock().unwrap_or_else(PoisonError::into_inner).upgrade() {
+    let inboxes = INBOXES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(inbox) = inboxes.iter().rev().find_map(Weak::upgrade) {
         inbox.wake();
     }
 }
@@ -79,23 +96,34 @@ pub(crate) struct SharedLevels;
 
 impl troupe_http::Levels for SharedLevels {
     fn levels(&self) -> String {
-        LEVELS.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        LEVELS.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_levels(&self, levels: &str) -> Result<(), String> {
         let parsed = Levels::parse(levels).map_err(|error| error.to_string())?;
-        // What observers get changes at once; what JavaScript logs, when it next has a turn.
-        observe::set_levels(parsed);
-        *LEVELS.lock().unwrap_or_else(PoisonError::into_inner) = (levels.to_owned(), Some(levels.to_owned()));
-        wake();
+        {
+            let mut text = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
+            // What observers get changes at once; what JavaScript logs, when each isolate next has a turn.
+            observe::set_levels(parsed);
+            levels.clone_into(&mut text);
+            LEVELS_SET.fetch_add(1, Ordering::Release);
+        }
+        for inbox in INBOXES.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
+            inbox.wake();
+        }
         Ok(())
     }
 }
 
-/// Levels that were set from another thread, once; null when there are none.
+/// Levels that were set for the whole process, once for each isolate; null when there are none that it has not taken.
 #[napi(catch_unwind)]
 pub fn take_levels() -> Option<String> {
-    LEVELS.lock().unwrap_or_else(PoisonError::into_inner).1.take()
+    let levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !has_levels() {
+        return None;
+    }
+    LEVELS_TAKEN.set(LEVELS_SET.load(Ordering::Acquire));
+    Some(levels.clone())
 }
 
 struct Collector;
@@ -135,7 +163,7 @@ impl log::Log for Collector {
             }
             records.entries.push_back(entry);
         }
-        wake();
+        wake_one();
     }
 
     fn flush(&self) {}
@@ -153,21 +181,25 @@ pub fn collect_logs(settings: LogSettings) {
     };
     KEEPS.store(settings.keeps, Ordering::Relaxed);
     HANDS_OVER.store(settings.hands_over, Ordering::Relaxed);
-    // `lib/log.ts` leaves out what makes no sense.
-    observe::set_levels(Levels::parse(&settings.levels).unwrap_or_default());
-    {
+    let is_behind = {
         let mut levels = LEVELS.lock().unwrap_or_else(PoisonError::into_inner);
-        // Others that JavaScript is about to take stay those in force.
-        if levels.1.is_none() {
-            levels.0 = settings.levels;
+        let is_behind = has_levels();
+        // Those of the whole process stay in force: this isolate is about to take them over, as one that has just opened.
+        if !is_behind {
+            // `lib/log.ts` leaves out what makes no sense.
+            observe::set_levels(Levels::parse(&settings.levels).unwrap_or_default());
+            *levels = settings.levels;
         }
-    }
+        is_behind
+    };
     if settings.is_supervised {
         observe::set_supervised();
     }
     // Set by the first isolate; later ones share it.
     let _ = log::set_logger(&Collector);
-    log::set_max_level(level);
+    if !is_behind {
+        log::set_max_level(level);
+    }
 }
 
 /// Keeps a record of JavaScript for observers. `level`: 0 debug to 3 error; `fields`: the JSON text of an object.

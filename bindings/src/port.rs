@@ -163,7 +163,7 @@ impl Isolate {
         let count = outbox.count as u32;
         let next =
             flushed.next.map_or(NIL, |next| (next.saturating_sub(time)).min(u64::from(NIL - 1)) as u32);
-        let has_logs = crate::log::has_records().into();
+        let has_logs = crate::log::has_news().into();
         let texts = self.texts.len() as u32;
         let header = [count, texts, flushed.more.into(), next, 0, flushed.has_sends.into(), has_logs];
         for (index, word) in header.into_iter().enumerate() {

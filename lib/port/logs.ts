@@ -27,10 +27,18 @@ function recordOf({ time, level, name, message, fields }: Entry): LogRecord {
   return fields === undefined ? record : { ...record, fields: JSON.parse(fields) as object };
 }
 
-/** Hands over what the core has logged since the last time. */
-export function handOverLogs(): void {
+/** Puts the levels in force that were set for the whole process. */
+function takeOverLevels(): void {
   const levels = native.takeLevels();
   if (levels) setLevels(levels);
+}
+
+// That may have been before this isolate was there.
+takeOverLevels();
+
+/** Hands over what the core has logged since the last time. */
+export function handOverLogs(): void {
+  takeOverLevels();
   for (const entry of native.takeLogs()) emitOfCore(recordOf(entry));
 }
 

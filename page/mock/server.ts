@@ -139,7 +139,7 @@ export class MockServer {
     if (url.pathname.startsWith('/assets/') && file.startsWith(this.#page) && existsSync(file)) {
       return serve(response, file);
     }
-    if (request.headers.accept?.includes('text/html')) {
+    if (request.headers.accept?.includes('text/html') && url.searchParams.get('format') !== 'json') {
       return serve(response, join(this.#page, 'index.html'), routeOf(url.pathname).view === 'unknown' ? 404 : 200);
     }
     const body = this.#json(url);

@@ -266,7 +266,10 @@ shows(
       'it has answered',
       async () => (await dialog.locator('pre').textContent())?.includes('"samples"') ?? false,
     );
-    await page.keyboard.press('Escape');
+    const link = await dialog.getByRole('link', { name: 'Open' }).getAttribute('href');
+    t.is(link, `${url}/workers/${failed.node}/${failed.name}?format=json`);
+    await page.goto(link ?? '');
+    t.true((await page.locator('body').textContent())?.includes('"samples"'));
     await page.goto(`${url}/workers/nobody/nothing`);
     await untilText(page.locator('.callout'), 'There is nothing at /workers/nobody/nothing.');
   },

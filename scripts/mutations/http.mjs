@@ -8,6 +8,9 @@ const from = (file, test, list) => list.map(([what, from, to]) => ({ what, in: f
 export const http = [
   ...from('crates/http/src/guard.rs', server('security'), [
     ['a server of this machine answers under any name', 'if app.options.listen.ip().is_loopback() &&', 'if false &&'],
+    ['a request under two names is answered', 'headers.get_all(header::HOST).iter().count() > 1', 'false'],
+    ['the name in the address is not looked at', 'request.uri().authority().map(Authority::as_str)', 'None'],
+    ['a request of two origins is answered', '.filter(|_| is_one)', ''],
     ['a page of another origin is answered', 'if !is_own {', 'if false {'],
     ['a page of another site may post', 'matches!(site, "same-origin" | "none")', 'true'],
     [
@@ -23,6 +26,7 @@ export const http = [
       'bool::from(shown.ct_eq(token.as_bytes()))',
       '!shown.is_empty() || bool::from(shown.ct_eq(token.as_bytes()))',
     ],
+    ['what stands behind a host is not looked at', '(rest.is_empty() || rest', '(true || rest'],
     ['an address of another machine is this one', '|ip| ip.is_loopback()', '|ip| ip.is_ipv4() || ip.is_loopback()'],
   ]),
   ...from('crates/http/src/options.rs', server('security'), [
@@ -40,17 +44,32 @@ export const http = [
       '            if false {\n                self.seen.remove(&mark);',
     ],
   ]),
-  ...from('crates/http/src/calls.rs', server('workers'), [
+  ...from('crates/http/src/connections.rs', server('limits'), [
+    ['the head of a request has all the time', '        .header_read_timeout(limits.head)\n', ''],
+  ]),
+  ...from('crates/http/src/body.rs', server('limits'), [
+    ['a body that stops has all the time', 'whole.min(Instant::now() + limits.body_pause)', 'whole'],
     [
-      'a message that does not say its length has no bound',
-      'if bytes.len() + chunk.len() > MAX_MESSAGE {',
-      'if false {',
+      'a body that drips has all the time',
+      'whole.min(Instant::now() + limits.body_pause)',
+      'Instant::now() + limits.body_pause',
     ],
+  ]),
+  ...from('crates/http/src/patience.rs', server('limits'), [
+    ['who reads nothing is written to for ever', 'ready!(until.as_mut().poll(context));', 'return Poll::Pending;'],
+  ]),
+  ...from('crates/http/src/calls.rs', server('workers'), [
+    ['a message that does not say its length has no bound', 'read(body, MAX_MESSAGE,', 'read(body, 4 * MAX_MESSAGE,'],
     ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
     [
       'messages under way have no bound in bytes',
-      '(length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
-      '0 * (length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
+      'try_acquire_many_owned(permits(length))',
+      'try_acquire_many_owned(0)',
+    ],
+    [
+      'replies that nobody reads have no bound in bytes',
+      'try_acquire_many_owned(permits(text.len()))',
+      'try_acquire_many_owned(0)',
     ],
     [
       'a caller waits for an isolate that is held up',

@@ -5,14 +5,14 @@ use crate::view::View;
 use crate::view::source::{Source, Topic, Unanswered};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use troupe_node::node::Shared;
 
 /// Event streams at a time; more than a room full of people opens, and fewer than there are connections, so that probes get in.
 const STREAMS: usize = 128;
 
-/// Bytes of messages to workers that are under way, in KiB. They wait in memory until the isolate takes them.
+/// Bytes of messages to workers that are under way, and of replies, in KiB. They wait in memory until the isolate takes them, or the caller.
 pub(crate) const CALL_KIB: usize = 128 << 10;
 
 /// How long a member may take to answer what a request waits for.
@@ -29,10 +29,11 @@ pub(crate) struct App {
     probe: Mutex<Probe>,
 }
 
-/// A question to the isolate's loop that is under way.
+/// A question to the isolate's loop.
 #[derive(Debug, Default)]
 struct Probe {
-    asked: Option<Instant>,
+    /// It is under way.
+    is_asked: bool,
     /// It has ended, and will never answer.
     is_over: bool,
 }
@@ -93,7 +94,8 @@ impl App {
     }
 
     /// How the isolate's loop is. Each look asks it to turn, unless it is being asked already, and waits a moment: a loop that has
-    /// nothing to do is woken only while somebody looks.
+    /// nothing to do is woken only while somebody looks. What has waited for it before counts as well, so that the first look at
+    /// one that is held up finds it so.
     pub(crate) async fn look_at_loop(self: &Arc<Self>) -> Loop {
         const MOMENT: Duration = Duration::from_millis(100);
         let is_new = {
@@ -101,25 +103,24 @@ impl App {
             if probe.is_over {
                 return Loop::Ended;
             }
-            let is_new = probe.asked.is_none();
-            probe.asked.get_or_insert_with(Instant::now);
-            is_new
+            !std::mem::replace(&mut probe.is_asked, true)
         };
         if is_new {
             let app = self.clone();
             let answered = tokio::spawn(async move {
                 let is_open = app.node.turn().await;
                 let mut probe = app.probe();
-                probe.asked = None;
+                probe.is_asked = false;
                 probe.is_over = !is_open;
             });
             // Over time it is looked at again below.
             let _ = tokio::time::timeout(MOMENT, answered).await;
         }
-        let probe = self.probe();
-        match probe.asked {
-            _ if probe.is_over => Loop::Ended,
-            Some(since) if since.elapsed() >= self.options.stall => Loop::Stalled(since.elapsed()),
+        if self.probe().is_over {
+            return Loop::Ended;
+        }
+        match self.node.held_up() {
+            time if time >= self.options.stall => Loop::Stalled(time),
             _ => Loop::Turns,
         }
     }

@@ -1,17 +1,19 @@
 //! The interface to workers: a message in, its outcome out. What becomes of it is the port's business; see `Shared::request`.
 
 use crate::app::{App, CALL_KIB};
-use crate::params::Params;
+use crate::body::{discard, read};
+use crate::params::{Named, Params};
 use crate::problem::Problem;
-use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use troupe_node::MAX_MESSAGE;
 use troupe_node::node::Call;
 
@@ -25,9 +27,6 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// A caller whose time is over is answered so much later at the latest, also when the isolate is held up and its own clock with it.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// A message that is not taken is read for so long, at most.
-const DISCARD_WITHIN: Duration = Duration::from_secs(5);
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Options {
@@ -36,10 +35,9 @@ pub(crate) struct Options {
 
 /// Lets calls through when they are enabled, and as long as their messages fit into memory together.
 pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
     // A message whose length nobody said may be as long as any.
-    let length: usize = length.unwrap_or(MAX_MESSAGE);
+    let length = request.body().size_hint().upper().unwrap_or(MAX_MESSAGE as u64);
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
     let refused = if !app.options.workers {
         Problem::forbidden(
             "messages to workers are not taken here: start the node with http: { listen, workers: true }",
@@ -47,45 +45,18 @@ pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     } else if length > MAX_MESSAGE {
         too_large(&format!("{length} bytes"))
     } else {
-        let permits = (length.div_ceil(1024) + 1).min(CALL_KIB) as u32;
-        match app.calls.clone().try_acquire_many_owned(permits) {
+        match app.calls.clone().try_acquire_many_owned(permits(length)) {
             Ok(_held) => return next.run(request).await,
-            Err(_) => Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "TOO_MANY_REQUESTS",
-                "128 MiB of messages are under way; try again",
-            ),
+            Err(_) => full(),
         }
     };
-    // Who still sends would otherwise see the connection break, and not the answer.
-    let _ = tokio::time::timeout(DISCARD_WITHIN, discard(request.into_body())).await;
+    discard(request.into_body(), MAX_MESSAGE).await;
     refused.into_response()
 }
 
-/// Reads a body that nobody wants, as far as it is not much longer than a message.
-async fn discard(body: Body) {
-    let (mut chunks, mut left) = (body.into_data_stream(), 2 * MAX_MESSAGE);
-    while let Some(Ok(chunk)) = chunks.next().await {
-        if chunk.len() > left {
-            return;
-        }
-        left -= chunk.len();
-    }
-}
-
 /// The text of a body.
-async fn message(body: Body) -> Result<String, Problem> {
-    let (mut chunks, mut bytes) = (body.into_data_stream(), Vec::new());
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| Problem::invalid(format!("the message did not come: {error}")))?;
-        if bytes.len() + chunk.len() > MAX_MESSAGE {
-            drop(bytes);
-            let rest = discard(Body::from_stream(chunks));
-            let _ = tokio::time::timeout(DISCARD_WITHIN, rest).await;
-            return Err(too_large("more than 16 MiB"));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
+async fn message(app: &App, body: Body) -> Result<String, Problem> {
+    let bytes = read(body, MAX_MESSAGE, &app.options.limits, || too_large("more than 16 MiB")).await?;
     String::from_utf8(bytes).map_err(|error| {
         Problem::invalid(format!(
             "a message is text as UTF-8; byte {} is not",
@@ -99,48 +70,42 @@ fn too_large(size: &str) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "MESSAGE_TOO_LARGE", detail)
 }
 
-/// Asks a worker by its name, or by node and name in one, as `node%2Fworker`.
-pub(crate) async fn ask(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    Params(options): Params<Options>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    call(&app, &name, &options, &headers, body, false).await
+/// Whom a message is for: a worker, which may say its node as well, as `node%2Fworker`; or a worker of this node.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Whom {
+    node: Option<String>,
+    name: String,
 }
 
-/// Asks a worker of one node.
-pub(crate) async fn ask_at(
+impl Whom {
+    fn address(self) -> String {
+        match self.node {
+            None => self.name,
+            Some(node) => format!("{node}/{}", self.name),
+        }
+    }
+}
+
+/// Asks a worker.
+pub(crate) async fn ask(
     State(app): State<Arc<App>>,
-    Path((node, name)): Path<(String, String)>,
+    Named(whom): Named<Whom>,
     Params(options): Params<Options>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    call(&app, &format!("{node}/{name}"), &options, &headers, body, false).await
+    call(&app, &whom.address(), &options, &headers, body, false).await
 }
 
 /// Hands a message over.
 pub(crate) async fn send(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Named(whom): Named<Whom>,
     Params(options): Params<Options>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    call(&app, &name, &options, &headers, body, true).await
-}
-
-/// Hands a message over to a worker of one node.
-pub(crate) async fn send_at(
-    State(app): State<Arc<App>>,
-    Path((node, name)): Path<(String, String)>,
-    Params(options): Params<Options>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    call(&app, &format!("{node}/{name}"), &options, &headers, body, true).await
+    call(&app, &whom.address(), &options, &headers, body, true).await
 }
 
 async fn call(
@@ -152,10 +117,9 @@ async fn call(
     is_send: bool,
 ) -> Result<Response, Problem> {
     let timeout = options.timeout.as_deref().map_or(Ok(TIMEOUT), duration)?;
+    let kind = headers.get(header::CONTENT_TYPE).map_or(vec![], |kind| kind.as_bytes().to_ascii_lowercase());
     // A form of a page would otherwise be a message; scripts say what they send, or nothing.
-    if let Some(kind) = headers.get(header::CONTENT_TYPE)
-        && kind.as_bytes().starts_with(b"multipart/")
-    {
+    if kind.starts_with(b"multipart/") {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "INVALID_ARGUMENT",
@@ -165,7 +129,7 @@ async fn call(
     // What is no header of Trace Context is ignored, and so are two: they say nothing about which one holds.
     let mut traces = headers.get_all(TRACEPARENT).iter();
     let trace = traces.next().filter(|_| traces.next().is_none());
-    let message = Call::from(message(body).await?).with_trace(trace.map_or(&[], HeaderValue::as_bytes));
+    let message = Call::from(message(app, body).await?).with_trace(trace.map_or(&[], HeaderValue::as_bytes));
     // Beside the port's own clock, which stands still while the isolate is held up.
     let until = timeout + GRACE;
     if is_send {
@@ -177,10 +141,45 @@ async fn call(
         };
     }
     match tokio::time::timeout(until, app.node.request(to, message, timeout)).await {
-        Ok(Ok(reply)) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], reply).into_response()),
+        Ok(Ok(reply)) => answer(app, reply, kind.starts_with(b"application/json")),
         Ok(Err(error)) => Err(Problem::of(&error)),
         Err(_) => Err(held_up(to)),
     }
+}
+
+/// A reply on its way to the caller, who may read it slowly: it counts as under way until it is written.
+struct Reply {
+    text: String,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Reply {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+/// `is_json`: the caller spoke JSON, and is told where the worker does.
+fn answer(app: &App, text: String, is_json: bool) -> Result<Response, Problem> {
+    let is_json = is_json && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    let kind = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
+    let room = app.calls.clone().try_acquire_many_owned(permits(text.len()));
+    let room = room.map_err(|_| full().with("maybeExecuted", true))?;
+    let body = Body::from(Bytes::from_owner(Reply { text, _room: room }));
+    Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+}
+
+/// What so many bytes take of `App::calls`.
+fn permits(bytes: usize) -> u32 {
+    (bytes.div_ceil(1024) + 1).min(CALL_KIB) as u32
+}
+
+fn full() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "TOO_MANY_REQUESTS",
+        "128 MiB of messages and replies are under way; try again",
+    )
 }
 
 /// The caller's time is over and the isolate says nothing.

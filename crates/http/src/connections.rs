@@ -1,5 +1,7 @@
 //! Connections: taken, bounded, ended.
 
+use crate::options::Limits;
+use crate::patience::Patient;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -13,9 +15,6 @@ use tokio::task::JoinSet;
 
 /// Connections at a time. One costs up to two buffers and, while a message comes in, that message.
 const CONNECTIONS: usize = 256;
-
-/// A connection that has not sent the head of a request within this is closed, and so is one that is idle for so long.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Bytes of a connection's buffers: the head of a request must fit.
 const BUFFER: usize = 64 << 10;
@@ -32,7 +31,12 @@ connection: close\r\ncontent-length: 131\r\n\r\n\
 {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"TOO_MANY_CONNECTIONS\",\"detail\":\"256 connections are open\"}";
 
 /// Takes connections until the server closes, and waits for their ends.
-pub(crate) async fn accept(listener: TcpListener, router: Router, mut is_closing: watch::Receiver<bool>) {
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    mut is_closing: watch::Receiver<bool>,
+) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     let closing = is_closing.clone();
@@ -54,7 +58,7 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut is_closing
             Ok(permit) => {
                 let (router, closing) = (router.clone(), closing.clone());
                 connections.spawn(async move {
-                    serve(stream, router, closing).await;
+                    serve(stream, router, limits, closing).await;
                     drop(permit);
                 });
             }
@@ -65,15 +69,15 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut is_closing
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(stream: TcpStream, router: Router, mut is_closing: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, router: Router, limits: Limits, mut is_closing: watch::Receiver<bool>) {
     // Small answers and events go at once. A socket that refuses that works as well.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(limits.head)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, limits.unread)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

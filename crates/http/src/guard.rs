@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::problem::Problem;
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +18,7 @@ const POLICY: &str =
 /// Refuses what is not for this caller. A probe may come without the token: it learns whether the process is well.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let is_probe = matches!(request.uri().path(), "/livez" | "/readyz");
-    let checked = check(&app, request.headers(), is_probe, request.method());
+    let checked = check(&app, &request, is_probe);
     let mut response = match checked {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -32,10 +33,18 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     response
 }
 
-fn check(app: &App, headers: &HeaderMap, is_probe: bool, method: &Method) -> Result<(), Problem> {
+fn check(app: &App, request: &Request, is_probe: bool) -> Result<(), Problem> {
+    let (headers, method) = (request.headers(), request.method());
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        return Err(Problem::invalid("a request has one Host; what stands in between may see the other one"));
+    }
     let host = text(headers, header::HOST);
-    // A name of this machine only: a page elsewhere that has its own name lead here can't ask under it.
-    if app.options.listen.ip().is_loopback() && !host.is_some_and(|host| is_local(host_of(host))) {
+    // A name of this machine only: a page elsewhere that has its own name lead here can't ask under it. What a proxy is asked
+    // for stands in the address itself.
+    let named = [host, request.uri().authority().map(Authority::as_str)];
+    let is_for_here =
+        host.is_some() && named.into_iter().flatten().all(|name| host_of(name).is_some_and(is_local));
+    if app.options.listen.ip().is_loopback() && !is_for_here {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "NOT_PERMITTED",
@@ -43,7 +52,8 @@ fn check(app: &App, headers: &HeaderMap, is_probe: bool, method: &Method) -> Res
         ));
     }
     if headers.contains_key(header::ORIGIN) {
-        let origin = text(headers, header::ORIGIN);
+        let is_one = headers.get_all(header::ORIGIN).iter().count() == 1;
+        let origin = text(headers, header::ORIGIN).filter(|_| is_one);
         let is_own = host.is_some_and(|host| {
             let own = origin.and_then(|origin| origin.split_once("://"));
             own.is_some_and(|(scheme, at)| {
@@ -76,12 +86,14 @@ fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The host of `host:port`.
-fn host_of(authority: &str) -> &str {
-    if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split_once(']').map_or("", |(host, _)| host);
-    }
-    authority.split_once(':').map_or(authority, |(host, _)| host)
+/// The host of `host` or `host:port`; `None`: it is neither.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, rest) = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let is_port = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+    (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port)).then_some(host)
 }
 
 fn is_local(host: &str) -> bool {
@@ -161,9 +173,14 @@ mod tests {
         {
             assert!(!is_local(host), "{host}");
         }
-        assert_eq!(host_of("127.0.0.1:80"), "127.0.0.1");
-        assert_eq!(host_of("[::1]:80"), "::1");
-        assert_eq!(host_of("localhost"), "localhost");
+        assert_eq!(host_of("127.0.0.1:80"), Some("127.0.0.1"));
+        assert_eq!(host_of("[::1]:80"), Some("::1"));
+        assert_eq!(host_of("localhost"), Some("localhost"));
+        for other in
+            ["[::1].evil.example", "[::1", "localhost:evil.example", "127.0.0.1:80?.evil.example", "::1"]
+        {
+            assert!(!host_of(other).is_some_and(is_local), "{other}");
+        }
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! What the node logs, read and changed while it runs.
 
 use crate::app::App;
+use crate::body::read;
 use crate::problem::Problem;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Bytes of levels; a line for each part of the runtime has some hundred.
+/// Bytes of a body with levels; a line for each part of the runtime has some hundred.
 const LONGEST: usize = 4_096;
 
 #[derive(Debug, Deserialize)]
@@ -24,21 +24,14 @@ pub(crate) async fn levels(State(app): State<Arc<App>>) -> Result<Response, Prob
     Ok(answer(&of(&app)?.levels()))
 }
 
-pub(crate) async fn set_levels(
-    State(app): State<Arc<App>>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Problem> {
+pub(crate) async fn set_levels(State(app): State<Arc<App>>, body: Body) -> Result<Response, Problem> {
     let levels = of(&app)?;
-    let body = body.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    let too_large =
+        || Problem::invalid(format!("levels have more than {LONGEST} bytes, which make no sense"));
+    let body = read(body, LONGEST, &app.options.limits, too_large).await?;
     let wanted = serde_json::from_slice::<Wanted>(&body).map_err(|error| {
         Problem::invalid(format!("expected an object such as {{\"levels\":\"info,channel=debug\"}}: {error}"))
     })?;
-    if wanted.levels.len() > LONGEST {
-        return Err(Problem::invalid(format!(
-            "levels have {} bytes; at most {LONGEST} make sense",
-            wanted.levels.len()
-        )));
-    }
     levels.set_levels(&wanted.levels).map_err(Problem::invalid)?;
     Ok(answer(&levels.levels()))
 }

@@ -4,6 +4,7 @@
 //! path: a program that does not [`serve`] has neither the thread nor anything else of it.
 
 mod app;
+mod body;
 mod calls;
 mod connections;
 mod events;
@@ -16,6 +17,7 @@ mod openapi;
 mod options;
 mod page;
 mod params;
+mod patience;
 mod problem;
 mod reading;
 mod routes;
@@ -23,7 +25,7 @@ mod server;
 mod view;
 mod zone;
 
-pub use options::{Levels, MIN_TOKEN, ServeError, ServeOptions};
+pub use options::{Levels, Limits, MIN_TOKEN, ServeError, ServeOptions};
 pub use server::{Server, serve};
 pub use troupe_node::discovery::Role;
 pub use view::HistoryLimits;

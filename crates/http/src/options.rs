@@ -26,6 +26,8 @@ pub struct ServeOptions {
     pub view: bool,
     /// How long the isolate's loop may be held up before `/livez` fails.
     pub stall: Duration,
+    /// How long callers may take.
+    pub limits: Limits,
     /// What the history of lines holds at most.
     pub history: HistoryLimits,
     /// What a node logs, and how that is changed; `None`: it can't be.
@@ -43,6 +45,7 @@ impl ServeOptions {
             workers: false,
             view: false,
             stall: Duration::from_secs(10),
+            limits: Limits::default(),
             history: HistoryLimits::default(),
             levels: None,
         }
@@ -53,6 +56,31 @@ impl ServeOptions {
             Some(token) if token.chars().count() < MIN_TOKEN => Err(ServeError::ShortToken),
             None if !self.listen.ip().is_loopback() => Err(ServeError::Open { address: self.listen }),
             _ => Ok(()),
+        }
+    }
+}
+
+/// How long a caller may take; over time its connection is closed. Each is there so that callers who do nothing, or next to it,
+/// do not hold connections and memory that others need.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For the head of a request, from the beginning of the connection or the end of the request before; 10 s.
+    pub head: Duration,
+    /// Between two pieces of a body; 30 s.
+    pub body_pause: Duration,
+    /// For a whole body; 5 min, in which the slowest line in use brings 16 MiB.
+    pub body: Duration,
+    /// Between two pieces of an answer that it takes; 60 s.
+    pub unread: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body_pause: Duration::from_secs(30),
+            body: Duration::from_secs(300),
+            unread: Duration::from_secs(60),
         }
     }
 }

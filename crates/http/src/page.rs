@@ -47,7 +47,7 @@ pub(crate) async fn file(State(app): State<Arc<App>>, request: Request) -> Respo
     if let Some(folder) = app.options.page.as_deref()
         && is_read
         && !has_extension(&path)
-        && wants_page(request.headers())
+        && wants_page(&request)
     {
         // It says in its own way that there is nothing.
         let mut page = page(folder).await;

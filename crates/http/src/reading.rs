@@ -2,12 +2,12 @@
 
 use crate::app::App;
 use crate::page::page;
-use crate::params::Params;
+use crate::params::{Named, Params};
 use crate::problem::Problem;
 use crate::view::source::Topic;
 use crate::view::{Cursor, Filter, Level, View};
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{Request, State};
+use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -25,16 +25,18 @@ const WORKERS: usize = 1_000;
 /// A browser that asks for a page gets the page, under the address of what it shows; everybody else gets JSON.
 pub(crate) async fn page_or_json(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut response = match &app.options.page {
-        Some(folder) if wants_page(request.headers()) => page(folder).await,
+        Some(folder) if wants_page(&request) => page(folder).await,
         _ => next.run(request).await,
     };
     response.headers_mut().insert(header::VARY, header::HeaderValue::from_static("accept"));
     response
 }
 
-pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.any(|value| value.contains("text/html"))
+/// Whether a browser asks, for what it shows: a link to the JSON of an address says `format=json` in its query.
+pub(crate) fn wants_page(request: &Request) -> bool {
+    let accepted = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.into_iter().any(|value| value.contains("text/html"))
+        && !request.uri().query().is_some_and(|query| query.split('&').any(|field| field == "format=json"))
 }
 
 fn view(app: &App) -> Result<&Arc<View>, Problem> {
@@ -90,7 +92,10 @@ pub(crate) async fn nodes(State(app): State<Arc<App>>) -> Result<Response, Probl
     Ok(json_answer(view(&app)?.table().nodes.clone()))
 }
 
-pub(crate) async fn node(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn node(
+    State(app): State<Arc<App>>,
+    Named(name): Named<String>,
+) -> Result<Response, Problem> {
     let node = view(&app)?.node(&name);
     let node =
         node.ok_or_else(|| Problem::not_found(format!("no node {name:?} has been seen in this zone")))?;
@@ -100,20 +105,22 @@ pub(crate) async fn node(State(app): State<Arc<App>>, Path(name): Path<String>) 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WorkerOptions {
     node: Option<String>,
+    find: Option<String>,
     limit: Option<usize>,
 }
 
 pub(crate) async fn workers(
     State(app): State<Arc<App>>,
-    Params(WorkerOptions { node, limit }): Params<WorkerOptions>,
+    Params(WorkerOptions { node, find, limit }): Params<WorkerOptions>,
 ) -> Result<Response, Problem> {
-    let (workers, total) = view(&app)?.workers(node.as_deref(), limit.unwrap_or(WORKERS));
+    let find = find.as_deref().unwrap_or("");
+    let (workers, total) = view(&app)?.workers(node.as_deref(), find, limit.unwrap_or(WORKERS));
     Ok(json_answer(json!({ "total": total, "workers": workers }).to_string()))
 }
 
 pub(crate) async fn worker(
     State(app): State<Arc<App>>,
-    Path((node, name)): Path<(String, String)>,
+    Named((node, name)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     let worker = view(&app)?.worker(&node, &name);
     let worker = worker.ok_or_else(|| {

@@ -6,22 +6,13 @@ use crate::problem::Problem;
 use crate::{calls, events, health, levels, metrics, openapi, page, reading};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
-
-/// A message of which nothing comes for so long will not come.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
-
-/// Bytes of a body that is no message to a worker.
-const BODY: usize = 64 << 10;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     let shown = Router::new()
@@ -36,9 +27,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(app.clone(), reading::page_or_json));
     let called = Router::new()
         .route("/workers/{name}", post(calls::ask))
-        .route("/workers/{node}/{name}", post(calls::ask_at))
+        .route("/workers/{node}/{name}", post(calls::ask))
         .route("/workers/{name}/send", post(calls::send))
-        .route("/workers/{node}/{name}/send", post(calls::send_at))
+        .route("/workers/{node}/{name}/send", post(calls::send))
         .route("/logs/levels", get(levels::levels).put(levels::set_levels))
         .layer(from_fn_with_state(app.clone(), calls::admit));
     Router::new()
@@ -57,8 +48,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
                 "this address takes no such request",
             )
         })
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(RequestBodyTimeoutLayer::new(BODY_WITHIN))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), guard))
         .with_state(app)

@@ -42,13 +42,14 @@ pub fn serve(
         tokio::net::TcpListener::from_std(listener).map_err(ServeError::System)?
     };
     let view = options.view.then(|| View::new(source.clone(), options.history, random()));
+    let limits = options.limits;
     let (closing, is_closing) = watch::channel(false);
     let app = Arc::new(App::new(node.clone(), source, view.clone(), options, is_closing.clone()));
     let (close, closed) = oneshot::channel();
     let run = move || {
         runtime.block_on(async move {
             let watching = view.map(|view| tokio::spawn(view.run()));
-            let accepting = tokio::spawn(connections::accept(listener, router(app), is_closing));
+            let accepting = tokio::spawn(connections::accept(listener, router(app), limits, is_closing));
             // An error says that the server was dropped.
             let _ = closed.await;
             closing.send_replace(true);

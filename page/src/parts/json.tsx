@@ -9,17 +9,24 @@ const most = 200_000;
 
 /** Opens the JSON of `address`, or of the address that is shown. */
 export function JsonButton({ address }: { address?: string }) {
-  const [shown, show] = useState<{ command: string; text: string } | undefined>();
+  const [shown, show] = useState<{ command: string; link: string; text: string } | undefined>();
   const open = async () => {
     const url = new URL(address ?? location.pathname + location.search, location.origin).href;
     // Within single quotes a shell takes everything as it is but the quote itself.
     const command = `curl -H 'Accept: application/json' '${url.replaceAll("'", "'\\''")}'`;
-    show({ command, text: 'reading …' });
+    const query = new URL(url);
+    query.searchParams.set('format', 'json');
+    const link = query.href;
+    show({ command, link, text: 'reading …' });
     try {
       const text = JSON.stringify(await getJson(url), null, 2);
-      show({ command, text: text.length > most ? `${text.slice(0, most)}\n… and ${text.length - most} more` : text });
+      show({
+        command,
+        link,
+        text: text.length > most ? `${text.slice(0, most)}\n… and ${text.length - most} more` : text,
+      });
     } catch (error) {
-      show({ command, text: error instanceof Error ? error.message : String(error) });
+      show({ command, link, text: error instanceof Error ? error.message : String(error) });
     }
   };
   return (
@@ -34,6 +41,9 @@ export function JsonButton({ address }: { address?: string }) {
             <button type="button" onClick={() => void copy(shown.command)}>
               Copy
             </button>
+            <a href={shown.link} target="_blank" rel="noreferrer">
+              Open
+            </a>
           </div>
           <pre class="json" tabIndex={0} aria-label="JSON">
             {shown.text}

@@ -46,6 +46,12 @@ impl Entry {
     fn size(&self) -> usize {
         self.json.len() + self.node.len() + self.worker.as_ref().map_or(0, |worker| worker.len()) + OVERHEAD
     }
+
+    /// Whether the line is about a worker of this name, or one whose name begins so.
+    fn is_of(&self, worker: &str) -> bool {
+        let name = self.worker.as_deref().unwrap_or("");
+        worker.strip_suffix('*').map_or(worker == name, |beginning| name.starts_with(beginning))
+    }
 }
 
 /// The place behind a line, as readers hold it: good for the history that gave it and for no other.
@@ -78,6 +84,7 @@ pub(crate) struct Filter {
     /// This level and those above.
     pub(crate) level: Level,
     pub(crate) node: Option<String>,
+    /// Its whole name, or how it begins with `*` behind that, which is in no name.
     pub(crate) worker: Option<String>,
     /// In lower case, as JSON has it between the quotation marks.
     pub(crate) text: Option<String>,
@@ -100,7 +107,7 @@ impl Filter {
     fn takes(&self, entry: &Entry) -> bool {
         entry.level >= self.level
             && self.node.as_deref().is_none_or(|node| node == &*entry.node)
-            && self.worker.as_deref().is_none_or(|worker| Some(worker) == entry.worker.as_deref())
+            && self.worker.as_deref().is_none_or(|worker| entry.is_of(worker))
             && self.text.as_deref().is_none_or(|text| entry.text().to_lowercase().contains(text))
     }
 }
@@ -283,7 +290,11 @@ mod tests {
         assert_eq!(search(Filter::default()), 4);
         assert_eq!(search(Filter::new(Level::Warn, None, None, None)), 1);
         assert_eq!(search(Filter::new(Level::Debug, Some("a".into()), None, None)), 3);
-        assert_eq!(search(Filter::new(Level::Debug, None, Some("greeter".into()), None)), 1);
+        for (worker, count) in
+            [("greeter", 1), ("greet", 0), ("greet*", 1), ("*", 4), ("greeter*", 1), ("x*", 0)]
+        {
+            assert_eq!(search(Filter::new(Level::Debug, None, Some(worker.into()), None)), count, "{worker}");
+        }
         assert_eq!(search(Filter::new(Level::Debug, None, None, Some("a \"QUOTED\""))), 1);
         let mut found = Vec::new();
         assert_eq!(history.search_back(u64::MAX, 2, &Filter::default(), 5, &mut found), 3);

@@ -198,7 +198,7 @@ impl View {
         let nodes = &state.nodes;
         let table = Arc::new(Table {
             nodes: Value::Array(nodes.list()).to_string(),
-            workers: Value::Array(nodes.workers(None, WORKERS).0).to_string(),
+            workers: Value::Array(nodes.workers(None, "", WORKERS).0).to_string(),
             dead_letters: nodes.dead_letters().to_string(),
         });
         state.table = Some(table.clone());
@@ -210,9 +210,9 @@ impl View {
         self.lock().nodes.one(name)
     }
 
-    /// Workers of all nodes or of one, those with most waiting first, and how many there are.
-    pub(crate) fn workers(&self, node: Option<&str>, limit: usize) -> (Vec<Value>, u64) {
-        self.lock().nodes.workers(node, limit.min(WORKERS))
+    /// Workers of all nodes or of one, those with most waiting first, and how many there are; see [`Nodes::workers`].
+    pub(crate) fn workers(&self, node: Option<&str>, find: &str, limit: usize) -> (Vec<Value>, u64) {
+        self.lock().nodes.workers(node, find, limit.min(WORKERS))
     }
 
     /// One worker.

@@ -149,13 +149,20 @@ impl Nodes {
         Some(node)
     }
 
-    /// Workers of all nodes or of one, those with most waiting first, and how many there are.
-    pub(crate) fn workers(&self, node: Option<&str>, limit: usize) -> (Vec<Value>, u64) {
+    /// Workers of all nodes or of one, those with most waiting first, and how many there are. `find`: only those that have this
+    /// text in their name, class or node, whatever its case; all of them count.
+    pub(crate) fn workers(&self, node: Option<&str>, find: &str, limit: usize) -> (Vec<Value>, u64) {
+        let find = find.to_lowercase();
+        let is_found = |node: &str, worker: &Map<String, Value>| {
+            let told = |key: &str| worker.get(key).and_then(Value::as_str).unwrap_or("");
+            [node, told("name"), told("type")].iter().any(|text| text.to_lowercase().contains(&find))
+        };
         let mut found: Vec<_> = self
             .seen
             .values()
             .filter(|seen| node.is_none_or(|node| node == seen.member.name))
             .flat_map(|seen| seen.workers.iter().map(|worker| (&*seen.member.name, worker)))
+            .filter(|(node, worker)| is_found(node, worker))
             .collect();
         found.sort_by_cached_key(|(_, worker)| std::cmp::Reverse(number(worker, "queued")));
         let total = self
@@ -319,12 +326,16 @@ mod tests {
             json!({ "workersTotal": 1, "workers": [{ "name": "main", "queued": 99 }] }),
             1_000,
         );
-        let (workers, total) = nodes.workers(None, 1);
+        let (workers, total) = nodes.workers(None, "", 1);
         assert_eq!(
             (workers.len(), &workers[0]["name"], &workers[0]["node"], total),
             (1, &json!("slower"), &json!("b"), 10)
         );
-        assert_eq!(nodes.workers(Some("a"), 10).0.len(), 1);
+        assert_eq!(nodes.workers(Some("a"), "", 10).0.len(), 1);
+        for (find, found) in [("SLOW", 2), ("slower", 1), ("b", 1), ("nothing", 0)] {
+            let (workers, total) = nodes.workers(None, find, 10);
+            assert_eq!((workers.len(), total), (found, 10), "{find}");
+        }
         assert_eq!(nodes.dead_letters()["total"], json!({ "late reply": 99 }));
         let worker = nodes.worker("a", "slow").unwrap();
         assert_eq!(worker["samples"], json!([[1_000, 9, 7, 1]]));

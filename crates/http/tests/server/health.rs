@@ -32,6 +32,40 @@ async fn a_loop_that_is_held_up_fails_its_probe_after_the_time_that_was_set_and_
 }
 
 #[tokio::test]
+async fn what_waited_for_a_loop_that_is_held_up_counts_from_the_first_probe_on() {
+    let options = ServeOptions { stall: Duration::from_millis(200), ..ServeOptions::local() };
+    let served = served(options).await;
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+    let node = served.node.clone();
+    let blocking = tokio::spawn(async move {
+        let block = async move |_| {
+            let _ = begin.send(());
+            // Holds the whole isolate up until the gate is dropped.
+            let _ = gate.recv();
+            Ok::<_, Error>(())
+        };
+        node.run(block).await
+    });
+    begun.await.unwrap();
+    // Nobody has looked; something comes, and waits.
+    let shared = served.node.shared().clone();
+    let waiting = tokio::spawn(async move { shared.turn().await });
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while served.node.shared().held_up() < Duration::from_millis(200) {
+        assert!(tokio::time::Instant::now() < until);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let first = get(served.address, "/livez").await;
+    assert_eq!((first.status, &first.json()["status"]), (503, &"stalled".into()));
+    assert!(first.json()["blockedMs"].as_u64().unwrap() >= 200);
+    drop(open);
+    blocking.await.unwrap().unwrap();
+    assert!(waiting.await.unwrap());
+    eventually(served.address, "/livez", |reply| reply.status == 200).await;
+}
+
+#[tokio::test]
 async fn a_node_that_drains_is_alive_and_not_ready() {
     let served = served(ServeOptions::local()).await;
     served.node.shared().set_draining();

@@ -5,6 +5,7 @@
 
 mod events;
 mod health;
+mod limits;
 mod metrics;
 mod page;
 mod script;

@@ -49,6 +49,11 @@ async fn a_browser_gets_the_page_at_every_address_that_others_get_as_json() {
         let json = ask(served.address, "GET", path, &[("accept", "application/json")], "").await;
         assert!(json.header("content-type").ends_with("json"), "{path}");
         assert_eq!(json.header("vary"), "accept");
+        // As a link of the page, which a browser opens as it opens any other.
+        for query in ["format=json", "x=y&format=json"] {
+            let link = ask(served.address, "GET", &format!("{path}?{query}"), &BROWSER, "").await;
+            assert_eq!((link.status, link.text()), (json.status, json.text()), "{path}?{query}");
+        }
     }
     let nowhere = ask(served.address, "GET", "/nowhere", &BROWSER, "").await;
     assert_eq!((nowhere.status, nowhere.text()), (404, "<!doctype html>"));

@@ -1,7 +1,7 @@
 //! Who may ask, and what browsers are told.
 
 use crate::script::{Script, Zone};
-use crate::support::{ask, get, served};
+use crate::support::{PATIENCE, ask, get, served};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -30,6 +30,107 @@ async fn a_foreign_host_or_origin_is_refused() {
     assert_eq!(status("/openapi.json", &[("host", "localhost:1")]).await, 200);
     assert_eq!(status("/openapi.json", &[("host", "[::1]")]).await, 200);
     assert_eq!(status("/openapi.json", &[("origin", &format!("http://{host}"))]).await, 200);
+}
+
+/// What the server says to these bytes until it closes; the caller's side stays open.
+async fn told(address: std::net::SocketAddr, bytes: &[u8]) -> String {
+    let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
+    let sending = async {
+        // It may close before it has read all of it.
+        let _ = writing.write_all(bytes).await;
+        std::future::pending::<()>().await;
+    };
+    let mut told = Vec::new();
+    tokio::select! {
+        // A connection that is closed while bytes are on their way is reset, which reads as an error.
+        read = tokio::time::timeout(PATIENCE, reading.read_to_end(&mut told)) => drop(read.unwrap()),
+        () = sending => {}
+    }
+    String::from_utf8(told).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_under_two_names_is_refused() {
+    let served = served(ServeOptions::local()).await;
+    let (own, evil) = (format!("host: {}\r\n", served.address), "host: evil.example\r\n");
+    let (page, other) = (format!("origin: http://{}\r\n", served.address), "origin: http://evil.example\r\n");
+    for (what, target, headers, status) in [
+        ("its own", "/openapi.json", own.clone() + &page, 200),
+        (
+            "its own, as a proxy is asked",
+            &format!("http://{}/openapi.json", served.address),
+            own.clone(),
+            200,
+        ),
+        ("two hosts", "/openapi.json", own.clone() + evil, 400),
+        ("two hosts, the other way", "/openapi.json", evil.to_owned() + &own, 400),
+        ("another in the address", "http://evil.example/openapi.json", own.clone(), 421),
+        ("no host", "/openapi.json", String::new(), 421),
+        ("a host that only begins well", "/openapi.json", "host: [::1].evil.example\r\n".into(), 421),
+        ("a port that is none", "/openapi.json", "host: localhost:evil.example\r\n".into(), 421),
+        ("two origins", "/openapi.json", own.clone() + &page + other, 403),
+        ("two origins, the other way", "/openapi.json", own.clone() + other + &page, 403),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n");
+        let told = told(served.address, request.as_bytes()).await;
+        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{what}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn no_page_of_another_origin_is_told_that_it_may_ask() {
+    let served = served(ServeOptions { workers: true, ..ServeOptions::local() }).await;
+    let wants = ("access-control-request-method", "POST");
+    let own = format!("http://{}", served.address);
+    for (origin, status) in [("http://evil.example", 403), ("null", 403), (own.as_str(), 405)] {
+        let preflight =
+            ask(served.address, "OPTIONS", "/workers/main", &[("origin", origin), wants], "").await;
+        assert_eq!(preflight.status, status, "{origin}");
+        assert!(preflight.headers.keys().all(|name| !name.as_str().starts_with("access-control-allow")));
+    }
+}
+
+#[tokio::test]
+async fn rubbish_ends_its_own_connection_and_nothing_else() {
+    let served = served(ServeOptions { workers: true, ..ServeOptions::local() }).await;
+    let post = format!("POST /workers/main/send HTTP/1.1\r\nhost: {}\r\n", served.address);
+    let with = |headers: &str, body: &str| format!("{post}{headers}\r\n\r\n{body}").into_bytes();
+    let many = |what: &str| what.repeat(100_000);
+    for (what, bytes) in [
+        ("TLS", [&b"\x16\x03\x01\x02\x00\x01"[..], &[0; 300]].concat()),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec()),
+        ("HTTP/0.9", b"GET /livez\r\n\r\n".to_vec()),
+        ("a line that goes on", with("x: a\r\n b", "")),
+        ("many headers", with(&many("x: y\r\n"), "")),
+        ("a long address", format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", many("y")).into_bytes()),
+        ("two lengths", with("content-length: 5\r\ncontent-length: 6", "hello!")),
+        ("a length below zero", with("content-length: -1", "")),
+        ("a length beyond all numbers", with("content-length: 99999999999999999999", "x")),
+        ("a coding that is none", with("transfer-encoding: identity", "x")),
+        ("a chunk of no length", with("transfer-encoding: chunked", "zz\r\nx\r\n")),
+        ("a chunk beyond all numbers", with("transfer-encoding: chunked", "ffffffffffffffffff\r\n")),
+        ("words behind a chunk", with("transfer-encoding: chunked", &format!("1;{}", many("a")))),
+        (
+            "words behind a body",
+            with("transfer-encoding: chunked", &format!("1\r\nx\r\n0\r\n{}", many("a: b\r\n"))),
+        ),
+    ] {
+        let told = told(served.address, &bytes).await;
+        assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{what}: {told}");
+        assert_eq!(get(served.address, "/livez").await.status, 200, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_do_not_wait_for_answers_are_answered_in_order() {
+    let served = served(ServeOptions::local()).await;
+    let get =
+        |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{more}\r\n", served.address);
+    let requests = get("/livez", "").repeat(500) + &get("/nothing", "connection: close\r\n");
+    let told = told(served.address, requests.as_bytes()).await;
+    let statuses: Vec<_> = told.match_indices("HTTP/1.1 ").map(|(at, _)| &told[at + 9..at + 12]).collect();
+    assert_eq!(statuses.len(), 501);
+    assert!(statuses[..500].iter().all(|status| *status == "200") && statuses[500] == "404");
 }
 
 #[tokio::test]

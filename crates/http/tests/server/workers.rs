@@ -59,6 +59,16 @@ async fn a_message_is_answered_by_its_reply_and_a_send_when_it_was_taken() {
         assert_eq!((reply.status, reply.text()), (200, "<b>hé</b>"), "{path}");
         assert_eq!(reply.header("content-type"), "text/plain; charset=utf-8");
     }
+    // Who speaks JSON is told where the worker does.
+    for (kind, body, told) in [
+        ("application/json", "{\"a\":\"\\ud800\"}", "application/json"),
+        ("Application/JSON; charset=utf-8", "7", "application/json"),
+        ("application/json", "{\"a\":", "text/plain; charset=utf-8"),
+        ("text/plain", "7", "text/plain; charset=utf-8"),
+    ] {
+        let reply = ask(served.address, "POST", "/workers/echo", &[("content-type", kind)], body).await;
+        assert_eq!((reply.status, reply.text(), reply.header("content-type")), (200, body, told));
+    }
     for path in ["/workers/echo/send", "/workers/here%2Fecho/send", "/workers/here/echo/send"] {
         assert_eq!(ask(served.address, "POST", path, &[], "x").await.status, 202, "{path}");
     }
@@ -79,11 +89,22 @@ async fn each_failure_has_its_status_and_its_code() {
     let late = post("/workers/echo?timeout=20ms", "say nothing").await;
     assert_eq!(late.problem(), (504, "TIMEOUT".into()));
     assert_eq!(late.json()["stage"], "handled");
-    for path in ["/workers/no%20name", "/workers/echo?timeout=soon", "/workers/echo?timeuot=1s"] {
+    for path in [
+        "/workers/no%20name",
+        "/workers/%ff",
+        "/workers/here%2F..%2Fecho",
+        "/workers/a/%00/send",
+        "/workers/echo?timeout=soon",
+        "/workers/echo?timeuot=1s",
+    ] {
         assert_eq!(post(path, "").await.problem(), (400, "INVALID_ARGUMENT".into()), "{path}");
     }
     let no_text = ask(served.address, "POST", "/workers/echo", &[], [0xff, 0xfe]).await;
     assert_eq!(no_text.problem(), (400, "INVALID_ARGUMENT".into()));
+    for form in ["multipart/form-data; boundary=x", "Multipart/Form-Data"] {
+        let refused = ask(served.address, "POST", "/workers/echo", &[("content-type", form)], "x").await;
+        assert_eq!(refused.problem(), (415, "INVALID_ARGUMENT".into()));
+    }
     let long = ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; (16 << 20) + 1]).await;
     assert_eq!(long.problem(), (413, "MESSAGE_TOO_LARGE".into()));
     assert_eq!(ask(served.address, "PUT", "/workers/echo", &[], "").await.status, 405);

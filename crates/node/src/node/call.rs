@@ -70,6 +70,13 @@ impl Shared {
         self.inbox.run(run) && turned.await.is_ok()
     }
 
+    /// For how long the isolate has been woken without having looked at its inbox: by a message, news of another node, or
+    /// [`Self::turn`]. Zero while nothing waits for it, however long its last turn is ago: an idle isolate has none.
+    #[must_use]
+    pub fn held_up(&self) -> Duration {
+        self.inbox.delays().0
+    }
+
     /// What this node answers to a question to observe, also without a zone. Runs where it is polled, on an executor of tokio.
     ///
     /// Errors: [`Error::NotPermitted`] for a question that makes no sense.

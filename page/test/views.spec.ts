@@ -1,38 +1,8 @@
 /** The other views in a browser, the frame around them, and that everyone can use them. */
 import test from 'ava';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { type Page } from 'playwright-core';
-import { inBrowser, list, messages, status, until, untilLines, untilText } from './support.ts';
+import { barriers, everyPath, inBrowser, list, messages, status, until, untilLines, untilText } from './support.ts';
 
 const shows = inBrowser(test);
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Has the browser go once through what keeps people out. Resolves with what it found. */
-async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe: run } = window as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> };
-    };
-    const { violations } = await run.run();
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map((node) => `${id}: ${node.html}\n${node.failureSummary ?? ''}`),
-    );
-  });
-}
-
-const paths = [
-  '/logs',
-  '/nodes',
-  '/nodes/runner-0',
-  '/workers',
-  '/workers/runner-0/index',
-  '/dead-letters',
-  '/zone',
-  '/nothing/here',
-];
-
 for (const colorScheme of ['light', 'dark'] as const) {
   shows(
     `no view keeps anyone out (axe), ${colorScheme}`,
@@ -41,7 +11,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       zone.become('runner-1', 'stalled');
       zone.become('client', 'gone');
       zone.chat(400);
-      for (const path of paths) {
+      for (const path of everyPath) {
         await page.goto(url + path);
         await page.getByRole('status').getByText('live').waitFor();
         if (path === '/logs') {

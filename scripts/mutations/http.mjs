@@ -9,7 +9,9 @@ export const http = [
   ...from('crates/http/src/guard.rs', server('security'), [
     ['a server of this machine answers under any name', 'if app.options.listen.ip().is_loopback() &&', 'if false &&'],
     ['a page of another origin is answered', 'if !is_own {', 'if false {'],
-    ['a page of another site may post', 'matches!(site, "same-origin" | "none")', 'true'],
+    ['a page of another site is answered', 'matches!(site, "same-origin" | "none")', 'true'],
+    ['a page of another site may post', '!(*method == Method::GET && is_visit(headers))', '!is_visit(headers)'],
+    ['a page of another site may frame', ' && text(headers, "sec-fetch-dest") == Some("document")', ''],
     [
       'the token is not asked for',
       'Some(token) if !is_probe && !shows(headers, token)',

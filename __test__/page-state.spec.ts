@@ -1,6 +1,6 @@
 /** What the page holds of a zone: lines within bounds, the list of those that fit, nodes and workers over time. */
 import test from 'ava';
-import { cursorBefore, historyOf } from '../page/src/cursor.ts';
+import { cursorBefore, historyOf, linesBetween } from '../page/src/cursor.ts';
 import { quantile, since, together } from '../page/src/histogram.ts';
 import { held, Lines } from '../page/src/lines.ts';
 import { deadLettersOf, mergeNodes, type SeenNode } from '../page/src/nodes.ts';
@@ -287,4 +287,17 @@ test('whatever arrives becomes whole: what is missing or of another kind is empt
   ]);
   const whole = state('a', { presence: 'stalled', presentSince: 3, peers: [peer({ node: 'b', roundTripMs: 1 })] });
   t.deepEqual(readNode(JSON.parse(JSON.stringify(whole))), { ...whole, http: undefined, asOf: undefined });
+});
+
+test('lines between two cursors are those that are missing, and none where the server began anew', (t) => {
+  t.is(linesBetween('a-7', 'a-8'), 0);
+  t.is(linesBetween('a-7', 'a-12'), 4);
+  t.is(linesBetween('a-7', 'a-3'), 0);
+  for (const [before, after] of [
+    ['a-7', 'b-12'],
+    ['', 'a-12'],
+    ['a-7', ''],
+    ['', ''],
+  ] as const)
+    t.is(linesBetween(before, after), 0);
 });

@@ -151,6 +151,12 @@ export class MockZone {
     for (const line of lines) this.emit(line);
   }
 
+  /** So many lines come and are given up with all before them, and nobody has read them. */
+  forget(lines: number): void {
+    this.#next += lines;
+    this.#lines.length = 0;
+  }
+
   /** Up to `limit` lines after that number, oldest first. */
   linesAfter(number: number, limit = Infinity): Line[] {
     const first = this.#next - this.#lines.length;

@@ -1,8 +1,10 @@
 /**
  * The one stream of events the page reads. It is opened again after it broke, from the last line that arrived, so that no line is shown
  * twice; and it says how it is.
+ *
+ * A page that nobody sees has none: a browser has six connections to one server, for all its tabs, and each stream holds one.
  */
-import { cursorBefore, historyOf } from './cursor.ts';
+import { cursorBefore, historyOf, linesBetween } from './cursor.ts';
 import { getJson } from './fetch.ts';
 import { readAll, readLine, readNode, readWorker } from './reading.ts';
 import { type Line, type NodeState, type WorkerState } from './shapes.ts';
@@ -84,24 +86,46 @@ export function openStream(reader: StreamReader, line = ''): { retry(): void } {
     on('dropped', (data) => reader.dropped(Number((data as { lines?: unknown }).lines) || 0));
   };
 
-  /** The lines from before the one that is wanted up to the newest: more than the stream would go back. */
-  const fill = async () => {
-    let after = cursorBefore(line, context);
+  /** The lines after a cursor up to the newest: more than the stream would go back. */
+  const fill = async (from: string | undefined, isWanted: () => boolean) => {
+    let after = from;
     while (after !== undefined) {
       const answer = (await getJson(`/logs?${new URLSearchParams({ after, limit: String(page) })}`)) as {
         lines?: unknown;
       };
+      if (!isWanted()) return;
       const lines = readAll(answer.lines, readLine);
+      const lost = linesBetween(last, lines[0]?.id ?? '');
+      if (lost > 0) reader.dropped(lost);
       take(lines);
       after = lines.length < page ? undefined : last;
     }
   };
 
+  let sights = 0;
+  /** Somebody sees the page, or sees it again. */
+  const see = (after: string | undefined) => {
+    sights += 1;
+    const sight = sights;
+    const isWanted = () => sight === sights;
+    reader.connection({ state: 'opening' });
+    // Where that fails, the stream fails too, and says so.
+    void fill(after, isWanted)
+      .catch(() => undefined)
+      .then(() => isWanted() && open());
+  };
+  const leave = () => {
+    sights += 1;
+    clearTimeout(timer);
+    source?.close();
+    source = undefined;
+    reader.connection({ state: 'opening' });
+  };
+
+  document.addEventListener('visibilitychange', () => (document.hidden ? leave() : see(last || begin)));
+  const begin = cursorBefore(line, context);
   reader.connection({ state: 'opening' });
-  // Where that fails, the stream fails too, and says so.
-  void fill()
-    .catch(() => undefined)
-    .then(open);
+  if (!document.hidden) see(begin);
   return {
     retry: () => {
       if (source?.readyState !== EventSource.OPEN) open();

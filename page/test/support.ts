@@ -1,5 +1,7 @@
 /** A page in a real browser, in front of a made-up zone of its own or of a real one; and what every page of a test must have kept to. */
 import { type ExecutionContext, type TestFn } from 'ava';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import {
   type Browser,
@@ -36,7 +38,11 @@ const launch = () =>
   chromium.launch({
     executablePath: process.env.TROUPE_TEST_CHROMIUM,
     // Chromium's own walls need a user other than root.
-    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+    args: [
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      // Names of a page that means no good may lead anywhere, here as well.
+      '--host-resolver-rules=MAP *.example 127.0.0.1',
+    ],
   });
 
 /** Has the browser of a file of tests end with them; call it once, at its beginning. */
@@ -139,3 +145,32 @@ export const rowCount = async (page: Page): Promise<number> =>
 /** Waits until so many lines are in the list. */
 export const untilLines = (page: Page, count: number): Promise<void> =>
   until(`${count} lines are in the list`, async () => (await rowCount(page)) === count);
+
+/** The script that looks. */
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Has the browser go once through what keeps people out. Resolves with what it found. */
+export async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe: run } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> };
+    };
+    const { violations } = await run.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map((node) => `${id}: ${node.html}\n${node.failureSummary ?? ''}`),
+    );
+  });
+}
+
+/** An address of each view. */
+export const everyPath = [
+  '/logs',
+  '/nodes',
+  '/nodes/runner-0',
+  '/workers',
+  '/workers/runner-0/index',
+  '/dead-letters',
+  '/zone',
+  '/nothing/here',
+];

@@ -1,38 +1,9 @@
 /** The other views in a browser, the frame around them, and that everyone can use them. */
 import test from 'ava';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { type Page } from 'playwright-core';
-import { inBrowser, list, messages, status, until, untilLines, untilText } from './support.ts';
+import { barriers, everyPath, inBrowser, list, messages, status, until, untilLines, untilText } from './support.ts';
 
 const shows = inBrowser(test);
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Has the browser go once through what keeps people out. Resolves with what it found. */
-async function barriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe: run } = window as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> };
-    };
-    const { violations } = await run.run();
-    return violations.flatMap(({ id, nodes }) =>
-      nodes.map((node) => `${id}: ${node.html}\n${node.failureSummary ?? ''}`),
-    );
-  });
-}
-
-const paths = [
-  '/logs',
-  '/nodes',
-  '/nodes/runner-0',
-  '/workers',
-  '/workers/runner-0/index',
-  '/dead-letters',
-  '/zone',
-  '/nothing/here',
-];
-
 for (const colorScheme of ['light', 'dark'] as const) {
   shows(
     `no view keeps anyone out (axe), ${colorScheme}`,
@@ -41,7 +12,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       zone.become('runner-1', 'stalled');
       zone.become('client', 'gone');
       zone.chat(400);
-      for (const path of paths) {
+      for (const path of everyPath) {
         await page.goto(url + path);
         await page.getByRole('status').getByText('live').waitFor();
         if (path === '/logs') {
@@ -163,6 +134,57 @@ shows(
     );
   },
 );
+
+/** Has the page believe that its tab is in the background, or no longer. */
+const hide = (page: Page, hidden: boolean) =>
+  page.evaluate(`
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });
+    document.dispatchEvent(new Event('visibilitychange'));`);
+
+shows(
+  'a page that nobody sees gives its connection back, and has every line when it is seen again',
+  { lines: 10 },
+  async (t, { page, mock, zone }) => {
+    await untilLines(page, 10);
+    await hide(page, true);
+    await until('nobody reads', async () => mock.readers === 0);
+    // More than the stream goes back, and of some of them the server has none any more.
+    for (let i = 0; i < 25_000; i += 1) zone.emit({ message: `unseen ${i}` });
+    await hide(page, false);
+    await untilLines(page, 25_010);
+    t.is((await messages(page)).at(-1), 'unseen 24999');
+    for (const hidden of [true, false, true, false]) await hide(page, hidden);
+    zone.emit({ message: 'seen' });
+    mock.push();
+    await untilLines(page, 25_011);
+    t.is(mock.readers, 1);
+    await hide(page, true);
+    zone.forget(30_000);
+    zone.emit({ message: 'after those that were forgotten' });
+    await hide(page, false);
+    await untilText(status(page).locator('.warn'), /^30\u202f000 lines missed/);
+    await until(
+      'the newest line is there',
+      async () => (await messages(page)).at(-1) === 'after those that were forgotten',
+    );
+  },
+);
+
+shows('any number of tabs of one browser show the zone', { lines: 10 }, async (t, { page, mock, url }) => {
+  const tabs = [page];
+  for (let i = 0; i < 9; i += 1) {
+    // What is in front hides what was there.
+    for (const tab of tabs.slice(-1)) await hide(tab, true);
+    const tab = await page.context().newPage();
+    tabs.push(tab);
+    await tab.goto(`${url}/logs`);
+    await untilLines(tab, 10);
+  }
+  await hide(tabs.at(-1) ?? page, true);
+  await hide(page, false);
+  await page.getByRole('status').getByText('live').waitFor();
+  t.is(mock.readers, 1);
+});
 
 shows(
   'a server that began anew sends what it has once more; nothing is shown twice',

@@ -12,7 +12,9 @@ export const http = [
     ['the name in the address is not looked at', 'request.uri().authority().map(Authority::as_str)', 'None'],
     ['a request of two origins is answered', '.filter(|_| is_one)', ''],
     ['a page of another origin is answered', 'if !is_own {', 'if false {'],
-    ['a page of another site may post', 'matches!(site, "same-origin" | "none")', 'true'],
+    ['a page of another site is answered', 'matches!(site, "same-origin" | "none")', 'true'],
+    ['a page of another site may post', '!(*method == Method::GET && is_visit(headers))', '!is_visit(headers)'],
+    ['a page of another site may frame', ' && text(headers, "sec-fetch-dest") == Some("document")', ''],
     [
       'the token is not asked for',
       'Some(token) if !is_probe && !shows(headers, token)',

@@ -65,9 +65,7 @@ fn check(app: &App, request: &Request, is_probe: bool) -> Result<(), Problem> {
                 "a page of another origin asked; this server answers its own page only",
             ));
         }
-    } else if !matches!(*method, Method::GET | Method::HEAD)
-        && text(headers, "sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
-    {
+    } else if is_foreign(headers) && !(*method == Method::GET && is_visit(headers)) {
         return Err(Problem::forbidden(
             "a page of another site asked; this server answers its own page only",
         ));
@@ -80,6 +78,16 @@ fn check(app: &App, request: &Request, is_probe: bool) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether a browser says that a page of another origin asks: a picture or a script of its own, a form, a link.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    text(headers, "sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
+}
+
+/// Whether a browser goes there, as it does where somebody follows a link: the page that had the link sees nothing of it.
+fn is_visit(headers: &HeaderMap) -> bool {
+    text(headers, "sec-fetch-mode") == Some("navigate") && text(headers, "sec-fetch-dest") == Some("document")
 }
 
 fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {

@@ -26,7 +26,20 @@ async fn a_foreign_host_or_origin_is_refused() {
             assert_eq!(status(path, &[("origin", foreign)]).await, 403, "{path} {foreign}");
         }
     }
-    assert_eq!(status("/workers/main/send", &[("sec-fetch-site", "cross-site")]).await, 403);
+    // What a browser asks for a page of another origin has no origin with it where it is a picture, a script or a frame.
+    for site in ["cross-site", "same-site"] {
+        assert_eq!(status("/workers/main/send", &[("sec-fetch-site", site)]).await, 403);
+        for (mode, dest) in
+            [("no-cors", "image"), ("no-cors", "script"), ("navigate", "iframe"), ("navigate", "embed")]
+        {
+            let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+            assert_eq!(status("/openapi.json", &headers).await, 403, "{site} {mode} {dest}");
+        }
+        let link = [("sec-fetch-site", site), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        assert_eq!(status("/openapi.json", &link).await, 200, "a link leads there");
+        assert_eq!(status("/workers/main/send", &link).await, 403, "a form does not");
+    }
+    assert_eq!(status("/openapi.json", &[("sec-fetch-site", "none")]).await, 200);
     assert_eq!(status("/openapi.json", &[("host", "localhost:1")]).await, 200);
     assert_eq!(status("/openapi.json", &[("host", "[::1]")]).await, 200);
     assert_eq!(status("/openapi.json", &[("origin", &format!("http://{host}"))]).await, 200);

@@ -6,6 +6,7 @@ use crate::line::{Level, Line};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use troupe_node::observe::Ring;
@@ -24,6 +25,8 @@ const TAIL: u64 = 8 * 1024 * 1024;
 pub struct History {
     kept: Kept,
     to_files: mpsc::Sender<Order>,
+    /// Records that the files had no room for, and that nobody has been told of.
+    missing: Arc<AtomicU64>,
 }
 
 /// What the thread that writes is told.
@@ -70,7 +73,7 @@ impl History {
         std::thread::Builder::new()
             .name("troupe-history".to_owned())
             .spawn(move || write(files, orders, &writes))?;
-        Ok(Self { kept, to_files })
+        Ok(Self { kept, to_files, missing: Arc::default() })
     }
 
     /// Adds lines. They can be read at once; the call returns when the files have taken them over.
@@ -111,6 +114,27 @@ impl History {
                 // The thread ends with the history, and not before.
                 let _ = to_files.send(order).await;
             });
+        }
+    }
+
+    /// Puts a record of the supervisor's own node into the files: in memory it is already. From any thread, and never
+    /// waits: what they have no room for is counted, and said by the next one.
+    pub(crate) fn record(&self, line: &Line) {
+        let missing = self.missing.swap(0, Ordering::Relaxed);
+        let gap = (missing > 0).then(|| {
+            let message =
+                format!("{missing} records of the supervisor are missing here: the disk was too slow");
+            Line::now(&self.kept.own, Level::Warn, "supervisor", message)
+        });
+        let (mut text, mut count) = (Vec::new(), 0);
+        for line in gap.iter().chain([line]) {
+            // Plain data of strings and numbers: it has a JSON form.
+            text.append(&mut serde_json::to_vec(line).unwrap_or_default());
+            text.push(b'\n');
+            count += 1;
+        }
+        if let Err(TrySendError::Full(_)) = self.to_files.try_send(Order::Append(text, count)) {
+            self.missing.fetch_add(missing + 1, Ordering::Relaxed);
         }
     }
 

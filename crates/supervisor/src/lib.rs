@@ -15,6 +15,7 @@ pub mod lines;
 pub mod member;
 pub mod plan;
 pub mod pull;
+pub mod records;
 pub mod restart;
 pub mod service;
 pub mod steps;

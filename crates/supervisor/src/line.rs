@@ -30,6 +30,17 @@ impl From<Level> for observe::Level {
     }
 }
 
+impl From<log::Level> for Level {
+    fn from(level: log::Level) -> Self {
+        match level {
+            log::Level::Error => Self::Error,
+            log::Level::Warn => Self::Warn,
+            log::Level::Info => Self::Info,
+            log::Level::Debug | log::Level::Trace => Self::Debug,
+        }
+    }
+}
+
 /// A line as it is in the files, and as nodes send it. Its number in a ring is not part of it: every ring counts for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {

@@ -8,25 +8,11 @@ use std::process::ExitCode;
 use troupe_node::discovery::default_home;
 use troupe_node::observe::{self, Levels};
 use troupe_supervisor::member::{self, BeginError};
+use troupe_supervisor::records::{Records, record_panics};
 
 const USAGE: &str = "usage: troupe-supervisor --zone NAME\n\
      Keeps the containers of a zone alive; started by `troupe zone deploy`, which gives it its plan.\n\
      TROUPE_HOME: the folder of the zones' files. TROUPE_LOG: what it records itself, as info,channel=debug.";
-
-/// What the node has to say of its zone and its channels: for those who observe it.
-struct Records;
-
-impl log::Log for Records {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        observe::record(record);
-    }
-
-    fn flush(&self) {}
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> =
@@ -45,6 +31,7 @@ fn main() -> ExitCode {
     // There is no other logger here.
     let _ = log::set_logger(&Records);
     log::set_max_level(log::LevelFilter::Debug);
+    record_panics();
     let levels = std::env::var("TROUPE_LOG").unwrap_or_default();
     match Levels::parse(&levels) {
         Ok(levels) => observe::set_levels(levels),

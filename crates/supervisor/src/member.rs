@@ -4,6 +4,7 @@ use crate::history::History;
 use crate::keeper::{Present, Surroundings};
 use crate::line::Level;
 use crate::pull::Pulls;
+use crate::records;
 use crate::restart::Policy;
 use crate::service::{ServiceError, supervise};
 use crate::supervisor::Supervisor;
@@ -88,6 +89,7 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     let history = History::open(&folder, node.shared().ring().clone(), NAME).map_err(|source| {
         BeginError::History { zone: zone.to_owned(), folder: folder.display().to_string(), source }
     })?;
+    records::begin(&history);
     let (told, present) = watch::channel(Present::default());
     let around = Surroundings { history: history.clone(), present, policy: Policy::default() };
     let supervisor = Supervisor::new(zone, around);
@@ -104,6 +106,7 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     supervisor.end().await;
     sleep(LAST_ANSWER).await;
     follows.abort();
+    records::end();
     // A disk that hangs is not waited for.
     let _ = timeout(LAST_LINES, history.flush()).await;
     node.stop(Duration::ZERO).await;

@@ -11,7 +11,7 @@ mod service;
 mod state;
 
 pub use line::{Level, Levels, LevelsError, Line};
-pub use process::{keep, record, set_levels, set_supervised, take_unpulled};
+pub use process::{keep, line, record, set_levels, set_supervised, take_unpulled};
 pub use ring::{Pulled, Ring};
 
 pub(crate) use histogram::Histogram;

@@ -55,16 +55,17 @@ pub fn keep(line: Line) {
     ring.push(line);
 }
 
-/// Keeps a record of the log, if its level is wanted: for the logger of a program. A value `worker` of the record names the
+/// A record of the log as a line of now; `None` where its level is not wanted. A value `worker` of the record names the
 /// worker that it is about.
-pub fn record(record: &log::Record<'_>) {
+#[must_use]
+pub fn line(record: &log::Record<'_>) -> Option<Line> {
     let level = Level::from(record.level());
     if !LEVELS.read().unwrap_or_else(PoisonError::into_inner).wants(level, record.target()) {
-        return;
+        return None;
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let worker = record.key_values().get("worker".into()).map(|worker| worker.to_string().into());
-    keep(Line {
+    Some(Line {
         time: now.as_millis() as u64,
         node: None,
         level,
@@ -72,7 +73,14 @@ pub fn record(record: &log::Record<'_>) {
         worker,
         message: record.args().to_string().into(),
         fields: None,
-    });
+    })
+}
+
+/// Keeps a record of the log, if its level is wanted: for the logger of a program.
+pub fn record(record: &log::Record<'_>) {
+    if let Some(line) = line(record) {
+        keep(line);
+    }
 }
 
 /// Which records are kept from here on. Default: from `info` on.

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { checkDependencies } from './check-dependencies.mjs';
 import { checkFuzz } from './check-fuzz.mjs';
+import { checkImages } from './check-images.mjs';
 import { checkInterop } from './check-interop.mjs';
 import { checkLayers } from './check-layers.mjs';
 import { checkMonitoring } from './check-monitoring.mjs';
@@ -92,6 +93,7 @@ const checks = {
   interop: checkInterop,
   monitoring: checkMonitoring,
   page: () => checkPage(),
+  images: checkImages,
   package: async () => (await checkPackage()).join('; '),
   fuzz: () => checkFuzz(),
   'rust-advisories': async () => {

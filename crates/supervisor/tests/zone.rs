@@ -102,9 +102,15 @@ impl Zone {
 
     /// Waits for a line of the history, the way a reader does.
     async fn until_line(&self, message: &str) -> Value {
-        self.until(message, async || {
+        self.until_told(message, |told| told == message).await
+    }
+
+    /// Waits for a line whose message is one that is looked for.
+    async fn until_told(&self, what: &str, is_it: impl Fn(&str) -> bool) -> Value {
+        self.until(what, async || {
             let told = self.ask(OBSERVE, json!({"lines": {"after": 0, "limit": 2000, "wait": 10}})).await;
-            told["lines"].as_array().unwrap().iter().find(|line| line["message"] == message).cloned()
+            let mut lines = told["lines"].as_array().unwrap().iter();
+            lines.find(|line| line["message"].as_str().is_some_and(&is_it)).cloned()
         })
         .await
     }
@@ -132,6 +138,32 @@ async fn a_second_supervisor_of_a_zone_ends_at_once_and_says_who_has_it() {
     let process = first.0.id().unwrap();
     assert!(said.starts_with("zone demo has its supervisor already: "), "{said}");
     assert!(said.contains(&format!("taken in zone \"demo\" by process {process},")), "{said}");
+}
+
+#[tokio::test]
+async fn what_a_supervisor_recorded_of_itself_is_told_by_the_next_one_when_it_was_killed() {
+    let zone = Zone::new().await;
+    let child = zone.command().env("TROUPE_LOG", "debug").spawn().unwrap();
+    zone.until("the supervisor to join", async || zone.is_there().await.then_some(())).await;
+    let mut first = Supervisor(child);
+    let late = zone.node("late").await;
+    let asked = late.ask(NAME, OBSERVE, br#"{"lines":{"after":0,"limit":1,"wait":0}}"#, PATIENCE).await;
+    assert!(asked.is_ok());
+    zone.until("the record to be on disk", async || {
+        let files = Files::open(&zone.home.join("supervisor/demo")).unwrap();
+        let lines = files.tail(u64::MAX).unwrap();
+        lines.iter().any(|(_, line)| line.message.starts_with("open to node late (")).then_some(())
+    })
+    .await;
+    first.signal(Signal::KILL);
+    first.ended().await;
+    zone.until("it to be gone", async || (!zone.is_there().await).then_some(())).await;
+    let _next = zone.supervisor().await;
+    let line = zone.until_told("that record", |told| told.starts_with("open to node late (")).await;
+    assert_eq!(
+        (&line["node"], &line["name"], &line["level"]),
+        (&json!(NAME), &json!("channel"), &json!("debug"))
+    );
 }
 
 #[tokio::test]

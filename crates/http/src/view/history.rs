@@ -43,6 +43,12 @@ impl Entry {
         self.json.split_once("\"message\":").map_or("", |(_, text)| text)
     }
 
+    /// Whether message, fields or the worker's name have this text in them, which is in lower case.
+    fn says(&self, text: &str) -> bool {
+        let worker = self.worker.as_deref().unwrap_or("");
+        [self.text(), worker].iter().any(|part| part.to_lowercase().contains(text))
+    }
+
     fn size(&self) -> usize {
         self.json.len() + self.node.len() + self.worker.as_ref().map_or(0, |worker| worker.len()) + OVERHEAD
     }
@@ -108,7 +114,7 @@ impl Filter {
         entry.level >= self.level
             && self.node.as_deref().is_none_or(|node| node == &*entry.node)
             && self.worker.as_deref().is_none_or(|worker| entry.is_of(worker))
-            && self.text.as_deref().is_none_or(|text| entry.text().to_lowercase().contains(text))
+            && self.text.as_deref().is_none_or(|text| entry.says(text))
     }
 }
 
@@ -295,7 +301,9 @@ mod tests {
         {
             assert_eq!(search(Filter::new(Level::Debug, None, Some(worker.into()), None)), count, "{worker}");
         }
-        assert_eq!(search(Filter::new(Level::Debug, None, None, Some("a \"QUOTED\""))), 1);
+        for text in ["a \"QUOTED\"", "Greeter"] {
+            assert_eq!(search(Filter::new(Level::Debug, None, None, Some(text))), 1, "{text}");
+        }
         let mut found = Vec::new();
         assert_eq!(history.search_back(u64::MAX, 2, &Filter::default(), 5, &mut found), 3);
         assert!(found.len() == 2 && found[0].contains("\"node\":\"b\""), "{found:?}");

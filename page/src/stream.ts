@@ -62,7 +62,7 @@ export function openStream(reader: StreamReader, line = ''): { retry(): void } {
     let sawNodes = false;
     const on = (name: string, act: (data: unknown) => void) =>
       opened.addEventListener(name, (event) => {
-        if (opened === source) act(JSON.parse((event as MessageEvent<string>).data));
+        if (opened === source) act(JSON.parse((event as MessageEvent).data as string));
       });
     opened.onopen = () => {
       wait = firstWait;
@@ -90,10 +90,12 @@ export function openStream(reader: StreamReader, line = ''): { retry(): void } {
     while (after !== undefined) {
       const answer = (await getJson(`/logs?${new URLSearchParams({ after, limit: String(page) })}`)) as {
         lines?: unknown;
+        next?: unknown;
+        more?: unknown;
       };
-      const lines = readAll(answer.lines, readLine);
-      take(lines);
-      after = lines.length < page ? undefined : last;
+      take(readAll(answer.lines, readLine));
+      // How many came says nothing: an answer is bounded in bytes as well.
+      after = answer.more === true && typeof answer.next === 'string' ? answer.next : undefined;
     }
   };
 

@@ -74,6 +74,10 @@ export const http = [
   ...from('crates/http/src/view/history.rs', inside('history'), [
     ['the history has no bound in lines', 'self.lines.len() > self.limits.lines ||', 'false ||'],
     ['the history has no bound in bytes', '|| self.bytes > self.limits.bytes', '|| false'],
+    ['an answer with lines has no bound in bytes', 'self.bytes + json.len() > ANSWER &&', 'false &&'],
+  ]),
+  ...from('crates/http/src/view/mod.rs', server('view'), [
+    ['a reader of lines is not told that there are more', 'let more = next < history.next();', 'let more = false;'],
   ]),
   ...from('crates/http/src/view/pull.rs', server('view'), [
     ['a member may speak for another node', 'line.node == member.name && ', ''],

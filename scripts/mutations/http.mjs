@@ -47,16 +47,20 @@ export const http = [
       'if false {',
     ],
     ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
-    [
-      'messages under way have no bound in bytes',
-      '(length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
-      '0 * (length.div_ceil(1024) + 1).min(CALL_KIB) as u32',
-    ],
+    ['messages under way have no bound in bytes', 'try_acquire_many_owned(kib(length))', 'try_acquire_many_owned(0)'],
     [
       'a caller waits for an isolate that is held up',
       'let until = timeout + GRACE;',
       'let until = timeout + GRACE * 1000;',
     ],
+  ]),
+  ...from('crates/http/src/room.rs', server('workers'), [
+    [
+      'a message that does not say its length counts as the longest one until its reply',
+      'None => self.room.shrink(self.bytes),',
+      'None => {}',
+    ],
+    ['a message that was read counts no more', 'self.room.shrink(self.bytes)', 'self.room.shrink(0)'],
   ]),
   ...from('crates/http/src/app.rs', server('events'), [
     ['readers have no bound', 'const STREAMS: usize = 128;', 'const STREAMS: usize = 200;'],

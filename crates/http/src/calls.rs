@@ -1,8 +1,9 @@
 //! The interface to workers: a message in, its outcome out. What becomes of it is the port's business; see `Shared::request`.
 
-use crate::app::{App, CALL_KIB};
+use crate::app::App;
 use crate::params::Params;
 use crate::problem::Problem;
+use crate::room::{kib, measured};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -47,9 +48,12 @@ pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     } else if length > MAX_MESSAGE {
         too_large(&format!("{length} bytes"))
     } else {
-        let permits = (length.div_ceil(1024) + 1).min(CALL_KIB) as u32;
-        match app.calls.clone().try_acquire_many_owned(permits) {
-            Ok(_held) => return next.run(request).await,
+        match app.calls.clone().try_acquire_many_owned(kib(length)) {
+            Ok(held) => {
+                let (head, body) = request.into_parts();
+                let (body, _room) = measured(body, held);
+                return next.run(Request::from_parts(head, body)).await;
+            }
             Err(_) => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "TOO_MANY_REQUESTS",

@@ -18,6 +18,7 @@ mod page;
 mod params;
 mod problem;
 mod reading;
+mod room;
 mod routes;
 mod server;
 mod view;

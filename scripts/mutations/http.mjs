@@ -10,6 +10,12 @@ export const http = [
     ['a server of this machine answers under any name', 'if app.options.listen.ip().is_loopback() &&', 'if false &&'],
     ['a page of another origin is answered', 'if !is_own {', 'if false {'],
     ['a page of another site may post', 'matches!(site, "same-origin" | "none")', 'true'],
+    ['a page of another site may load what is no page', 'text(headers, "sec-fetch-mode") == Some("navigate")', 'true'],
+    [
+      'a form of another site may be sent',
+      'matches!(*method, Method::GET | Method::HEAD) && text(headers, "sec-fetch-mode")',
+      'text(headers, "sec-fetch-mode")',
+    ],
     [
       'the token is not asked for',
       'Some(token) if !is_probe && !shows(headers, token)',

@@ -55,8 +55,8 @@ fn check(app: &App, headers: &HeaderMap, is_probe: bool, method: &Method) -> Res
                 "a page of another origin asked; this server answers its own page only",
             ));
         }
-    } else if !matches!(*method, Method::GET | Method::HEAD)
-        && text(headers, "sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
+    } else if text(headers, "sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"))
+        && !follows_link(headers, method)
     {
         return Err(Problem::forbidden(
             "a page of another site asked; this server answers its own page only",
@@ -70,6 +70,12 @@ fn check(app: &App, headers: &HeaderMap, is_probe: bool, method: &Method) -> Res
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether a browser goes to where a link of another site leads: its user sees the answer, and the other site does not. What that
+/// site's own page loads, as an image say, comes without an origin as well.
+fn follows_link(headers: &HeaderMap, method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && text(headers, "sec-fetch-mode") == Some("navigate")
 }
 
 fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {

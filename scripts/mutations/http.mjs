@@ -81,6 +81,10 @@ export const http = [
       'history.next().saturating_sub(BEHIND * 1000)',
     ],
   ]),
+  ...from('crates/http/src/view/reader.rs', inside('reader'), [
+    ['a reader that is always behind never hears of the nodes', '(self.told_nodes || !is_changed) && ', ''],
+    ['a reader that is told slowly of the nodes gets no lines', '(self.told_nodes || !is_changed)', '!is_changed'],
+  ]),
   ...from('crates/http/src/view/history.rs', inside('history'), [
     ['the history has no bound in lines', 'self.lines.len() > self.limits.lines ||', 'false ||'],
     ['the history has no bound in bytes', '|| self.bytes > self.limits.bytes', '|| false'],

@@ -160,11 +160,12 @@ export class MockServer {
       case 'logs': {
         const fits = matcher(filterOf(url.searchParams));
         const limit = Math.min(Number(url.searchParams.get('limit') ?? 500), 10_000);
-        const lines = this.zone
+        const fitting = this.zone
           .linesAfter(this.zone.numberOf(url.searchParams.get('after') ?? ''))
-          .filter((line) => fits(held(line)))
-          .slice(0, limit);
-        return { next: lines.at(-1)?.id ?? url.searchParams.get('after') ?? '0', lines };
+          .filter((line) => fits(held(line)));
+        const lines = fitting.slice(0, limit);
+        const next = lines.at(-1)?.id ?? url.searchParams.get('after') ?? '0';
+        return { next, more: fitting.length > limit, lines };
       }
       case 'nodes':
       case 'zone':

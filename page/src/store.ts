@@ -82,5 +82,5 @@ export function start(line: string): { retry(): void } {
     linesRate.value = cameSince;
     cameSince = 0;
   }, 1000);
-  return openStream(reader, line);
+  return openStream(reader, document, line);
 }

@@ -33,8 +33,14 @@ const history = 20_000;
 /** Of an older line that a link names, so many lines before it are read too; and so many lines at once. */
 const [context, page] = [200, 10_000];
 
+/** Tells whether somebody sees the page: a `Document`, as far as it is needed here. */
+export interface Sight {
+  readonly hidden: boolean;
+  addEventListener(type: 'visibilitychange', listener: () => void): void;
+}
+
 /** Opens the stream; with the cursor of a line, from somewhat before that line on. Returns what opens it at once when it is lost. */
-export function openStream(reader: StreamReader, line = ''): { retry(): void } {
+export function openStream(reader: StreamReader, sight: Sight, line = ''): { retry(): void } {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let wait = firstWait;
@@ -64,7 +70,7 @@ export function openStream(reader: StreamReader, line = ''): { retry(): void } {
     let sawNodes = false;
     const on = (name: string, act: (data: unknown) => void) =>
       opened.addEventListener(name, (event) => {
-        if (opened === source) act(JSON.parse((event as MessageEvent<string>).data));
+        if (opened === source) act(JSON.parse((event as MessageEvent).data as string));
       });
     opened.onopen = () => {
       wait = firstWait;
@@ -92,22 +98,25 @@ export function openStream(reader: StreamReader, line = ''): { retry(): void } {
     while (after !== undefined) {
       const answer = (await getJson(`/logs?${new URLSearchParams({ after, limit: String(page) })}`)) as {
         lines?: unknown;
+        next?: unknown;
+        more?: unknown;
       };
       if (!isWanted()) return;
       const lines = readAll(answer.lines, readLine);
       const lost = linesBetween(last, lines[0]?.id ?? '');
       if (lost > 0) reader.dropped(lost);
       take(lines);
-      after = lines.length < page ? undefined : last;
+      // How many came says nothing: an answer is bounded in bytes as well.
+      after = answer.more === true && typeof answer.next === 'string' ? answer.next : undefined;
     }
   };
 
-  let sights = 0;
+  let seen = 0;
   /** Somebody sees the page, or sees it again. */
   const see = (after: string | undefined) => {
-    sights += 1;
-    const sight = sights;
-    const isWanted = () => sight === sights;
+    seen += 1;
+    const now = seen;
+    const isWanted = () => now === seen;
     reader.connection({ state: 'opening' });
     // Where that fails, the stream fails too, and says so.
     void fill(after, isWanted)
@@ -115,17 +124,17 @@ export function openStream(reader: StreamReader, line = ''): { retry(): void } {
       .then(() => isWanted() && open());
   };
   const leave = () => {
-    sights += 1;
+    seen += 1;
     clearTimeout(timer);
     source?.close();
     source = undefined;
     reader.connection({ state: 'opening' });
   };
 
-  document.addEventListener('visibilitychange', () => (document.hidden ? leave() : see(last || begin)));
+  sight.addEventListener('visibilitychange', () => (sight.hidden ? leave() : see(last || begin)));
   const begin = cursorBefore(line, context);
   reader.connection({ state: 'opening' });
-  if (!document.hidden) see(begin);
+  if (!sight.hidden) see(begin);
   return {
     retry: () => {
       if (source?.readyState !== EventSource.OPEN) open();

@@ -65,12 +65,12 @@ export const http = [
     ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
     [
       'messages under way have no bound in bytes',
-      'try_acquire_many_owned(permits(length))',
+      'try_acquire_many_owned(kib(length))',
       'try_acquire_many_owned(0)',
     ],
     [
       'replies that nobody reads have no bound in bytes',
-      'try_acquire_many_owned(permits(text.len()))',
+      'try_acquire_many_owned(kib(text.len()))',
       'try_acquire_many_owned(0)',
     ],
     [
@@ -78,6 +78,14 @@ export const http = [
       'let until = timeout + GRACE;',
       'let until = timeout + GRACE * 1000;',
     ],
+  ]),
+  ...from('crates/http/src/room.rs', server('workers'), [
+    [
+      'a message that does not say its length counts as the longest one until its reply',
+      'None => self.room.shrink(self.bytes),',
+      'None => {}',
+    ],
+    ['a message that was read counts no more', 'self.room.shrink(self.bytes)', 'self.room.shrink(0)'],
   ]),
   ...from('crates/http/src/app.rs', server('events'), [
     ['readers have no bound', 'const STREAMS: usize = 128;', 'const STREAMS: usize = 200;'],
@@ -92,9 +100,17 @@ export const http = [
       'history.next().saturating_sub(BEHIND * 1000)',
     ],
   ]),
+  ...from('crates/http/src/view/reader.rs', inside('reader'), [
+    ['a reader that is always behind never hears of the nodes', '(self.told_nodes || !is_changed) && ', ''],
+    ['a reader that is told slowly of the nodes gets no lines', '(self.told_nodes || !is_changed)', '!is_changed'],
+  ]),
   ...from('crates/http/src/view/history.rs', inside('history'), [
     ['the history has no bound in lines', 'self.lines.len() > self.limits.lines ||', 'false ||'],
     ['the history has no bound in bytes', '|| self.bytes > self.limits.bytes', '|| false'],
+    ['an answer with lines has no bound in bytes', 'self.bytes + json.len() > ANSWER &&', 'false &&'],
+  ]),
+  ...from('crates/http/src/view/mod.rs', server('view'), [
+    ['a reader of lines is not told that there are more', 'let more = next < history.next();', 'let more = false;'],
   ]),
   ...from('crates/http/src/view/pull.rs', server('view'), [
     ['a member may speak for another node', 'line.node == member.name && ', ''],

@@ -1,9 +1,10 @@
 //! The interface to workers: a message in, its outcome out. What becomes of it is the port's business; see `Shared::request`.
 
-use crate::app::{App, CALL_KIB};
+use crate::app::App;
 use crate::body::{discard, read};
 use crate::params::{Named, Params};
 use crate::problem::Problem;
+use crate::room::{kib, measured};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -45,8 +46,12 @@ pub(crate) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     } else if length > MAX_MESSAGE {
         too_large(&format!("{length} bytes"))
     } else {
-        match app.calls.clone().try_acquire_many_owned(permits(length)) {
-            Ok(_held) => return next.run(request).await,
+        match app.calls.clone().try_acquire_many_owned(kib(length)) {
+            Ok(held) => {
+                let (head, body) = request.into_parts();
+                let (body, _room) = measured(body, held);
+                return next.run(Request::from_parts(head, body)).await;
+            }
             Err(_) => full(),
         }
     };
@@ -163,15 +168,10 @@ impl AsRef<[u8]> for Reply {
 fn answer(app: &App, text: String, is_json: bool) -> Result<Response, Problem> {
     let is_json = is_json && serde_json::from_str::<IgnoredAny>(&text).is_ok();
     let kind = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
-    let room = app.calls.clone().try_acquire_many_owned(permits(text.len()));
+    let room = app.calls.clone().try_acquire_many_owned(kib(text.len()));
     let room = room.map_err(|_| full().with("maybeExecuted", true))?;
     let body = Body::from(Bytes::from_owner(Reply { text, _room: room }));
     Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
-}
-
-/// What so many bytes take of `App::calls`.
-fn permits(bytes: usize) -> u32 {
-    (bytes.div_ceil(1024) + 1).min(CALL_KIB) as u32
 }
 
 fn full() -> Problem {

@@ -20,6 +20,7 @@ mod params;
 mod patience;
 mod problem;
 mod reading;
+mod room;
 mod routes;
 mod server;
 mod view;

@@ -5,7 +5,7 @@ use crate::page::page;
 use crate::params::{Named, Params};
 use crate::problem::Problem;
 use crate::view::source::Topic;
-use crate::view::{Cursor, Filter, Level, View};
+use crate::view::{Answered, Cursor, Filter, Level, View};
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::Next;
@@ -84,8 +84,8 @@ pub(crate) async fn logs(
     let limit = limit.unwrap_or(LINES).clamp(1, MOST_LINES);
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let filter = Filter::new(level, given(node), given(worker), text.as_deref());
-    let (lines, next) = view.search(after, &filter, limit).await;
-    Ok(json_answer(format!("{{\"next\":\"{next}\",\"lines\":[{}]}}", lines.join(","))))
+    let Answered { lines, next, more } = view.search(after, &filter, limit).await;
+    Ok(json_answer(format!("{{\"next\":\"{next}\",\"more\":{more},\"lines\":[{}]}}", lines.join(","))))
 }
 
 pub(crate) async fn nodes(State(app): State<Arc<App>>) -> Result<Response, Problem> {

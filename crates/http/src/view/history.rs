@@ -118,6 +118,48 @@ impl Filter {
     }
 }
 
+/// Bytes of the lines of one answer. A line may have 64 KiB and an answer 10 000 lines: that would be more than a browser reads at once,
+/// and than a server has for each of its connections.
+const ANSWER: usize = 4 << 20;
+
+/// What a search has found: as many lines as one answer may have, and at least one however long it is.
+#[derive(Debug)]
+pub(crate) struct Found {
+    lines: Vec<Box<str>>,
+    bytes: usize,
+    limit: usize,
+    is_full: bool,
+}
+
+impl Found {
+    /// `limit`: lines at most.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { lines: Vec::new(), bytes: 0, limit, is_full: limit == 0 }
+    }
+
+    /// Whether no more lines are looked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// `false`: there is no room for it.
+    fn take(&mut self, json: &str) -> bool {
+        if self.is_full || (self.bytes + json.len() > ANSWER && !self.lines.is_empty()) {
+            self.is_full = true;
+            return false;
+        }
+        self.bytes += json.len();
+        self.lines.push(json.into());
+        self.is_full = self.lines.len() >= self.limit;
+        true
+    }
+
+    /// In the order in which they were found.
+    pub(crate) fn into_lines(self) -> Vec<Box<str>> {
+        self.lines
+    }
+}
+
 /// The lines, oldest first.
 #[derive(Debug)]
 pub(crate) struct History {
@@ -185,47 +227,27 @@ impl History {
         self.lines.range(skip..)
     }
 
-    /// Looks at no more than `lines` from a number on, takes those that are wanted up to `limit`, and says where to go on.
-    pub(crate) fn search(
-        &self,
-        from: u64,
-        lines: usize,
-        filter: &Filter,
-        limit: usize,
-        found: &mut Vec<Box<str>>,
-    ) -> u64 {
+    /// Looks at no more than `lines` from a number on, takes those that are wanted until `found` is full, and says where to go on.
+    pub(crate) fn search(&self, from: u64, lines: usize, filter: &Filter, found: &mut Found) -> u64 {
         let mut next = from.max(self.first).min(self.next());
         for entry in self.from(next).take(lines) {
-            if found.len() >= limit {
+            if found.is_full() || (filter.takes(entry) && !found.take(&entry.json)) {
                 break;
             }
             next += 1;
-            if filter.takes(entry) {
-                found.push(entry.json.clone());
-            }
         }
         next
     }
 
     /// As [`History::search`], from the line before a number back to older ones. `found` then has the newest first.
-    pub(crate) fn search_back(
-        &self,
-        before: u64,
-        lines: usize,
-        filter: &Filter,
-        limit: usize,
-        found: &mut Vec<Box<str>>,
-    ) -> u64 {
+    pub(crate) fn search_back(&self, before: u64, lines: usize, filter: &Filter, found: &mut Found) -> u64 {
         let mut next = before.max(self.first).min(self.next());
         let upto = (next - self.first) as usize;
         for entry in self.lines.range(..upto).rev().take(lines) {
-            if found.len() >= limit {
+            if found.is_full() || (filter.takes(entry) && !found.take(&entry.json)) {
                 break;
             }
             next -= 1;
-            if filter.takes(entry) {
-                found.push(entry.json.clone());
-            }
         }
         next
     }
@@ -289,9 +311,9 @@ mod tests {
         history.push(&Line { worker: Some("greeter".into()), ..line("hello") }, 0, drop);
         history.push(&Line { node: "b".into(), ..line("hello") }, 0, drop);
         let search = |filter: Filter| {
-            let mut found = Vec::new();
-            history.search(0, usize::MAX, &filter, usize::MAX, &mut found);
-            found.len()
+            let mut found = Found::new(usize::MAX);
+            history.search(0, usize::MAX, &filter, &mut found);
+            found.into_lines().len()
         };
         assert_eq!(search(Filter::default()), 4);
         assert_eq!(search(Filter::new(Level::Warn, None, None, None)), 1);
@@ -304,8 +326,31 @@ mod tests {
         for text in ["a \"QUOTED\"", "Greeter"] {
             assert_eq!(search(Filter::new(Level::Debug, None, None, Some(text))), 1, "{text}");
         }
-        let mut found = Vec::new();
-        assert_eq!(history.search_back(u64::MAX, 2, &Filter::default(), 5, &mut found), 3);
+        let mut found = Found::new(5);
+        assert_eq!(history.search_back(u64::MAX, 2, &Filter::default(), &mut found), 3);
+        let found = found.into_lines();
         assert!(found.len() == 2 && found[0].contains("\"node\":\"b\""), "{found:?}");
+    }
+
+    #[test]
+    fn a_search_takes_what_fits_into_an_answer_and_one_line_however_long() {
+        let mut history = History::new(7, HistoryLimits::default());
+        for length in [10, ANSWER / 2, ANSWER / 2, ANSWER, 10] {
+            history.push(&line(&"x".repeat(length)), 0, drop);
+        }
+        let (mut next, mut answers) = (1, Vec::new());
+        while next < history.next() {
+            let mut found = Found::new(usize::MAX);
+            next = history.search(next, usize::MAX, &Filter::default(), &mut found);
+            answers.push(found.into_lines().len());
+        }
+        assert_eq!(answers, [2, 1, 1, 1]);
+        let mut found = Found::new(usize::MAX);
+        assert_eq!(history.search_back(u64::MAX, usize::MAX, &Filter::default(), &mut found), 5);
+        assert!(found.is_full() && found.into_lines().len() == 1);
+        let mut found = Found::new(2);
+        assert_eq!(history.search(1, 1, &Filter::default(), &mut found), 2);
+        assert_eq!(history.search(2, 1, &Filter::default(), &mut found), 3);
+        assert!(found.is_full());
     }
 }

@@ -19,7 +19,7 @@ pub(crate) use history::{Cursor, Filter};
 pub(crate) use line::Level;
 pub(crate) use reader::Reader;
 
-use history::History;
+use history::{Found, History};
 use line::Line;
 use nodes::{Nodes, WORKERS};
 use serde_json::Value;
@@ -220,14 +220,9 @@ impl View {
         self.lock().nodes.worker(node, name)
     }
 
-    /// Lines after a cursor, oldest first; without one the last `limit` that are wanted. And the cursor to go on from.
-    pub(crate) async fn search(
-        &self,
-        after: Option<Cursor>,
-        filter: &Filter,
-        limit: usize,
-    ) -> (Vec<Box<str>>, Cursor) {
-        let mut found = Vec::new();
+    /// Lines after a cursor, oldest first; without one the last `limit` that are wanted.
+    pub(crate) async fn search(&self, after: Option<Cursor>, filter: &Filter, limit: usize) -> Answered {
+        let mut found = Found::new(limit);
         let (first, newest) = {
             let state = self.lock();
             (after.map(|cursor| state.history.after(cursor)), state.history.next())
@@ -236,9 +231,10 @@ impl View {
             loop {
                 {
                     let history = &self.lock().history;
-                    next = history.search(next, SEARCH_STEP, filter, limit, &mut found);
-                    if found.len() >= limit || next == history.next() {
-                        return (found, history.cursor(next - 1));
+                    next = history.search(next, SEARCH_STEP, filter, &mut found);
+                    let more = next < history.next();
+                    if found.is_full() || !more {
+                        return Answered { lines: found.into_lines(), next: history.cursor(next - 1), more };
                     }
                 }
                 tokio::task::yield_now().await;
@@ -248,15 +244,26 @@ impl View {
         loop {
             {
                 let history = &self.lock().history;
-                before = history.search_back(before, SEARCH_STEP, filter, limit, &mut found);
-                if found.len() >= limit || before <= history.first() {
-                    found.reverse();
-                    return (found, history.cursor(newest - 1));
+                before = history.search_back(before, SEARCH_STEP, filter, &mut found);
+                if found.is_full() || before <= history.first() {
+                    let mut lines = found.into_lines();
+                    lines.reverse();
+                    return Answered { lines, next: history.cursor(newest - 1), more: false };
                 }
             }
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// What a search found: lines as JSON, oldest first.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) lines: Vec<Box<str>>,
+    /// The cursor to go on from.
+    pub(crate) next: Cursor,
+    /// There are lines behind it that this answer had no room for.
+    pub(crate) more: bool,
 }
 
 /// Milliseconds since 1970.

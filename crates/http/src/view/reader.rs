@@ -33,6 +33,8 @@ pub(crate) struct Reader {
     next: u64,
     lines: watch::Receiver<u64>,
     nodes: watch::Receiver<u64>,
+    /// The table went last: lines are next, if there are any.
+    told_nodes: bool,
     ready: VecDeque<Event>,
 }
 
@@ -50,7 +52,7 @@ impl Reader {
         };
         // The table as it is comes first.
         nodes.mark_changed();
-        Self { view: view.clone(), next, lines, nodes, ready: VecDeque::new() }
+        Self { view: view.clone(), next, lines, nodes, told_nodes: false, ready: VecDeque::new() }
     }
 
     /// The next event; comes when there is one.
@@ -60,11 +62,15 @@ impl Reader {
                 return event;
             }
             self.lines.borrow_and_update();
-            if self.take_lines() {
+            let is_changed = self.nodes.has_changed().unwrap_or(false);
+            // In turns: one that never reads all lines there are, or is told of the nodes as slowly as they change, gets both.
+            if (self.told_nodes || !is_changed) && self.take_lines() {
+                self.told_nodes = false;
                 continue;
             }
-            if self.nodes.has_changed().unwrap_or(false) {
+            if is_changed {
                 self.nodes.borrow_and_update();
+                self.told_nodes = true;
                 let table = self.view.table();
                 self.ready.push_back(event("nodes", &table.nodes));
                 self.ready.push_back(event("workers", &table.workers));
@@ -117,4 +123,78 @@ impl Reader {
 /// `json` has no line break in it: its writer escapes those of strings and makes none of its own.
 fn event(name: &str, json: &str) -> Event {
     format!("event: {name}\ndata: {json}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::line::Line;
+    use crate::view::source::{Answer, Member, Source, Topic};
+    use crate::view::{HistoryLimits, View};
+
+    /// Nobody is there.
+    struct Nobody;
+
+    impl Source for Nobody {
+        fn own(&self) -> &'static str {
+            "here"
+        }
+
+        fn zone(&self) -> Option<&str> {
+            None
+        }
+
+        fn members(&self) -> Answer<Vec<Member>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn ask(&self, _: &str, _: Topic, _: String, _: Duration) -> Answer<Vec<u8>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn log(view: &View, lines: usize) {
+        let mut state = view.lock();
+        for _ in 0..lines {
+            state.history.push(&Line { node: "a".into(), ..Line::default() }, 0, drop);
+        }
+        view.lines.send_replace(state.history.next());
+    }
+
+    /// The names of the next events; `before` each of them something happens.
+    async fn names(reader: &mut Reader, events: usize, before: impl Fn()) -> Vec<String> {
+        let mut names = Vec::new();
+        for _ in 0..events {
+            before();
+            let event = reader.next().await;
+            names.push(event.split_once("event: ").unwrap().1.split_once('\n').unwrap().0.to_owned());
+        }
+        names
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_never_has_all_lines_hears_of_the_nodes_when_they_change() {
+        let view = View::new(Arc::new(Nobody), HistoryLimits::default(), 7);
+        let mut reader = Reader::new(&view, None, 0);
+        // More come than an event holds.
+        let more = || log(&view, LINES + 1);
+        assert_eq!(names(&mut reader, 5, more).await, ["nodes", "workers", "deadLetters", "lines", "lines"]);
+        view.table_changed();
+        assert_eq!(names(&mut reader, 4, more).await, ["nodes", "workers", "deadLetters", "lines"]);
+    }
+
+    #[tokio::test]
+    async fn a_reader_for_which_the_nodes_change_too_fast_gets_lines_in_between() {
+        let view = View::new(Arc::new(Nobody), HistoryLimits::default(), 7);
+        let mut reader = Reader::new(&view, None, 0);
+        let both = || {
+            log(&view, 1);
+            view.table_changed();
+        };
+        let table = ["nodes", "workers", "deadLetters", "lines"];
+        assert_eq!(names(&mut reader, 8, both).await, [table, table].concat());
+        // And what changes while there are no lines is told at once.
+        let nodes = || view.table_changed();
+        assert_eq!(names(&mut reader, 6, nodes).await, [&table[..3], &table[..3]].concat());
+    }
 }

@@ -147,6 +147,28 @@ async fn requests_that_do_not_wait_for_answers_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn what_a_page_of_another_site_loads_is_refused_and_a_link_from_there_is_followed() {
+    let served = served(ServeOptions { workers: true, ..ServeOptions::local() }).await;
+    let ask = async |method: &str, site: &str, mode: &str| {
+        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+        let path = if method == "POST" { "/workers/main/send" } else { "/metrics" };
+        ask(served.address, method, path, &headers, "").await
+    };
+    for site in ["cross-site", "same-site"] {
+        for mode in ["no-cors", "cors", "same-origin", ""] {
+            let image = ask("GET", site, mode).await;
+            assert_eq!(image.problem(), (403, "NOT_PERMITTED".into()), "{site} {mode}");
+        }
+        assert_eq!(ask("HEAD", site, "no-cors").await.status, 403, "{site}");
+        assert_eq!(ask("GET", site, "navigate").await.status, 200, "{site}");
+        assert_eq!(ask("POST", site, "navigate").await.status, 403, "{site}");
+    }
+    for site in ["same-origin", "none"] {
+        assert_eq!(ask("GET", site, "no-cors").await.status, 200, "{site}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_asked_for_where_there_is_one_but_not_of_probes() {
     let served = served(ServeOptions { token: Some(TOKEN.into()), ..ServeOptions::local() }).await;
     let bearer = format!("Bearer {TOKEN}");

@@ -222,9 +222,50 @@ async fn logs_are_searched_and_a_cursor_goes_on() {
     let id = all.json()["lines"][1]["id"].as_str().unwrap().to_owned();
     assert_eq!(messages(format!("/logs?after={id}")).await, ["The warn one", "The error one"]);
     assert_eq!(messages(format!("/logs?after={next}")).await, [""; 0]);
+    for (limit, more) in [(1, true), (2, false), (3, false)] {
+        let answer = get(served.address, &format!("/logs?after={id}&limit={limit}")).await.json();
+        assert_eq!(answer["more"], more, "{limit}");
+    }
     for path in ["/logs?level=loud", "/logs?after=yesterday", "/logs?limit=many"] {
         assert_eq!(get(served.address, path).await.problem(), (400, "INVALID_ARGUMENT".into()), "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_with_lines_is_bounded_in_bytes_and_says_where_the_others_are() {
+    const LINES: usize = 2_000;
+    const MOST: usize = (4 << 20) + (64 << 10);
+    let served = watching().await;
+    let padding = "x".repeat(8_000);
+    let line = |i: usize| json!({ "node": "here", "time": i, "message": format!("{i} {padding}") });
+    served.script.log_lines("here", (0..LINES).map(line));
+    let numbers = |lines: &serde_json::Value| {
+        let message = |line: &serde_json::Value| line["message"].as_str().unwrap().to_owned();
+        let number = |line| message(line).split_once(' ').unwrap().0.parse::<usize>().unwrap();
+        lines.as_array().unwrap().iter().map(number).collect::<Vec<_>>()
+    };
+    let is_there =
+        |reply: &crate::support::Reply| numbers(&reply.json()["lines"]).last() == Some(&(LINES - 1));
+    let last = eventually(served.address, "/logs?limit=10000", is_there).await;
+    let read = numbers(&last.json()["lines"]);
+    assert!(last.body.len() < MOST && last.json()["more"] == false, "{} bytes", last.body.len());
+    // The newest ones, as many as fit.
+    assert_eq!(read, (LINES - read.len()..LINES).collect::<Vec<_>>());
+    assert!(read.len() > 500);
+
+    // A cursor of before this server began leads to the oldest line.
+    let (mut after, mut read) = ("00000000-0".to_owned(), Vec::new());
+    loop {
+        let answer = get(served.address, &format!("/logs?limit=10000&after={after}")).await;
+        assert!(answer.body.len() < MOST, "{} bytes", answer.body.len());
+        let answer = answer.json();
+        read.extend(numbers(&answer["lines"]));
+        after = answer["next"].as_str().unwrap().to_owned();
+        if answer["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(read, (0..LINES).collect::<Vec<_>>());
 }
 
 #[tokio::test]

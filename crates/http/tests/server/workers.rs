@@ -35,6 +35,18 @@ impl Worker for Echo {
     }
 }
 
+/// Takes a message and never answers it.
+struct Mute {
+    taken: Arc<Notify>,
+}
+
+impl Worker for Mute {
+    async fn handle_message(&mut self, _context: Context, _message: String) -> Result<(), Cause> {
+        self.taken.notify_one();
+        Ok(())
+    }
+}
+
 struct Fixture {
     served: Served,
     begun: Arc<Notify>,
@@ -218,4 +230,47 @@ async fn messages_under_way_are_bounded_in_bytes_and_a_caller_that_hangs_up_make
     assert_eq!(ask(served.address, "POST", "/workers/echo", &[], "small").await.status, 200);
     drop(held);
     while post().await.status != 200 {}
+}
+
+/// A message to a worker that never answers: each of these heads and bodies, until the worker has it.
+async fn under_way(served: &Served, requests: impl IntoIterator<Item = String>) -> Vec<TcpStream> {
+    let taken = Arc::new(Notify::new());
+    let told = taken.clone();
+    let make = move || Mute { taken: told.clone() };
+    served.node.start_worker("mute", make, WorkerOptions::default()).await.unwrap();
+    let mut held = Vec::new();
+    for request in requests {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!("POST /workers/mute?timeout=1h HTTP/1.1\r\nhost: {}\r\n", served.address);
+        stream.write_all((head + &request).as_bytes()).await.unwrap();
+        let mut answer = [0; 1024];
+        tokio::select! {
+            () = taken.notified() => held.push(stream),
+            count = stream.read(&mut answer) => panic!("{}", String::from_utf8_lossy(&answer[..count.unwrap()])),
+        }
+    }
+    held
+}
+
+#[tokio::test]
+async fn a_message_that_was_read_counts_as_what_it_is_whether_it_said_its_length_or_not() {
+    let Fixture { served, .. } = fixture().await;
+    let chunked = "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    // Sixteen of 16 MiB would be more than may be under way.
+    let held = under_way(&served, ["\r\n", chunked].repeat(8).into_iter().map(str::to_owned)).await;
+    assert_eq!(held.len(), 16);
+    let reply = ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; 16 << 20]).await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn a_message_that_did_not_say_its_length_counts_until_its_reply() {
+    let Fixture { served, .. } = fixture().await;
+    let message = "x".repeat(15 << 20);
+    let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{message}\r\n0\r\n\r\n", message.len());
+    let held = under_way(&served, vec![chunked; 8]).await;
+    let refused = ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; 9 << 20]).await;
+    assert_eq!(refused.problem(), (503, "TOO_MANY_REQUESTS".into()));
+    assert_eq!(ask(served.address, "POST", "/workers/echo", &[], vec![b'x'; 7 << 20]).await.status, 200);
+    drop(held);
 }

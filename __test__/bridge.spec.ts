@@ -150,6 +150,14 @@ test('TROUPE_LOG holds for the Rust core, too', async (t) => {
   );
 });
 
+test('a second copy of the package in one isolate is refused with what to do, and harms the first in nothing', async (t) => {
+  const error = await t.throwsAsync(import('../lib/port/turn.ts'));
+  t.regex(error.message, /^troupe is loaded twice here: .*npm ls troupe.*a process of its own$/);
+  const node = await testNode(t);
+  await node.startWorker('echo-of-the-first', Echo);
+  t.is(await node.sendAndReceive('echo-of-the-first', 'x'), 'x');
+});
+
 test('each isolate has a port of its own: nodes in worker threads live and end by themselves', async (t) => {
   const source = `import { Worker } from 'node:worker_threads';
     for (let i = 0; i < 10; i++) {

@@ -145,6 +145,58 @@ test.serial(
   },
 );
 
+test.serial('what is given up while the handler before it ends is not begun any more', async (t) => {
+  const node = await testNode(t);
+  const [begun, free] = [new Gate(), new Gate()];
+  const seen: string[] = [];
+  const handle = async (context: Context, message: string) => {
+    seen.push(message);
+    begun.open();
+    await free.opened;
+    await context.reply(message);
+  };
+  await node.startWorker('w', new Handler(handle));
+  const first = node.sendAndReceive('w', 'first');
+  await begun.opened;
+  const controller = giveUp();
+  const second = outcome(node.sendAndReceive('w', 'second', { signal: controller.signal }));
+  // It is at the worker, behind the one in hand.
+  await turns();
+  controller.abort();
+  // In the same turn, before the core can have heard of it.
+  free.open();
+  t.is(await first, 'first');
+  t.is(await second, '20');
+  // And in the turn in which it was asked, of a worker that has nothing to do.
+  const hasty = giveUp();
+  const never = outcome(node.sendAndReceive('w', 'never', { signal: hasty.signal }));
+  hasty.abort();
+  t.is(await never, '20');
+  t.is(await node.sendAndReceive('w', 'third'), 'third');
+  t.deepEqual(seen, ['first', 'third']);
+});
+
+test.serial('what was answered is not called off when its worker is stopped, what runs is', async (t) => {
+  const node = await testNode(t);
+  const signals: AbortSignal[] = [];
+  const handle = (context: Context, message: string) => {
+    signals.push(context.signal);
+    return message === 'answer' ? context.reply('') : new Promise(() => {});
+  };
+  await node.startWorker('w', new Handler(handle));
+  // Both at once: their requests have different numbers.
+  const answered = node.sendAndReceive('w', 'answer');
+  const running = outcome(node.sendAndReceive('w', 'run'));
+  t.is(await answered, '');
+  await turns();
+  await node.stopWorker('w', { timeout: 0 });
+  t.is(await running, 'WORKER_STOPPED');
+  t.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [false, true],
+  );
+});
+
 test.serial(
   'what remains of a deadline is known to the handler, and inherited by what it asks: the smaller of the two',
   async (t) => {

@@ -1,6 +1,6 @@
 // Durations: what users write for a length of time, and what the core counts.
 import test from 'ava';
-import { milliseconds, NO_LIMIT, type Duration } from '../lib/duration.ts';
+import { countdown, milliseconds, NO_LIMIT, type Duration } from '../lib/duration.ts';
 import { setLogger, type LogRecord } from '../lib/log.ts';
 
 const ms = (duration: unknown) => milliseconds(duration as Duration, 'timeout');
@@ -62,4 +62,15 @@ test.serial('a small plain number is suspected to mean seconds, once', (t) => {
   t.is(records.length, 1);
   t.is(records[0]?.level, 'warn');
   t.regex(records[0]?.message ?? '', /"timeout" is 30 milliseconds.*"30s"/);
+});
+
+test('what takes several steps has one time for all of them', (t) => {
+  let now = 1_000.5;
+  const left = countdown(30_000, () => now);
+  t.is(left(), 30_000);
+  now += 12_000.2;
+  t.is(left(), 18_000, 'rounded up');
+  now += 18_000;
+  t.is(left(), 1, 'no step without a time');
+  t.is((now += 5_000) && left(), 1);
 });

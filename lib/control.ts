@@ -11,9 +11,11 @@ import {
   NodeUnreachableError,
   NotPermittedError,
   NotPortableError,
+  TimeoutError,
   TroupeError,
   type InvalidArgumentError,
 } from './errors.ts';
+import { countdown } from './duration.ts';
 import { decodeCause, encodeCause, fromCode, messageOf, stackOf } from './failures.ts';
 import * as log from './log.ts';
 import { native } from './native.ts';
@@ -37,7 +39,7 @@ import { checkArguments, checkStartRequest } from './start-request.ts';
 import type { Worker, WorkerClass } from './worker.ts';
 import { Listed, type WorkerFields } from './worker-info.ts';
 
-/** Start, list and stop on another node wait this long; a stop its own timeout besides. Milliseconds. */
+/** Start, list and stop on another node take this long at most; a stop its own timeout besides. Milliseconds. */
 const TIMEOUT = 30_000;
 const NO_LIMIT = 0xffff_ffff;
 
@@ -106,30 +108,41 @@ interface Answer {
 const INVALID_ARGUMENT = 0;
 const WORKER_FAILED = 5;
 
-/** Starts a worker on another node, sending its code when that has never seen it. */
+/** Starts a worker on another node, sending its code when that has never seen it. `within`: milliseconds for all of it. */
 export async function startThere(
   node: Node,
   peer: string,
   name: string,
   worker: Worker | WorkerClass,
   settings: StartWorkerSettings,
+  within = TIMEOUT,
 ): Promise<void> {
+  const left = countdown(within);
   const isClass = typeof worker === 'function';
   const cls = isClass ? worker : ((worker as object).constructor as WorkerClass);
   try {
-    await startAs(node, peer, name, cls, isClass ? undefined : worker, settings);
+    await startAs(node, peer, name, cls, isClass ? undefined : worker, settings, left);
   } catch (error) {
+    if (error instanceof TimeoutError) throw tookTooLong(name, peer, within);
     throw error instanceof NotPortableError ? await notPortable(error, cls, name, peer) : error;
   }
   try {
-    await order<void>(name, TIMEOUT, (id, generation) => {
-      native.resolve(node.number, `${peer}/${name}`, TIMEOUT, id, generation);
+    const timeout = left();
+    await order<void>(name, timeout, (id, generation) => {
+      native.resolve(node.number, `${peer}/${name}`, timeout, id, generation);
     });
   } catch (error) {
+    if (error instanceof TimeoutError) throw tookTooLong(name, peer, within);
     // It was started there; the search for its name knows nothing of that.
     if (!(error instanceof NodeUnreachableError)) throw error;
     throw fromCode('NODE_UNREACHABLE', { worker: name, node: peer, maybeExecuted: true });
   }
+}
+
+/** Each step has what the ones before have left of the time; whoever waits has waited for all of it. */
+function tookTooLong(worker: string, node: string, waited: number): TroupeError {
+  const detail = `worker "${worker}" was not started on node "${node}" by then, and may be later: see listWorkers there, or stop it; what can take long is its initialize, or a node that is busy`;
+  return fromCode('TIMEOUT', { worker, node, waited, detail });
 }
 
 async function startAs(
@@ -139,6 +152,7 @@ async function startAs(
   cls: WorkerClass,
   instance: Worker | undefined,
   { args, ...settings }: StartWorkerSettings,
+  left: () => number,
 ): Promise<void> {
   const fields = instance === undefined ? undefined : (await fieldsOf(instance)).fields;
   const request: StartRequest = {
@@ -150,7 +164,7 @@ async function startAs(
     args: encodeData(args, 'args'),
     fields,
   };
-  const start = () => ask(node, peer, message(START, encodeData({ ...request }, 'request')), TIMEOUT, name);
+  const start = () => ask(node, peer, message(START, encodeData({ ...request }, 'request')), left(), name);
   let made: Bundle | undefined;
   let refused: unknown;
   try {
@@ -163,7 +177,7 @@ async function startAs(
   }
   if ((await start()) !== 'code') return;
   if (made === undefined) throw refused;
-  await sendCode(node, peer, name, made);
+  await sendCode(node, peer, name, made, left());
   if ((await start()) !== 'code') return;
   const detail =
     'it asks for the code again that it has just kept; see its log, and whether something empties its folder';
@@ -180,7 +194,13 @@ async function notPortable(error: Error, cls: unknown, worker: string, node: str
   return new NotPortableError(message, { worker, node, cause: error.cause });
 }
 
-async function sendCode(node: Node, peer: string, name: string, { hash, code }: Bundle): Promise<void> {
+async function sendCode(
+  node: Node,
+  peer: string,
+  name: string,
+  { hash, code }: Bundle,
+  timeout: number,
+): Promise<void> {
   const digest = Buffer.from(hash, 'hex');
   if (code.length > MAX_CODE) {
     const detail = `its code with all it imports takes ${code.length} bytes, and at most ${MAX_CODE} travel; import less, or list the class under "workers" in the options of that node`;
@@ -188,7 +208,7 @@ async function sendCode(node: Node, peer: string, name: string, { hash, code }: 
   }
   const signature = native.signCode(node.number, digest);
   if (signature === null) throw fromCode('NODE_STOPPED', { node: node.name });
-  await ask(node, peer, message(CODE, Buffer.concat([digest, signature, code])), TIMEOUT, name);
+  await ask(node, peer, message(CODE, Buffer.concat([digest, signature, code])), timeout, name);
 }
 
 /** Stops a worker of another node. */

@@ -8,6 +8,15 @@ export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
 /** The value that stands for "no limit" on the bridge and on the wire: the largest 32-bit number. */
 export const NO_LIMIT = 0xffff_ffff;
 
+/**
+ * Counts `whole` milliseconds down from now on, for what takes several steps: the function answers how many are left, whole and at
+ * least 1. `now`: a clock in milliseconds that never goes back.
+ */
+export function countdown(whole: number, now: () => number = () => performance.now()): () => number {
+  const until = now() + whole;
+  return () => Math.max(1, Math.ceil(until - now()));
+}
+
 /** Plain numbers below this were probably meant as seconds: the languages people come from count in them. */
 const SUSPICIOUSLY_SHORT = 50;
 

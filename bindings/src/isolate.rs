@@ -8,7 +8,7 @@ use napi::sys;
 use napi_derive::napi;
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null, null_mut};
 use troupe_node::port::record::STRIDE;
@@ -117,8 +117,20 @@ unsafe extern "C" fn clean_up(_: *mut c_void) {
     }));
 }
 
-/// `openPort(outgoing, incoming, stash, wake)`: opens the port of this isolate and returns its `flush`.
+/// What whoever opens a second port hears.
+const OPENED_TWICE: &CStr = c"troupe is loaded twice here: another copy of the package, or another evaluation of its modules, has \
+    opened the port of this thread already, and there is one. Let everything import the same copy (`npm ls troupe` shows them, `npm dedupe` \
+    joins them); where a test runner evaluates modules anew for each file, give each file a process of its own";
+
+/// `openPort(outgoing, incoming, stash, wake)`: opens the port of this isolate and returns its `flush`. Again: an error.
 unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    if !ISOLATE.get().is_null() {
+        // SAFETY: the environment is that of the call under way.
+        unsafe {
+            sys::napi_throw_error(env, null(), OPENED_TWICE.as_ptr());
+        }
+        return null_mut();
+    }
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let (mut count, mut arguments) = (4, [null_mut(); 4]);
         // SAFETY: `info` is that of the call under way and the array has room for four arguments.

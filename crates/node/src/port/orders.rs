@@ -174,8 +174,8 @@ impl Port {
     }
 
     /// The address of a target; `None` when it has gone.
-    pub fn address_of(&mut self, target: Handle) -> Option<&str> {
-        self.targets.get(target).map(|target| &*target.address)
+    pub fn address_of(&self, target: Handle) -> Option<&str> {
+        self.targets.address(target)
     }
 
     /// Name of the node at the other end of a link, also when it is gone.

@@ -116,6 +116,34 @@ async fn a_message_that_waits_is_nobody_elses_when_its_sender_has_gone_and_anoth
     assert_eq!(node.port.address_of(Worker { slot, generation }), None);
 }
 
+#[tokio::test]
+async fn a_message_is_from_the_node_of_its_channel_whatever_it_says_of_its_sender() {
+    let mut node = Node::new().await;
+    make_ready(&mut node);
+    for name in ["one", "other"] {
+        let mut peer = node.member_named(name, Capabilities::ALL).await;
+        granted(&mut node, &mut peer).await;
+        // The same handle, and the name of a worker of the node that it writes to.
+        let bind = Frame::Bind { handle: handle(1), name: "worker" };
+        peer.say_all([bind, message(node.worker, Some(handle(1)))]).await;
+        let [.., slot, generation] = node.until(incoming::MESSAGE).await;
+        let sender = node.port.address_of(Worker { slot, generation });
+        assert_eq!(sender, Some(&*format!("{name}/worker")));
+        let done = [outgoing::ACK, node.worker.slot, node.worker.generation, 1, NIL, 0, 0, 0];
+        node.port.flush(&done, BatchText::Ascii(&[]), &mut Taken::default(), 0, true);
+
+        for claimed in ["node/worker", "/worker", ""] {
+            let mut peer = node.member_named(&format!("{name}-{}", claimed.len()), Capabilities::ALL).await;
+            peer.say_all([Frame::Bind { handle: handle(2), name: claimed }]).await;
+            let ended = peer.hear(|frame| match frame {
+                Frame::Close { reason, .. } => Some(*reason),
+                _ => None,
+            });
+            assert_eq!(node.while_serving(ended).await.0, Some(CloseReason::Violation), "{claimed:?}");
+        }
+    }
+}
+
 /// The peer gets a place in the mailbox of the worker; what it said before has been dealt with by then.
 async fn granted(node: &mut Node, peer: &mut RawPeer) {
     peer.say_all([node.ask()]).await;

@@ -90,7 +90,9 @@ test.serial('a supervisor that stands still when one begins to look', async (t) 
 test.serial('an inlet that was opened before the zone was there, and another beside it', async (t) => {
   const zone = new Zone(t);
   const first = await zone.look();
+  await first.page.getByText('Nobody is in this zone yet').waitFor();
   await zone.deploy();
+  await first.page.getByText('Nobody is in this zone yet').waitFor({ state: 'detached' });
   await zone.compare(first.page, 'the first');
   const second = await zone.look();
   await zone.write(20);

@@ -8,7 +8,7 @@ import { Announcer } from './parts/announce.tsx';
 import { Help } from './parts/help.tsx';
 import { useTitle } from './parts/view.tsx';
 import { pathOf, placeOf, places, type Route } from './router.ts';
-import { connection, members, nodes, zoneName } from './store.ts';
+import { connection, members, membersKnown, nodes, zoneName } from './store.ts';
 import { DeadLetters } from './views/dead-letters.tsx';
 import { Logs } from './views/logs.tsx';
 import { NodeView } from './views/node.tsx';
@@ -105,18 +105,18 @@ function ConnectionMark({ retry }: { retry: () => void }) {
   );
 }
 
-/** Says it where nobody is in the zone: what the views show is then the past. */
+/** Says it where nobody is in the zone: what the views show is then the past, or nothing. */
 function Deserted() {
-  const [first] = members.value.values();
-  const deserted =
-    connection.value.state === 'live' && first && [...members.value.values()].every(isGone)
-      ? `Nobody is in zone ${zoneName.value} any more: what stands here is the past.`
-      : '';
+  const live = connection.value.state === 'live' && membersKnown.value;
+  const deserted = live && [...members.value.values()].every(isGone);
   return (
     <div class={deserted ? 'callout deserted' : 'silent'} role="status">
       {deserted && (
         <>
-          {deserted} <code>npx troupe zone deploy</code> brings a zone up; this page shows it then.
+          {members.value.size > 0
+            ? `Nobody is in zone ${zoneName.value} any more: what stands here is the past.`
+            : 'Nobody is in this zone yet.'}{' '}
+          <code>npx troupe zone deploy</code> brings a zone up; this page shows it then.
         </>
       )}
     </div>

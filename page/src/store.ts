@@ -11,12 +11,14 @@ export const lines = new Lines();
 export const linesVersion = signal(0);
 /** Lines that came in the last whole second. */
 export const linesRate = signal(0);
-/** Lines the server gave up because this page was too slow, since it was opened. */
+/** Lines the server gave up before this page had read them, since it was opened. */
 export const lostLines = signal(0);
 
 export const connection = signal<Connection>({ state: 'opening' });
 export const members = signal<ReadonlyMap<string, SeenNode>>(new Map());
 export const workers = signal<ReadonlyMap<string, SeenWorker>>(new Map());
+/** Whether anything has been heard of members yet: that there is none, as well. */
+export const membersKnown = signal(false);
 /** Whether any state of workers has arrived yet. */
 export const workersKnown = signal(false);
 
@@ -56,6 +58,7 @@ const reader: StreamReader = {
   },
   nodes: (states, first) => {
     members.value = mergeNodes(members.value, states, first);
+    membersKnown.value = true;
   },
   workers: (list) => {
     const now = performance.now();
@@ -70,7 +73,7 @@ const reader: StreamReader = {
   dropped: (lost) => {
     lostLines.value += lost;
     lines.append(
-      gap(lost, 'lines are missing here: this page read too slowly, and the server went on without it', Date.now()),
+      gap(lost, 'lines are missing here: the server had given them up before this page came to read them', Date.now()),
     );
     tell();
   },

@@ -20,7 +20,7 @@ export interface StreamReader {
   nodes(states: readonly NodeState[], first: boolean): void;
   lines(lines: readonly Line[]): void;
   workers(workers: readonly WorkerState[]): void;
-  /** The server gave up so many lines because this reader was too slow. */
+  /** The server gave up so many lines before this reader came to them. */
   dropped(lines: number): void;
   /** The server began anew: what it sends from here on, it may have sent before. */
   anew(): void;

@@ -87,18 +87,29 @@ test.serial('a supervisor that stands still when one begins to look', async (t) 
   end();
 });
 
-test.serial('an inlet that was opened before the zone was there, and another beside it', async (t) => {
-  const zone = new Zone(t);
-  const first = await zone.look();
-  await zone.deploy();
-  await zone.compare(first.page, 'the first');
-  const second = await zone.look();
-  await zone.write(20);
-  await zone.compare(second.page, 'the second');
-  await zone.compare(first.page, 'the first again');
-  first.end();
-  second.end();
-});
+test.serial(
+  'an inlet that was opened before the zone was there, and another beside it, also when it is deleted and deployed again',
+  async (t) => {
+    const zone = new Zone(t);
+    const first = await zone.look();
+    await first.page.getByText('Nobody is in this zone yet').waitFor();
+    await zone.deploy();
+    await first.page.getByText('Nobody is in this zone yet').waitFor({ state: 'detached' });
+    await zone.compare(first.page, 'the first');
+    const second = await zone.look();
+    await zone.write(20);
+    await zone.compare(second.page, 'the second');
+    await zone.compare(first.page, 'the first again');
+    await zone.shell.ok('zone', 'delete', '--yes');
+    await first.page.getByText('Nobody is in zone shop any more').waitFor();
+    await zone.deploy();
+    await zone.write(20);
+    await zone.compare(first.page, 'the first, of a zone that was deleted and is there again');
+    await zone.compare(second.page, 'the second');
+    first.end();
+    second.end();
+  },
+);
 
 test.serial('an inlet that stands still for a while, as on a machine that sleeps', async (t) => {
   const zone = new Zone(t);

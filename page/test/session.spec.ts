@@ -65,6 +65,7 @@ test('from an empty folder to a page with every line that was written, once, and
     await search.blur();
     const rows = await allRows(page);
     t.deepEqual(asDiary(rows, word), written, what);
+    t.is(await page.locator('main :is(img, script)').count(), 0, 'a line is text, whatever it says');
     return rows;
   };
   const pids = async (): Promise<Record<string, number>> =>
@@ -105,6 +106,9 @@ test('from an empty folder to a page with every line that was written, once, and
   await page.locator('.failures').getByText('<script>document.title=2</script>').first().waitFor();
   t.is(await page.locator('main :is(img, script)').count(), 0);
   t.is(await page.title(), 'html · demo');
+  await page.keyboard.press('1');
+  await page.locator('.fields', { hasText: '<script>document.title=2</script>' }).first().waitFor();
+  await compare('a worker has failed');
 
   // Of two replies to one request the second one reaches nobody.
   await shell.ok('ask', 'scribe-1/scribe', 'twice');

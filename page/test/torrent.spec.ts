@@ -3,7 +3,7 @@ import test from 'ava';
 import { readFileSync } from 'node:fs';
 import { type Page } from 'playwright-core';
 import { Shell } from '../../__test__/support/cli.ts';
-import { closeBrowser, openPage, rowCount, until } from './support.ts';
+import { closeBrowser, openPage, rowCount, until, untilText } from './support.ts';
 import { openInlet, pod, project } from './zone.ts';
 
 closeBrowser(test);
@@ -93,6 +93,18 @@ test.serial('at 5 000 lines a second with 200 000 held, every line arrives or is
   t.true(order, 'in order, and none twice');
   t.is(last, total);
   t.is(counted, losses, 'what is not there is counted where it is missing');
+  // A link to a line that has made room for newer ones, and one to the oldest that is there.
+  const { lines: oldest } = (await (await fetch(`${url}/logs?limit=1&after=00000000-1`)).json()) as {
+    lines: { id: string; message: string }[];
+  };
+  const first = oldest[0] ?? { id: '', message: '' };
+  const [history, number] = first.id.split('-');
+  t.true(Number(number) > 2, `the oldest has number ${number}`);
+  await page.goto(`${url}/logs?line=${history}-2`);
+  await page.getByText('the line this link names has not come; it may no longer be held').waitFor();
+  await until('what is held is there', async () => (await rowCount(page)) === held);
+  await page.goto(`${url}/logs?line=${first.id}`);
+  await untilText(page.locator('.details pre'), first.message);
   t.log(`${holds} lines held, ${losses} counted as missing`);
   t.deepEqual(problems, []);
 });

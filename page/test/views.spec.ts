@@ -25,6 +25,11 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await page.keyboard.press('?');
       await page.getByRole('dialog').waitFor();
       t.deepEqual(await barriers(page), [], 'the list of shortcuts');
+      await page.keyboard.press('Escape');
+      for (const node of ['client', 'runner-0', 'runner-1']) zone.become(node, 'gone');
+      mock.pushStates();
+      await page.getByText('Nobody is in zone demo any more').waitFor();
+      t.deepEqual(await barriers(page), [], 'a zone that is gone');
     },
   );
 }

@@ -136,7 +136,7 @@ export function Status() {
       </span>
       <span class="muted">{rate(linesRate.value)} a second</span>
       {wanted.value !== '' && <span class="warn">the line this link names has not come; it may no longer be held</span>}
-      {lostLines.value > 0 && <span class="warn">{count(lostLines.value)} lines missed: this page was too slow</span>}
+      {lostLines.value > 0 && <span class="warn">{count(lostLines.value)} lines missed</span>}
       <span class="grow" />
       {pausedAt.value !== undefined && (
         <button type="button" class="pill" onClick={pause}>

@@ -162,10 +162,21 @@ export function makeContext(
   sender: Cell | number,
   senderGeneration: number,
   until: number,
-  trace?: string,
 ): Context {
-  if (trace === undefined) return new Context(cell, id, generation, sender, senderGeneration, until);
+  return new Context(cell, id, generation, sender, senderGeneration, until);
+}
+
+/** The same for a message that belongs to a trace. */
+export function makeTracedContext(
+  cell: Cell,
+  id: number,
+  generation: number,
+  sender: Cell | number,
+  senderGeneration: number,
+  until: number,
+  traceparent: string,
+): Context {
   const context = new TracedContext(cell, id, generation, sender, senderGeneration, until);
-  context.trace = trace;
+  context.trace = traceparent;
   return context;
 }

@@ -3,7 +3,7 @@ import { getSystemErrorName } from 'node:util';
 import type { Address } from './address.ts';
 import { checkName } from './address.ts';
 import { checkBehaviour, checkWorker, started } from './behaviour.ts';
-import { makeContext } from './context.ts';
+import { makeContext, makeTracedContext } from './context.ts';
 import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
 import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
@@ -57,7 +57,7 @@ const TELL_OF_DRAIN = 1_000;
 /** Workers that it names. */
 const NAMED = 10;
 /** What stands behind most workers; one for all of them. */
-const RESUMED: Behind = { make: makeContext, renew: undefined, holdsOnFailure: false };
+const RESUMED: Behind = { make: makeContext, makeTraced: makeTracedContext, renew: undefined, holdsOnFailure: false };
 
 onNodeEvents({
   control: (number, id, generation) => {
@@ -397,5 +397,5 @@ function openFailure(error: unknown, node: string): unknown {
 function behindOf(worker: Worker | WorkerClass, { onFailure, args }: StartWorkerSettings): Behind {
   if (onFailure === RESUME) return RESUMED;
   const renew = onFailure === RESTART && typeof worker === 'function' ? () => new worker(...args) : undefined;
-  return { make: makeContext, renew, holdsOnFailure: true };
+  return { make: makeContext, makeTraced: makeTracedContext, renew, holdsOnFailure: true };
 }

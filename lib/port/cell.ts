@@ -24,7 +24,7 @@ export interface Handling {
   abort(reason: unknown): void;
 }
 
-/** Makes what a handler gets for a message. `sender`: a cell of this isolate, or the number of a target. `trace`: that of the message. */
+/** Makes what a handler gets for a message. `sender`: a cell of this isolate, or the number of a target. */
 export type MakeHandling = (
   cell: Cell,
   request: number,
@@ -32,12 +32,13 @@ export type MakeHandling = (
   sender: Cell | number,
   senderGeneration: number,
   until: number,
-  trace?: string,
 ) => Handling;
 
 /** What a cell needs of whoever started it. */
 export interface Behind {
   readonly make: MakeHandling;
+  /** The same for a message that belongs to a trace. */
+  readonly makeTraced: (...of: [...Parameters<MakeHandling>, traceparent: string]) => Handling;
   /** A fresh instance, for a restart. */
   readonly renew: (() => Worker) | undefined;
   /** Anything but `resume`: after a failure nothing is handled until the port has decided. */

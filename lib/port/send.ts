@@ -251,14 +251,20 @@ function put(
   generation: number,
 ): void {
   const { cell } = destination;
-  if (cell !== undefined) {
-    const body = carried === undefined ? message : new Traced(message, carried);
-    putKept(OUT.MESSAGE | sizeBits(message), cell.slot, cell.generation, from.slot, body, timeout, id, generation);
+  if (cell !== undefined && carried !== undefined) putTraced(from, cell, message, timeout, id, generation);
+  else if (cell !== undefined) {
+    putKept(OUT.MESSAGE | sizeBits(message), cell.slot, cell.generation, from.slot, message, timeout, id, generation);
   } else {
     const { target, generation: targetGeneration } = book.target(to, destination);
     putText(OUT.MESSAGE | TO_TARGET, target, targetGeneration, from.slot, message, timeout, id, generation);
   }
   if (sends.hasSubscribers) tellOfSend(book.name, from.name, to, id === NIL ? 'send' : 'request');
+}
+
+/** A message with its trace, to a worker of this isolate. Apart: within `put` it costs every message 45 instructions. */
+function putTraced(from: Cell, to: Cell, message: string, timeout: number, id: number, generation: number): void {
+  const body = new Traced(message, carried as string);
+  putKept(OUT.MESSAGE | sizeBits(message), to.slot, to.generation, from.slot, body, timeout, id, generation);
 }
 
 /** Answers a message that came without a request: a message to whoever sent it, if that has room. */

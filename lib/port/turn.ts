@@ -215,9 +215,7 @@ function dispatch(): void {
         break;
       }
       case IN.MESSAGE: {
-        let body = (word & REF) !== 0 ? takeKept(four) : texts[four];
-        let trace: string | undefined;
-        if (typeof body === 'object') ({ text: body, traceparent: trace } = body as Traced);
+        const body = (word & REF) !== 0 ? takeKept(four) : texts[four];
         const cell = cells[one];
         // Otherwise its worker has gone since, and the port has said so to whoever asked.
         if (cell === undefined || (cell.generation & 0xffff) !== word >>> 16) break;
@@ -226,7 +224,10 @@ function dispatch(): void {
         const isLate = left !== NIL && until - (time ||= now()) < NEAR && now() > until + 1;
         const seven = incoming[at + 7] as number;
         const sender = senderOf(word, incoming[at + 6] as number, seven);
-        cell.deliver(cell.behind.make(cell, two, three, sender, seven, until, trace), body as string, isLate);
+        if (typeof body === 'object') {
+          const { text, traceparent } = body as Traced;
+          cell.deliver(cell.behind.makeTraced(cell, two, three, sender, seven, until, traceparent), text, isLate);
+        } else cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body as string, isLate);
         if (spend()) return;
         break;
       }

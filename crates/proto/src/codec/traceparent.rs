@@ -27,7 +27,7 @@ impl Traceparent {
             && text[35] == b'-'
             && is_number(&text[36..52])
             && text[52] == b'-'
-            && text[53..].iter().all(is_digit);
+            && text[53..].iter().copied().all(is_digit);
         is_valid.then(|| Self::of(text))
     }
 
@@ -38,7 +38,7 @@ impl Traceparent {
         if known.starts_with(b"00") {
             return Self::parse(value);
         }
-        let is_later = known[..2].iter().all(is_digit) && !known.starts_with(b"ff");
+        let is_later = known[..2].iter().copied().all(is_digit) && !known.starts_with(b"ff");
         if !is_later || !(more.is_empty() || more.starts_with(b"-")) {
             return None;
         }
@@ -87,13 +87,13 @@ impl Extensions<'_> {
     }
 }
 
-fn is_digit(byte: &u8) -> bool {
+fn is_digit(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
 /// Whether it is a number in lower case that is not zero: zero is what "none" looks like.
 fn is_number(digits: &[u8]) -> bool {
-    digits.iter().all(is_digit) && digits.iter().any(|digit| *digit != b'0')
+    digits.iter().copied().all(is_digit) && digits.iter().any(|digit| *digit != b'0')
 }
 
 #[cfg(test)]

@@ -21,7 +21,15 @@ async function setUp(t: ExecutionContext) {
     const { code } = await program.ended;
     return { code, stdout: program.stdout, stderr: program.stderr };
   };
-  return { node, sent, troupe };
+  /** The same, with this on standard input. */
+  const fed = async (input: string | Buffer, ...args: string[]) => {
+    const program = new Program(t, [MAIN, ...args], { TROUPE_HOME: home }, process.execPath, { input: true });
+    program.type(input);
+    program.closeInput();
+    const { code } = await program.ended;
+    return { code, stdout: program.stdout, stderr: program.stderr };
+  };
+  return { node, sent, troupe, fed };
 }
 
 test.serial('ask prints the reply and nothing else, whichever way the worker is named', async (t) => {
@@ -46,6 +54,31 @@ test.serial('send hands the message over before it ends', async (t) => {
   t.deepEqual(sent, ['one', 'two']);
 });
 
+test.serial('a message that comes by standard input is taken as it is, to its end', async (t) => {
+  const { fed, sent } = await setUp(t);
+  // Longer than a pipe or a command line takes, with characters of more bytes than one wherever a piece may be cut.
+  const long = '\u20ac\u{1f600}x'.repeat(131_072);
+  t.is(Buffer.byteLength(long), 1024 * 1024);
+  const { code, stdout, stderr } = await fed(long, 'ask', 'echo', '-');
+  t.deepEqual([code, stderr], [0, '']);
+  t.true(stdout === `<${long}>\n`);
+  for (const text of ['', 'one\n', '\ufeffmarked', '-'])
+    t.deepEqual(await fed(text, 'ask', 'echo', '-'), { code: 0, stdout: `<${text}>\n`, stderr: '' });
+  t.is((await fed('two lines\nof text', 'send', 'sink', '-')).code, 0);
+  t.deepEqual(sent, ['two lines\nof text']);
+});
+
+test.serial('what is no text, or too long for a message, is refused and not sent', async (t) => {
+  const { fed, sent } = await setUp(t);
+  const binary = await fed(Buffer.from([0x61, 0xff, 0xfe]), 'send', 'sink', '-');
+  t.is(binary.code, 2, binary.stderr);
+  t.regex(binary.stderr, /^error: what came by standard input is no UTF-8.*`base64`/);
+  const long = await fed(Buffer.alloc(17 * 1024 * 1024, 'x'), 'send', 'sink', '-');
+  t.is(long.code, 1, long.stderr);
+  t.regex(long.stderr, /at most 16777216 can be sent; split it/);
+  t.deepEqual(sent, []);
+});
+
 test.serial('each failure has its status, and says what to do next', async (t) => {
   const { troupe } = await setUp(t);
   const failures = [
@@ -58,7 +91,7 @@ test.serial('each failure has its status, and says what to do next', async (t) =
     [['send', 'nobody', 'x', '--zone', 'other'], 3, /Looked for in zone "other" \(named by --zone\)/],
     [['ask', 'stuck', 'x', '--timeout', '50ms'], 4, /A longer --timeout/],
     [['ask', 'sink', 'x', '--timeout', '5s'], 4, /its handler must call context\.reply\n$/],
-    [['ask', 'ill', 'x'], 1, /worker "ill" on node "runner" failed: out of order\n.*--level warn/],
+    [['ask', 'ill', 'x'], 1, /worker "ill" on node "runner" failed: out of order\n.*--level warn -n 20/],
     [['ask', 'no name', 'x'], 2, /"worker" or "node\/worker"/],
     [['ask', 'echo', 'x', '--timeout', '5'], 2, /a number with a unit, such as "500ms"/],
     [['ask', 'echo', 'x', '--zone', 'a/b'], 2, /"a\/b", named by --zone, can't be a zone/],

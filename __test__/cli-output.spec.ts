@@ -1,6 +1,8 @@
 /** What commands print: tables that fit, text of others that can do a terminal no harm, processes by what they run. */
 import test from 'ava';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { exitOf, CommandFailure, EXIT, wordsOf } from '../cli/failure.ts';
@@ -120,14 +122,18 @@ if (process.platform === 'linux') {
 }
 
 test('a process that has ended is not alive, also while nobody has waited for it', async (t) => {
-  // A shell that starts another, says which, and goes on as a program that waits for nobody.
-  const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 1000'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  // A shell that starts another program, says which, and goes on as one that waits for nobody.
+  const parent = spawn('sh', ['-c', 'cat <&3 & echo $!; exec sleep 1000'], {
+    stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
   });
   t.teardown(() => parent.kill('SIGKILL'));
-  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+  const [line] = (await once(parent.stdout as Readable, 'data')) as [Buffer];
   const pid = Number(String(line));
+  await until(() => Promise.resolve(readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n'));
+  t.true(isAlive(pid));
+  (parent.stdio[3] as Writable).end();
   await until(() => Promise.resolve(!isAlive(pid)));
+  // Its number is still its own.
   process.kill(pid, 0);
   t.true(isAlive(process.pid));
   t.true(isAlive(parent.pid ?? 0));

@@ -242,6 +242,32 @@ test.serial('while another deploy is at work the second waits, and says for whom
   await shell.ok('zone', 'delete', '--yes');
 });
 
+test.serial('a deploy while the zone is being deleted waits for that, and brings it up anew', async (t) => {
+  const shell = new Shell(t);
+  const gate = join(shell.home, '..', 'gate');
+  // Ends, when it is asked to, as soon as the gate is there.
+  const reluctant = `import { existsSync } from 'node:fs';
+    import { Node } from 'troupe';
+    process.on('SIGTERM', () => setInterval(() => existsSync(process.env.GATE) && process.exit(0), 10));
+    await Node.create();`;
+  project(shell, `  - { name: one, containers: [{ image: one, env: { GATE: ${gate} } }] }\n`, { one: reluctant });
+  await shell.ok('zone', 'deploy');
+  const before = await pids(shell);
+  const deleting = shell.start(['zone', 'delete', '--yes']);
+  await until(async () =>
+    (await shell.list<ContainerStatus>('zone', 'show')).some(({ state }) => state === 'draining'),
+  );
+  const deploying = shell.start(['zone', 'deploy']);
+  await deploying.until(({ stderr }) => stderr.includes('zone "shop" is being deleted; waiting until that is done'));
+  writeFileSync(gate, '');
+  t.is((await deleting.ended).code, 0, deleting.stderr);
+  t.is((await deploying.ended).code, 0, deploying.stderr);
+  t.regex(deploying.stdout, /^\+ {2}one +start/m);
+  t.not((await pids(shell))['one'], before['one']);
+  t.is(shell.processes().filter(({ command }) => command.includes('troupe-supervisor')).length, 1);
+  await shell.ok('zone', 'delete', '--yes');
+});
+
 test.serial('a troupe.yaml with mistakes is told all of them and starts nothing', async (t) => {
   const shell = new Shell(t);
   project(shell, `  - { name: one, clons: 2, containers: [{ imag: one, env: 7 }] }\n  - nothing\n`, { one: '' });

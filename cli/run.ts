@@ -1,7 +1,7 @@
 /** Runs what the arguments of `troupe` ask for, and ends the process as that ends. */
 import { EXIT, exitOf, wordsOf } from './failure.ts';
 import { program } from './program.ts';
-import { note, paint } from './terminal.ts';
+import { endArray, note, paint } from './terminal.ts';
 
 // Who reads (`head`, a pager) may have seen enough: that is no failure of ours.
 for (const output of [process.stdout, process.stderr]) {
@@ -11,9 +11,18 @@ for (const output of [process.stdout, process.stderr]) {
   });
 }
 
+const troupe = program();
+/** Whether standard output is to be an array: not with --follow, where each line is an object. */
+let isArray = false;
+troupe.hook('preAction', (_, command) => {
+  const { json, follow } = command.opts<{ json?: boolean; follow?: boolean }>();
+  isArray = json === true && follow !== true;
+});
+
 try {
-  await program().parseAsync();
+  await troupe.parseAsync();
 } catch (error) {
+  if (isArray) endArray();
   const { code, exitCode } = error as { code?: unknown; exitCode?: unknown };
   if (typeof code === 'string' && code.startsWith('commander.')) {
     // It has printed its own words: help and version are no failures, all others are wrong usage.

@@ -1,5 +1,5 @@
 /** Listings: a table for people, an array of objects for programs. */
-import { harmless, paint, widthOf, type Style } from './terminal.ts';
+import { harmless, paint, widthOf, writeArray, type Style } from './terminal.ts';
 
 /** A column of a table of rows `R`. */
 export interface Column<R> {
@@ -27,7 +27,7 @@ export function list<R>(
   options: { json?: boolean },
   nothing: string,
 ): void {
-  if (options.json === true) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+  if (options.json === true) writeArray(`${JSON.stringify(rows, null, 2)}\n`);
   else if (rows.length === 0) process.stderr.write(`${nothing}\n`);
   else process.stdout.write(`${table(rows, columns, widthOf(process.stdout)).join('\n')}\n`);
 }

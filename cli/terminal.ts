@@ -46,6 +46,19 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+let hasArray = false;
+
+/** Writes a part of the array that `--json` is, on standard output. */
+export function writeArray(text: string): void {
+  hasArray = true;
+  process.stdout.write(text);
+}
+
+/** For the end of a command with `--json` that has failed: what reads its output gets an array all the same. */
+export function endArray(): void {
+  if (!hasArray) writeArray('[]\n');
+}
+
 /** Whether a line of progress stands on the terminal now. */
 let isShown = false;
 

@@ -40,7 +40,7 @@ const cliFloors = [
   { name: 'the plan', match: /^plan\// },
   { name: 'the zone', match: /^zone\// },
   { name: 'the commands', match: /^commands\// },
-  { name: 'the program', match: /^(main|program)\.ts$/ },
+  { name: 'the program', match: /^(main|run|program)\.ts$/ },
 ];
 
 const floorOf = (file) => (file === 'index.ts' ? floors.length - 1 : floors.findIndex(({ match }) => match.test(file)));

@@ -175,7 +175,7 @@ export class Program {
   }
 
   /** Writes to its standard input, where the test holds that. */
-  type(text: string): void {
+  type(text: string | Buffer): void {
     this.#process.stdin?.write(text);
   }
 

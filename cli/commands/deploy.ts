@@ -45,11 +45,16 @@ export async function deploy(options: Options): Promise<void> {
   await withObserver(zone, async (observer) => {
     await checkProject(observer, which, plan);
     if (options.dryRun === true) return show(await dryRun(observer, which, plan), options, zone);
-    await withProgress(
-      () => `starting the supervisor of zone ${zone}`,
-      () => ensureSupervisor(observer, which, process.env),
-    );
-    show(await apply(observer, which, plan), options, zone);
+    let changes: readonly Change[] | undefined;
+    while (changes === undefined) {
+      await withProgress(
+        () => `starting the supervisor of zone ${zone}`,
+        () => ensureSupervisor(observer, which, process.env),
+      );
+      // None: somebody has deleted the zone meanwhile, and it is brought up anew.
+      changes = await apply(observer, which, plan);
+    }
+    show(changes, options, zone);
     await comeUp(observer, which, plan);
   });
 }
@@ -70,7 +75,8 @@ async function checkProject(observer: Node, which: WhichZone, { project, zone }:
   );
 }
 
-async function apply(observer: Node, which: WhichZone, plan: Plan): Promise<readonly Change[]> {
+/** Resolves with what was done; undefined when the supervisor has ended instead. */
+async function apply(observer: Node, which: WhichZone, plan: Plan): Promise<readonly Change[] | undefined> {
   const timeout = (plan.drainMs + REPLACEMENT) * (plan.containers.length + 1);
   let doing = '';
   const look = async () => {
@@ -81,11 +87,11 @@ async function apply(observer: Node, which: WhichZone, plan: Plan): Promise<read
   // What it does meanwhile is told on a terminal; if that can't be known, the deploy itself is none the worse.
   const watching = process.stderr.isTTY === true ? setInterval(() => void look().catch(() => {}), WATCH) : undefined;
   try {
-    const { changes } = await withProgress(
+    const done = await withProgress(
       () => `deploying ${plan.containers.length} containers to zone ${which.zone}${doing === '' ? '' : `: ${doing}`}`,
       () => whenFree<{ changes: readonly Change[] }>(observer, which, { apply: plan }, timeout),
     );
-    return changes;
+    return done?.changes;
   } finally {
     clearInterval(watching);
   }

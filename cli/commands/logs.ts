@@ -1,6 +1,7 @@
 /** `troupe zone logs`: the lines of all nodes of a zone, as one. */
+import type { Node } from '#lib/node';
 import { CommandFailure, EXIT } from '../failure.ts';
-import { harmless, note, paint, type Style } from '../terminal.ts';
+import { harmless, note, paint, writeArray, type Style } from '../terminal.ts';
 import { follow, history, type Reader } from '../zone/lines.ts';
 import { withObserver } from '../zone/observer.ts';
 import type { Level, Line } from '../zone/reports.ts';
@@ -37,19 +38,22 @@ export async function logs(options: Options): Promise<void> {
       process.exitCode = EXIT.failed;
     },
   };
-  await withObserver(which.zone, async (observer) => {
+  const read = async (observer: Node): Promise<void> => {
     const sources = await history(observer, filter, reader, count);
     if (options.follow === true) {
       await follow(observer, sources, filter, reader, new AbortController().signal);
     } else if (sources.length === 0) {
-      output.end();
       throw new CommandFailure(
         `zone "${which.zone}" (${which.from}) has nobody who could tell. \`troupe zone deploy\` brings a zone up.`,
         EXIT.absent,
       );
     } else if (found === 0) note('There are no such lines.');
-  });
-  output.end();
+  };
+  try {
+    await withObserver(which.zone, read);
+  } finally {
+    output.end();
+  }
 }
 
 /** What is said of lines that were gone from memory before they were asked for. */
@@ -66,10 +70,10 @@ function jsonOutput(endless: boolean): { line: (line: Line) => void; end: () => 
   let isFirst = true;
   return {
     line: (line) => {
-      process.stdout.write(`${isFirst ? '[\n' : ',\n'}${JSON.stringify(line)}`);
+      writeArray(`${isFirst ? '[\n' : ',\n'}${JSON.stringify(line)}`);
       isFirst = false;
     },
-    end: () => process.stdout.write(isFirst ? '[]\n' : '\n]\n'),
+    end: () => writeArray(isFirst ? '[]\n' : '\n]\n'),
   };
 }
 

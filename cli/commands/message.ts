@@ -1,8 +1,7 @@
 /** `troupe ask` and `troupe send`: one message to a worker of the zone, from a person. */
-import { readFileSync } from 'node:fs';
 import type { Node } from '#lib/node';
 import type { Duration } from '#lib/duration';
-import { CommandFailure, exitOf, wordsOf } from '../failure.ts';
+import { CommandFailure, EXIT, exitOf, wordsOf } from '../failure.ts';
 import { note, withProgress } from '../terminal.ts';
 import { withObserver } from '../zone/observer.ts';
 import { whichZone, type WhichZone, type ZoneOption } from '../zone/which.ts';
@@ -42,11 +41,25 @@ async function toWorker<T>(
 ): Promise<T> {
   const which = await whichZone(options);
   // What nobody else should see in a list of processes comes this way, and what is too long for a command line.
-  const text = message === '-' ? readFileSync(0, 'utf8') : message;
+  const text = message === '-' ? await standardInput() : message;
   try {
     return await withObserver(which.zone, (observer) => deliver(observer, text));
   } catch (error) {
     throw new CommandFailure(`${wordsOf(error)}${hint(error, which)}`, exitOf(error), { cause: error });
+  }
+}
+
+/** Standard input to its end, as it is. Not read at once: one that somebody else does not let wait would fail then. */
+async function standardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new CommandFailure(
+      'what came by standard input is no UTF-8, and a message is text; expected text, such as what `base64` makes of the bytes',
+      EXIT.usage,
+    );
   }
 }
 
@@ -61,7 +74,7 @@ function hint(error: unknown, { zone, from }: WhichZone): string {
       if ((error as { stage?: unknown }).stage === 'handled') return '';
       return '\nA longer --timeout gives it more time; `troupe zone workers` shows what waits in its mailbox.';
     case 'WORKER_FAILED':
-      return '\n`troupe zone logs --level warn` shows what it said about that.';
+      return '\n`troupe zone logs --level warn -n 20` shows what it said about that, with its stack.';
     default:
       return '';
   }

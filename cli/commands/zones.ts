@@ -2,17 +2,15 @@
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { native } from '#lib/native';
 import type { Node } from '#lib/node';
 import { members } from '#lib/observer';
 import { CommandFailure, EXIT, wordsOf } from '../failure.ts';
-import { isAlive } from '../process.ts';
 import { list as print, timeText } from '../table.ts';
 import { note, paint, withProgress, type Style } from '../terminal.ts';
 import { httpOf, withObserver } from '../zone/observer.ts';
 import type { ContainerStatus, ZoneStatus } from '../zone/reports.ts';
-import { isSupervised, supervise, unsupervised, whenFree } from '../zone/supervisor.ts';
+import { gone, isSupervised, supervise, unsupervised, whenFree } from '../zone/supervisor.ts';
 import { whichZone, type ZoneOption } from '../zone/which.ts';
 
 interface Options extends ZoneOption {
@@ -124,8 +122,6 @@ export async function show(options: Options): Promise<void> {
 const STOPPED = 60_000;
 /** What the supervisor may take to be gone when it has said that all has stopped. Milliseconds. */
 const GONE = 10_000;
-/** How often that is looked at. Milliseconds. */
-const BEAT = 20;
 
 /** Stops every container and the supervisor; asks first unless told not to. */
 export async function remove(options: ZoneOption & { yes?: boolean }): Promise<void> {
@@ -136,13 +132,13 @@ export async function remove(options: ZoneOption & { yes?: boolean }): Promise<v
     const status = await supervise<ZoneStatus>(observer, which, { status: {} });
     const { containers } = status;
     if (options.yes !== true) await confirm(zone, containers.length);
-    const { stopped } = await withProgress(
+    const done = await withProgress(
       () => `draining ${containers.length} containers of zone ${zone}`,
       () => whenFree<{ stopped: number }>(observer, which, { delete: {} }, STOPPED),
     );
-    await gone(status);
+    await gone(zone, status.pid, GONE);
     note(
-      `${paint('green', '✓', process.stderr)} zone "${zone}" is down: ${stopped} containers and the supervisor have ended`,
+      `${paint('green', '✓', process.stderr)} zone "${zone}" is down: ${done?.stopped ?? containers.length} containers and the supervisor have ended`,
     );
   });
 }
@@ -181,16 +177,4 @@ function answerTo(question: string): Promise<string> {
       terminal.close();
     });
   });
-}
-
-/** Resolves when the supervisor's process has ended: nothing of the zone is left then. */
-async function gone({ zone, pid }: ZoneStatus): Promise<void> {
-  const until = performance.now() + GONE;
-  while (isAlive(pid)) {
-    if (performance.now() > until)
-      throw new CommandFailure(
-        `all containers of zone "${zone}" have ended, but its supervisor, process ${pid}, has not within ${GONE / 1000} s; kill ${pid} ends it`,
-      );
-    await sleep(BEAT);
-  }
 }

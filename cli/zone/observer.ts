@@ -39,7 +39,9 @@ export function nodesNamed(observer: Node, { zone, from }: WhichZone, name: stri
   const found = nodes.filter((member) => member.name === name);
   if (found.length > 0) return found;
   const there =
-    nodes.length === 0 ? 'It has no nodes' : `Its nodes are ${nodes.map((member) => member.name).join(', ')}`;
+    nodes.length === 0
+      ? 'It has no nodes; `troupe zone list` shows which zones have some'
+      : `Its nodes are ${nodes.map((member) => member.name).join(', ')}`;
   throw new CommandFailure(`zone "${zone}" (${from}) has no node "${name}". ${there}.`, EXIT.absent);
 }
 

@@ -6,9 +6,10 @@ import type { Node } from '#lib/node';
 import { ask, members, onMembers, SUPERVISE } from '#lib/observer';
 import { supervisorProgram } from '#lib/supervisor-program';
 import { CommandFailure, EXIT } from '../failure.ts';
-import { processText } from '../process.ts';
+import { isAlive, processText } from '../process.ts';
 import { timeText } from '../table.ts';
 import { note } from '../terminal.ts';
+import type { ZoneStatus } from './reports.ts';
 import type { WhichZone } from './which.ts';
 
 /** The name of the supervisor among the members of its zone. */
@@ -47,16 +48,30 @@ interface Busy {
 /** How often a supervisor that is busy is asked again. Milliseconds. */
 const AGAIN = 250;
 
-/** Asks the supervisor for work of which it does one at a time: waits, and says for whom, while it does another's. */
+/** It stops everything, and starts nothing any more. */
+interface Ending {
+  readonly ending: object;
+}
+
+/**
+ * Asks the supervisor for work of which it does one at a time: waits, and says for whom, while it does another's. Undefined when it ends
+ * instead, as somebody deletes the zone: that has been said, and its process has ended then.
+ */
 export async function whenFree<T extends object>(
   observer: Node,
   which: WhichZone,
   request: object,
   timeout: number,
-): Promise<T> {
+): Promise<T | undefined> {
+  const { pid: supervisor } = await supervise<ZoneStatus>(observer, which, { status: {} });
   let told: number | undefined;
   for (;;) {
-    const answer = await supervise<T | Busy>(observer, which, request, timeout);
+    const answer = await supervise<T | Busy | Ending>(observer, which, request, timeout);
+    if ('ending' in answer) {
+      note(`zone "${which.zone}" is being deleted; waiting until that is done`);
+      await gone(which.zone, supervisor, timeout);
+      return undefined;
+    }
     if (!('busy' in answer)) return answer;
     const { pid, since } = answer.busy;
     if (pid !== told) {
@@ -65,6 +80,22 @@ export async function whenFree<T extends object>(
     }
     told = pid;
     await sleep(AGAIN);
+  }
+}
+
+/** How often it is looked whether a process has ended. Milliseconds. */
+const LOOK = 20;
+
+/** Resolves when the supervisor's process has ended: nothing of the zone is left then. */
+export async function gone(zone: string, pid: number, timeout: number): Promise<void> {
+  const until = performance.now() + timeout;
+  while (isAlive(pid)) {
+    if (performance.now() > until)
+      throw new CommandFailure(
+        `the supervisor of zone "${zone}", process ${pid}, has not ended within ${timeText(timeout)}; ` +
+          `\`troupe zone show\` tells what it waits for, kill ${pid} ends it, and kill -9 ${pid} ends it without waiting for anything`,
+      );
+    await sleep(LOOK);
   }
 }
 
@@ -86,6 +117,19 @@ export async function ensureSupervisor(observer: Node, which: WhichZone, env: No
 /** Resolves when it, or another that was faster, has joined the zone. */
 async function start(observer: Node, zone: string, env: NodeJS.ProcessEnv): Promise<void> {
   const program = programOf();
+  const until = performance.now() + START;
+  // One that finds the name taken ends with status 0. Who has the name may be ending itself, and is not seen in the zone any more.
+  while (!(await begin(program, observer, zone, env, until))) await sleep(AGAIN);
+}
+
+/** Starts one: true when one has joined, false when it has ended by itself, as another has its name. */
+async function begin(
+  program: string,
+  observer: Node,
+  zone: string,
+  env: NodeJS.ProcessEnv,
+  until: number,
+): Promise<boolean> {
   const child = spawn(program, ['--zone', zone], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -98,15 +142,15 @@ async function start(observer: Node, zone: string, env: NodeJS.ProcessEnv): Prom
   let forget = () => {};
   let timer: NodeJS.Timeout | undefined;
   try {
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise<boolean>((resolve, reject) => {
       const look = () => {
-        if (isSupervised(observer)) resolve();
+        if (isSupervised(observer)) resolve(true);
       };
       forget = onMembers(observer, look);
       look();
       ended(child).then((how) => {
-        // Status 0: another deploy was faster, and its supervisor is this zone's, a moment from now at the latest.
-        if (how !== undefined)
+        if (how === undefined) resolve(isSupervised(observer));
+        else
           reject(
             new CommandFailure(`the supervisor (${program}) ${how} before it had joined zone "${zone}". ${saying()}`),
           );
@@ -114,10 +158,11 @@ async function start(observer: Node, zone: string, env: NodeJS.ProcessEnv): Prom
       const late = () =>
         reject(
           new CommandFailure(
-            `no supervisor has joined zone "${zone}" within ${START / 1000} s (${program}). ${saying()}`,
+            `no supervisor has joined zone "${zone}" within ${START / 1000} s (${program}). ${saying()}\n` +
+              `What it did is in the folder "supervisor/${zone}" beside the zones' files, in supervisor.log. Try again when the machine has less to do.`,
           ),
         );
-      timer = setTimeout(late, START);
+      timer = setTimeout(late, Math.max(0, until - performance.now()));
     });
   } finally {
     clearTimeout(timer);

@@ -39,7 +39,7 @@ export const supervisor = [
       'let _ = number;',
     ],
   ]),
-  ...from('history.rs', inside('history'), [
+  ...from('past.rs', inside('past'), [
     ['one question reads all files', 'back.read >= LOOKED_AT', 'back.read == u64::MAX'],
     ['one answer is as long as is asked for', 'if lines.len() == limit ||', 'if'],
   ]),

@@ -14,6 +14,7 @@ pub mod keeper;
 pub mod line;
 pub mod lines;
 pub mod member;
+mod past;
 pub mod plan;
 pub mod pull;
 pub mod records;

@@ -3,7 +3,7 @@
 //! | asked of `V` | answer |
 //! |---|---|
 //! | `{"plan":PLAN}` | `{"changes":[…]}`: what would be done |
-//! | `{"apply":PLAN}` | the same when it is done; `{"busy":{"pid","since"}}` at once while another plan is being applied |
+//! | `{"apply":PLAN}` | the same when it is done; `{"busy":{"pid","since"}}` at once while another plan is being applied, `{"ending":{}}` once it ends |
 //! | `{"status":{}}` | how every container is |
 //! | `{"delete":{}}` | `{"stopped":n}` when everything has stopped; the supervisor ends then |
 
@@ -46,17 +46,20 @@ pub async fn supervise(supervisor: &Supervisor, request: &[u8]) -> Result<Value,
         }
         Request::Apply(plan) => {
             let plan = Plan::parse(plan, supervisor.zone())?;
-            or_busy(supervisor.apply(plan).await.map(|changes| json!({ "changes": changes })))
+            Ok(or_busy(supervisor.apply(plan).await.map(|changes| json!({ "changes": changes }))))
         }
         Request::Status {} => Ok(json!(supervisor.report())),
-        Request::Delete {} => or_busy(supervisor.delete().await.map(|stopped| json!({ "stopped": stopped }))),
+        Request::Delete {} => {
+            Ok(or_busy(supervisor.delete().await.map(|stopped| json!({ "stopped": stopped }))))
+        }
     }
 }
 
-fn or_busy(done: Result<Value, Refused>) -> Result<Value, ServiceError> {
+fn or_busy(done: Result<Value, Refused>) -> Value {
     match done {
-        Ok(answer) => Ok(answer),
-        Err(Refused::Busy(busy)) => Ok(json!({ "busy": busy })),
-        Err(Refused::Ending) => Err(ServiceError::Ending),
+        Ok(answer) => answer,
+        Err(Refused::Busy(busy)) => json!({ "busy": busy }),
+        // Whoever asks may wait for the end and begin anew.
+        Err(Refused::Ending) => json!({ "ending": {} }),
     }
 }

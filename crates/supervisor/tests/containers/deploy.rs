@@ -99,10 +99,9 @@ async fn delete_stops_everything_and_nothing_is_started_any_more() {
     assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 2}));
     assert!(!pids.into_iter().any(lives));
     assert_eq!(zone.ask(json!({"status": {}})).await["containers"], json!([]));
-    let request = json!({ "apply": Zone::plan(0, &plan) }).to_string();
-    let refused =
-        troupe_supervisor::service::supervise(&zone.supervisor, request.as_bytes()).await.unwrap_err();
-    assert!(refused.to_string().contains("is ending"), "{refused}");
+    // Whoever wants something started is told, and can wait for the end.
+    assert_eq!(zone.ask(json!({ "apply": Zone::plan(0, &plan) })).await, json!({"ending": {}}));
+    assert_eq!(zone.ask(json!({"status": {}})).await["containers"], json!([]));
 }
 
 #[tokio::test]
@@ -119,4 +118,21 @@ async fn a_container_gets_its_own_environment_and_no_other() {
     names.retain(|line| !line.starts_with("stdout PATH="));
     names.sort();
     assert_eq!(names, ["stdout GREETING=two", "stdout TROUPE_DRAIN_MS=4321", "stdout lines"]);
+}
+
+#[tokio::test]
+async fn two_hundred_containers_come_up_and_are_stopped_at_the_same_time() {
+    let zone = Zone::new();
+    let names: Vec<_> = (0..200).map(|number| format!("runner-{number}")).collect();
+    zone.join(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let containers: Vec<_> = names.iter().map(|name| zone.container(name, "read nothing")).collect();
+    assert_eq!(zone.apply(60_000, &containers).await.len(), 200);
+    let status = zone.ask(json!({"status": {}})).await;
+    let pids = status["containers"].as_array().unwrap().iter().map(|container| {
+        assert_eq!(container["state"], "up", "{container}");
+        container["pid"].as_u64().unwrap()
+    });
+    let pids: Vec<_> = pids.collect();
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 200}));
+    assert!(!pids.into_iter().any(lives));
 }

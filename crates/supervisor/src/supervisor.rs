@@ -1,6 +1,6 @@
 //! All containers of a zone: brought to what a plan says, one plan at a time, and stopped in the end.
 
-use crate::keeper::{Keeper, SETTLED, State, Status, Surroundings};
+use crate::keeper::{Keeper, Status, Surroundings};
 use crate::line::unix_ms;
 use crate::plan::{Caller, Container, Plan};
 use crate::steps::{Change, Present, Steps, steps};
@@ -126,10 +126,10 @@ impl Supervisor {
 
     fn steps(&self, plan: &Plan) -> Steps {
         let kept = self.lock();
-        let present = kept.keepers.values().map(|keeper| Present {
-            container: keeper.container(),
-            given_up: keeper.status().state == State::GivenUp,
-        });
+        let present = kept
+            .keepers
+            .values()
+            .map(|keeper| Present { container: keeper.container(), state: keeper.status().state });
         steps(present, plan)
     }
 
@@ -225,7 +225,7 @@ impl Supervisor {
             }
             self.tell(&kept);
         }
-        let _ = timeout(SETTLED, async {
+        let _ = timeout(self.0.around.policy.settled, async {
             for settled in settled {
                 settled.await;
             }

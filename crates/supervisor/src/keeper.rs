@@ -75,6 +75,9 @@ pub struct Surroundings {
 /// in the background.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// Beyond its drain time a process whose supervisor is gone lives so long, and is missed a moment later.
+const LEAVING: Duration = Duration::from_secs(7);
+
 /// A container that is being kept. Dropped, it drains and ends all the same.
 #[derive(Debug)]
 pub struct Keeper {
@@ -153,6 +156,10 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let mut restarts = Restarts::new(self.around.policy);
+        self.until_name_is_free().await;
+        if self.is_stopping() {
+            return self.set(State::Ended, None, None);
+        }
         loop {
             restarts.started(Instant::now());
             let Life { exit, was_in_zone } = self.live().await;
@@ -193,6 +200,28 @@ impl Task {
                     self.status.send_modify(|status| status.restarts += 1);
                 }
             }
+        }
+    }
+
+    /// A node from before, as of a supervisor that was killed, may still be draining: the zone would refuse its name to this
+    /// one. It is waited for, as long as it may take.
+    async fn until_name_is_free(&mut self) {
+        let (begun, node) = (unix_ms(), &self.container.node);
+        let is_free = |present: &Present| present.get(node).is_none_or(|since| *since >= begun);
+        let mut present = self.around.present.clone();
+        if is_free(&present.borrow()) {
+            return;
+        }
+        let longest = self.drain + LEAVING;
+        let said = format!(
+            "a node of this name is in the zone still; it is started when that has gone, or in {}",
+            Span(longest)
+        );
+        self.say(Level::Info, said);
+        tokio::select! {
+            // What does not go is none of a supervisor's: how its start fails then says whose it is.
+            _ = timeout(longest, present.wait_for(is_free)) => {}
+            _ = stop_of(&mut self.stopping) => {}
         }
     }
 

@@ -23,6 +23,9 @@ pub enum ServiceError {
     /// The plan is none.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The plan is another project's.
+    #[error(transparent)]
+    Project(Refused),
     /// The supervisor ends.
     #[error("the supervisor of the zone is ending; wait until it has ended, then deploy again")]
     Ending,
@@ -42,7 +45,7 @@ pub async fn supervise(supervisor: &Supervisor, request: &[u8]) -> Result<Value,
     match serde_json::from_slice(request).map_err(ServiceError::Unknown)? {
         Request::Plan(plan) => {
             let plan = Plan::parse(plan, supervisor.zone())?;
-            Ok(json!({ "changes": supervisor.compare(&plan) }))
+            or_busy(supervisor.compare(&plan).map(|changes| json!({ "changes": changes })))
         }
         Request::Apply(plan) => {
             let plan = Plan::parse(plan, supervisor.zone())?;
@@ -57,6 +60,7 @@ fn or_busy(done: Result<Value, Refused>) -> Result<Value, ServiceError> {
     match done {
         Ok(answer) => Ok(answer),
         Err(Refused::Busy(busy)) => Ok(json!({ "busy": busy })),
+        Err(refused @ Refused::Project { .. }) => Err(ServiceError::Project(refused)),
         Err(Refused::Ending) => Err(ServiceError::Ending),
     }
 }

@@ -47,6 +47,29 @@ export const supervisor = [
     ['a node speaks in the name of another', 'from.clone_into(&mut line.node);', ''],
     ['lost records are nobody’s business', 'if answer.dropped > 0 {', 'if false {'],
   ]),
+  ...from('pull.rs', zone, [
+    [
+      'what a node has handed out is lost with it',
+      'take(&from, answer, &history).await;',
+      'let mut end = gone.clone();\ntokio::select! { () = take(&from, answer, &history) => {} _ = end.changed() => return }',
+    ],
+  ]),
+  ...from('keeper.rs', containers, [
+    ['a node that leaves with status 0 stays away', 'exit.is_success() && !was_in_zone', 'exit.is_success()'],
+    [
+      'a program without a node counts as up',
+      'set(&self.status, State::Running, pid, None);',
+      'set(&self.status, State::Up, pid, None);',
+    ],
+    ['a node is started beside one of its name', 'if is_free(&present.borrow()) {', 'if true {'],
+  ]),
+  ...from('steps.rs', inside('steps'), [
+    [
+      'what is done is never done again',
+      'is_some_and(|before| before.state == State::Ended)',
+      'is_some_and(|before| before.state == State::GivenUp)',
+    ],
+  ]),
   ...from('container.rs', containers, [
     ['a container inherits the environment', '.env_clear()', ''],
     ['what a container leaves goes on', '        self.kill();\n        self.is_over', '        self.is_over'],
@@ -55,6 +78,9 @@ export const supervisor = [
     ['a container does not notice the end of its supervisor', '.stdin(Stdio::piped())', '.stdin(Stdio::null())'],
   ]),
   ...from('supervisor.rs', containers, [
+    ['one project takes over the zone of another', 'if *own != plan.project && !kept', 'if false && !kept'],
+    ['a supervisor ends in the middle of its first plan', 'self.0.wanted.send_replace(true);', ''],
+    ['a supervisor that nobody wants takes a plan at its end', 'if is_unwanted {', 'if false {'],
     [
       'something is started while all is stopped',
       'if self.is_ending() {\n                return Err',

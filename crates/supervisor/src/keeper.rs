@@ -22,15 +22,17 @@ use tokio::time::{sleep, timeout};
 pub enum State {
     /// Its process runs, its node is not in the zone yet.
     Starting,
-    /// Its node is in the zone; or, as not every program opens one, its process has lived for [`SETTLED`].
+    /// Its process has lived for [`Policy::settled`], and its node is not in the zone yet; not every program opens one.
+    Running,
+    /// Its node is in the zone.
     Up,
-    /// It has died and is started again after a pause.
+    /// It has died, or left the zone unasked, and is started again after a pause.
     BackingOff,
     /// It died too often and is left alone until the next deployment.
     GivenUp,
     /// It was asked to end.
     Draining,
-    /// It has ended: by itself with status 0, or because it was to.
+    /// It has ended: by itself with status 0 and without having been in the zone, or because it was to.
     Ended,
 }
 
@@ -69,12 +71,12 @@ pub struct Surroundings {
     pub policy: Policy,
 }
 
-/// A program that has lived so long without a node in the zone has none.
-pub const SETTLED: Duration = Duration::from_secs(10);
-
 /// The pipes of a process that has ended hold little; longer than this only somebody else keeps one open, and is read on
 /// in the background.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Beyond its drain time a process whose supervisor is gone lives so long, and is missed a moment later.
+const LEAVING: Duration = Duration::from_secs(7);
 
 /// A container that is being kept. Dropped, it drains and ends all the same.
 #[derive(Debug)]
@@ -134,7 +136,8 @@ impl Keeper {
         async move { while status.changed().await.is_ok() {} }
     }
 
-    /// Resolves when it is up, has died, or has ended: when there is something to say of its start.
+    /// Resolves when it is up, has lived without that for a while, has died, or has ended: when there is something to say of
+    /// its start.
     pub fn settled(&self) -> impl Future<Output = State> + use<> {
         let mut status = self.status.clone();
         async move {
@@ -177,16 +180,22 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let mut restarts = Restarts::new(self.around.policy);
+        self.until_name_is_free().await;
+        if self.is_stopping() {
+            return self.set(State::Ended, None, None);
+        }
         loop {
             restarts.started(Instant::now());
-            let exit = self.live().await;
+            let Life { exit, was_in_zone } = self.live().await;
             let words = exit.to_string();
             self.status.send_modify(|status| status.last_exit = Some(words.clone()));
             if self.is_stopping() {
                 self.say(Level::Info, format!("it was to stop, and {words}"));
                 return self.set(State::Ended, None, None);
             }
-            if exit.is_success() {
+            // A node that leaves without having been told to is missed, whatever its program makes of it: somebody has
+            // signalled it, or its loop has run empty. What never was a node has done what it was for.
+            if exit.is_success() && !was_in_zone {
                 self.set(State::Ended, None, None);
                 self.say(Level::Info, format!("it {words}: it is done, and not started again"));
                 return self.until_stopped().await;
@@ -218,13 +227,35 @@ impl Task {
         }
     }
 
+    /// A node from before, as of a supervisor that was killed, may still be draining: the zone would refuse its name to this
+    /// one. It is waited for, as long as it may take.
+    async fn until_name_is_free(&mut self) {
+        let (begun, node) = (unix_ms(), &self.container.node);
+        let is_free = |present: &Present| present.get(node).is_none_or(|since| *since >= begun);
+        let mut present = self.around.present.clone();
+        if is_free(&present.borrow()) {
+            return;
+        }
+        let longest = self.drain + LEAVING;
+        let said = format!(
+            "a node of this name is in the zone still; it is started when that has gone, or in {}",
+            Span(longest)
+        );
+        self.say(Level::Info, said);
+        tokio::select! {
+            // What does not go is none of a supervisor's: how its start fails then says whose it is.
+            _ = timeout(longest, present.wait_for(is_free)) => {}
+            _ = stop_of(&mut self.stopping) => {}
+        }
+    }
+
     /// One life, to its end.
-    async fn live(&mut self) -> Exit {
+    async fn live(&mut self) -> Life {
         self.set(State::Starting, None, None);
         let started = unix_ms();
         let mut running = match Running::start(&self.container, self.drain) {
             Ok(running) => running,
-            Err(error) => return Exit::NotStarted(error),
+            Err(error) => return Life { exit: Exit::NotStarted(error), was_in_zone: false },
         };
         let pid = Some(running.pid());
         self.set(State::Starting, pid, None);
@@ -235,15 +266,28 @@ impl Task {
         let joined = async {
             let node = &self.container.node;
             let is_there = |present: &Present| present.get(node).is_some_and(|since| *since >= started);
-            // Without a zone to look at, time alone tells.
-            let _ = timeout(SETTLED, present.wait_for(is_there)).await;
+            let seen = async { present.wait_for(is_there).await.is_ok() };
+            tokio::pin!(seen);
+            let soon = timeout(self.around.policy.settled, &mut seen).await;
+            let has_joined = if let Ok(has_joined) = soon {
+                has_joined
+            } else {
+                set(&self.status, State::Running, pid, None);
+                seen.await
+            };
+            if !has_joined {
+                // There is no zone any more that it could join.
+                std::future::pending::<()>().await;
+            }
         };
-        let exit = tokio::select! {
-            exit = running.ended() => Some(exit),
-            () = joined => None,
-            _ = stop_of(&mut self.stopping) => None,
+        let (ended, was_in_zone) = tokio::select! {
+            // A program that is in the zone for a moment only has been there.
+            biased;
+            () = joined => (None, true),
+            exit = running.ended() => (Some(exit), false),
+            _ = stop_of(&mut self.stopping) => (None, false),
         };
-        let exit = if let Some(exit) = exit {
+        let exit = if let Some(exit) = ended {
             exit
         } else {
             if !self.is_stopping() {
@@ -258,7 +302,7 @@ impl Task {
             }
         })
         .await;
-        exit
+        Life { exit, was_in_zone }
     }
 
     /// Until the process ends, by itself or because it is to.
@@ -296,19 +340,30 @@ impl Task {
     }
 
     fn set(&self, state: State, pid: Option<u32>, next_try: Option<u64>) {
-        self.status.send_modify(|status| {
-            if status.state != state {
-                status.since = unix_ms();
-            }
-            status.state = state;
-            status.pid = pid;
-            status.next_try = next_try;
-        });
+        set(&self.status, state, pid, next_try);
     }
 
     fn say(&self, level: Level, message: String) {
         self.around.history.say(&self.container.node, level, message);
     }
+}
+
+/// One life of a container that is over.
+struct Life {
+    exit: Exit,
+    /// Whether its node was seen in the zone.
+    was_in_zone: bool,
+}
+
+fn set(status: &watch::Sender<Status>, state: State, pid: Option<u32>, next_try: Option<u64>) {
+    status.send_modify(|status| {
+        if status.state != state {
+            status.since = unix_ms();
+        }
+        status.state = state;
+        status.pid = pid;
+        status.next_try = next_try;
+    });
 }
 
 /// Resolves with the drain time when the container is to stop; with none when nobody keeps it any more.

@@ -28,6 +28,9 @@ pub const NAME: &str = troupe_node::observe::SUPERVISOR;
 /// A supervisor that nobody has given a plan for so long was started by somebody who has gone.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// To look into a folder takes milliseconds.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
 /// The answer to the last request is on its way by then. Nothing says when: whoever asked may be gone.
 const LAST_ANSWER: Duration = Duration::from_millis(250);
 
@@ -115,9 +118,12 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
     history.take_stderr();
     keep_in(history.clone());
     let (told, present) = watch::channel(Present::default());
+    let mut first = present.clone();
     let around = Surroundings { history: history.clone(), present, policy: Policy::default() };
     let supervisor = Supervisor::new(zone, around);
     let follows = tokio::spawn(follow(node.clone(), supervisor.clone(), history.clone(), told));
+    // Who is there already has to be known before anything is started beside it; a zone whose folder can't be read says so.
+    let _ = timeout(FIRST_LOOK, first.changed()).await;
     ready.send_replace(Some(supervisor.clone()));
     history.say(
         NAME,
@@ -138,20 +144,22 @@ pub async fn run(home: &Path, zone: &str) -> Result<(), BeginError> {
 
 /// Resolves with the reason.
 async fn until_the_end(supervisor: &Supervisor, signals: &mut Signals, folder: &Path) -> String {
-    let (mut applied, mut ending) = (supervisor.applied(), supervisor.ending());
+    let (mut wanted, mut ending) = (supervisor.wanted(), supervisor.ending());
     let idle = async {
-        if timeout(IDLE, applied.wait_for(|count| *count > 0)).await.is_ok() {
+        let in_time = timeout(IDLE, wanted.wait_for(|wanted| *wanted)).await.is_ok();
+        if in_time || !supervisor.end_if_unwanted() {
             std::future::pending::<()>().await;
         }
     };
     tokio::select! {
+        biased;
+        () = idle => format!("it was given no plan within {} s", IDLE.as_secs()),
         _ = ending.wait_for(|ending| *ending) => "everything in it was deleted".to_owned(),
         name = signals.end() => format!("it got {name}"),
         () = lost(folder) => format!(
             "the zone's folder {} was removed, and nobody finds this supervisor and its containers any more",
             folder.display()
         ),
-        () = idle => format!("it was given no plan within {} s", IDLE.as_secs()),
     }
 }
 

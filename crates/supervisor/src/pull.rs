@@ -7,7 +7,7 @@ use crate::lines::LONGEST_LINE;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use troupe_node::discovery::{Member, Role};
 use troupe_node::observe::OBSERVE;
@@ -27,6 +27,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
 struct Answer {
+    /// Tells lives of the node apart: it is asked by name, and another one may have that meanwhile.
+    incarnation: String,
     next: u64,
     #[serde(default)]
     dropped: u64,
@@ -35,35 +37,41 @@ struct Answer {
 
 /// Those that are being asked, by the identifiers of their nodes: a node that starts anew has another.
 #[derive(Debug, Default)]
-pub struct Pulls(HashMap<String, JoinHandle<()>>);
+pub struct Pulls(HashMap<String, watch::Sender<()>>);
 
 impl Pulls {
     /// Follows who is in the zone: begins with those of `kept` that have come, and ends with those that have gone.
     pub fn follow(&mut self, members: &[Member], kept: &[String], node: &Node, history: &History) {
-        self.0.retain(|id, task| {
-            let stays = members.iter().any(|member| member.id.to_string() == *id);
-            if !stays {
-                task.abort();
-            }
-            stays
-        });
+        // What they have taken already, and wait with, they still put into the history.
+        self.0.retain(|id, _| members.iter().any(|member| member.id.to_string() == *id));
         let is_kept = |member: &&Member| member.role == Role::Node && kept.contains(&member.name);
         for member in members.iter().filter(is_kept) {
             let id = member.id.to_string();
-            let pull = || tokio::spawn(pull(node.clone(), member.name.clone(), history.clone()));
-            self.0.entry(id).or_insert_with(pull);
+            self.0.entry(id).or_insert_with(|| {
+                let (stays, gone) = watch::channel(());
+                tokio::spawn(pull(node.clone(), member.name.clone(), history.clone(), gone));
+                stays
+            });
         }
     }
 }
 
-/// Until the task is ended.
-async fn pull(node: Node, from: String, history: History) {
+/// Until the node has gone. What it has handed out it counts as kept and forgets, so that this is never given up on the way
+/// to the history, however long that takes.
+async fn pull(node: Node, from: String, history: History, gone: watch::Receiver<()>) {
     let (mut after, mut pause, mut has_said) = (0, AGAIN, false);
-    loop {
+    let mut life = None;
+    // Nothing is ever sent: an error is the end.
+    while gone.has_changed().is_ok() {
         let request = format!("{{\"lines\":{{\"after\":{after},{PAGE}}}}}");
+        // A question that is under way when the node goes has its answer or fails with the link.
         let failed = match node.ask(&from, OBSERVE, request.as_bytes(), ANSWER).await {
             Ok(bytes) => match serde_json::from_slice::<Answer>(&bytes) {
                 Ok(answer) => {
+                    // Whoever has the name now is asked from the beginning by a task of its own.
+                    if *life.get_or_insert_with(|| answer.incarnation.clone()) != answer.incarnation {
+                        return;
+                    }
                     after = answer.next;
                     take(&from, answer, &history).await;
                     (pause, has_said) = (AGAIN, false);
@@ -82,7 +90,11 @@ async fn pull(node: Node, from: String, history: History) {
             has_said = true;
             history.say(&from, Level::Warn, failed);
         }
-        sleep(pause).await;
+        let mut gone = gone.clone();
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = gone.changed() => return,
+        }
         pause = (pause * 2).min(LONGEST);
     }
 }

@@ -17,6 +17,8 @@ pub struct Policy {
     pub starts: usize,
     /// … within so long.
     pub within: Duration,
+    /// A program that has lived so long without a node in the zone may have none: nobody waits for it any longer.
+    pub settled: Duration,
 }
 
 impl Default for Policy {
@@ -28,6 +30,7 @@ impl Default for Policy {
             well_after: Duration::from_secs(60),
             starts: 10,
             within: Duration::from_secs(300),
+            settled: Duration::from_secs(10),
         }
     }
 }

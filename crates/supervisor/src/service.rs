@@ -23,6 +23,9 @@ pub enum ServiceError {
     /// The plan is none.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The plan is another project's.
+    #[error(transparent)]
+    Project(Refused),
     /// The supervisor ends.
     #[error("the supervisor of the zone is ending; wait until it has ended, then deploy again")]
     Ending,
@@ -42,24 +45,23 @@ pub async fn supervise(supervisor: &Supervisor, request: &[u8]) -> Result<Value,
     match serde_json::from_slice(request).map_err(ServiceError::Unknown)? {
         Request::Plan(plan) => {
             let plan = Plan::parse(plan, supervisor.zone())?;
-            Ok(json!({ "changes": supervisor.compare(&plan) }))
+            or_busy(supervisor.compare(&plan).map(|changes| json!({ "changes": changes })))
         }
         Request::Apply(plan) => {
             let plan = Plan::parse(plan, supervisor.zone())?;
-            Ok(or_busy(supervisor.apply(plan).await.map(|changes| json!({ "changes": changes }))))
+            or_busy(supervisor.apply(plan).await.map(|changes| json!({ "changes": changes })))
         }
         Request::Status {} => Ok(json!(supervisor.report())),
-        Request::Delete {} => {
-            Ok(or_busy(supervisor.delete().await.map(|stopped| json!({ "stopped": stopped }))))
-        }
+        Request::Delete {} => or_busy(supervisor.delete().await.map(|stopped| json!({ "stopped": stopped }))),
     }
 }
 
-fn or_busy(done: Result<Value, Refused>) -> Value {
+fn or_busy(done: Result<Value, Refused>) -> Result<Value, ServiceError> {
     match done {
-        Ok(answer) => answer,
-        Err(Refused::Busy(busy)) => json!({ "busy": busy }),
+        Ok(answer) => Ok(answer),
+        Err(Refused::Busy(busy)) => Ok(json!({ "busy": busy })),
         // Whoever asks may wait for the end and begin anew.
-        Err(Refused::Ending) => json!({ "ending": {} }),
+        Err(Refused::Ending) => Ok(json!({ "ending": {} })),
+        Err(refused @ Refused::Project { .. }) => Err(ServiceError::Project(refused)),
     }
 }

@@ -1,5 +1,6 @@
 //! What has to be done to get from the containers that are there to those of a plan.
 
+use crate::keeper::State;
 use crate::plan::{Container, Plan, Pod};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,8 +35,8 @@ pub struct Change {
 pub struct Present<'a> {
     /// As it was started.
     pub container: &'a Container,
-    /// It has been given up: to deploy again is to try again.
-    pub given_up: bool,
+    /// Where it is in its life: to deploy again is to try again what was given up, and to do again what was done.
+    pub state: State,
 }
 
 /// The steps from what is there to what is to be.
@@ -105,15 +106,32 @@ impl Steps {
             Some(before) if before.container.hash != container.hash => {
                 Some((What::Replace, "its image or its configuration has changed".to_owned()))
             }
-            Some(before) if before.given_up => Some((What::Replace, "it had been given up".to_owned())),
+            Some(before) if before.state == State::GivenUp => {
+                Some((What::Replace, "it had been given up".to_owned()))
+            }
             Some(_) => None,
+        };
+        let has_ended = |container: &&&Container| {
+            old.get(container.node.as_str()).is_some_and(|before| before.state == State::Ended)
         };
         let reasons: Vec<_> = new.iter().map(|container| reason(container)).collect();
         let gone: Vec<_> =
             old.keys().filter(|node| !new.iter().any(|container| container.node == **node)).collect();
         if gone.is_empty() && reasons.iter().all(Option::is_none) {
+            // What is done is done again; the rest of its pod need not be interrupted for that.
+            let again: Vec<Container> =
+                new.iter().filter(has_ended).map(|container| (*container).clone()).collect();
             for container in new {
-                self.change(&container.node, What::Keep, "nothing has changed".to_owned());
+                let (what, why) = if has_ended(&container) {
+                    (What::Replace, "it had ended")
+                } else {
+                    (What::Keep, "nothing has changed")
+                };
+                self.change(&container.node, what, why.to_owned());
+            }
+            if !again.is_empty() {
+                let stop = again.iter().map(|container| container.node.clone()).collect();
+                self.replaced.push(Replacement { stop, start: again });
             }
             return;
         }
@@ -153,8 +171,8 @@ mod tests {
         }
     }
 
-    /// The steps from some containers to others, and the changes in short.
-    fn steps_of(before: &[Container], given_up: &[&str], after: &[Container]) -> (Steps, Vec<String>) {
+    /// The steps from some containers, of which those of a list are not up, to others, and the changes in short.
+    fn steps_of(before: &[Container], other: &[(&str, State)], after: &[Container]) -> (Steps, Vec<String>) {
         let plan = Plan {
             zone: "demo".to_owned(),
             project: PathBuf::from("/"),
@@ -162,9 +180,10 @@ mod tests {
             drain_ms: 0,
             containers: after.to_vec(),
         };
+        let state_of = |node: &str| other.iter().find(|(other, _)| *other == node).map(|(_, state)| *state);
         let present = before
             .iter()
-            .map(|one| Present { container: one, given_up: given_up.contains(&one.node.as_str()) });
+            .map(|one| Present { container: one, state: state_of(&one.node).unwrap_or(State::Up) });
         let steps = steps(present, &plan);
         let short = steps.changes.iter().map(|change| format!("{:?} {}", change.what, change.node)).collect();
         (steps, short)
@@ -227,8 +246,18 @@ mod tests {
     #[test]
     fn one_that_was_given_up_is_tried_again_by_the_next_deployment() {
         let one = [container("api", 0, "main", "1")];
-        let (steps, changes) = steps_of(&one, &["api-0-main"], &one);
+        let (steps, changes) = steps_of(&one, &[("api-0-main", State::GivenUp)], &one);
         assert_eq!(changes, ["Replace api-0-main"]);
         assert_eq!(steps.changes[0].why, "it had been given up");
+    }
+
+    #[test]
+    fn one_that_has_ended_is_started_by_the_next_deployment_and_the_rest_of_its_pod_is_left_alone() {
+        let pod = [container("api", 0, "job", "1"), container("api", 0, "main", "1")];
+        let (steps, changes) = steps_of(&pod, &[("api-0-job", State::Ended)], &pod);
+        assert_eq!(changes, ["Replace api-0-job", "Keep api-0-main"]);
+        assert_eq!(steps.changes[0].why, "it had ended");
+        let [Replacement { stop, start }] = &steps.replaced[..] else { panic!("{steps:?}") };
+        assert_eq!((stop, start), (&vec!["api-0-job".to_owned()], &vec![pod[0].clone()]));
     }
 }

@@ -1,6 +1,6 @@
 //! All containers of a zone: brought to what a plan says, one plan at a time, and stopped in the end.
 
-use crate::keeper::{Keeper, SETTLED, State, Status, Surroundings};
+use crate::keeper::{Keeper, Status, Surroundings};
 use crate::line::unix_ms;
 use crate::plan::{Caller, Container, Plan};
 use crate::steps::{Change, Present, Steps, steps};
@@ -24,8 +24,8 @@ struct Inner {
     state: Mutex<Kept>,
     /// Nothing is started any more.
     ending: watch::Sender<bool>,
-    /// Counts plans that were applied.
-    applied: watch::Sender<u64>,
+    /// Somebody has given it a plan to apply.
+    wanted: watch::Sender<bool>,
     /// The names of the nodes that are kept.
     nodes: watch::Sender<Vec<String>>,
 }
@@ -49,11 +49,26 @@ pub struct Busy {
 }
 
 /// Why nothing was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Another plan is being applied.
     #[error("another plan is being applied, for process {}", .0.pid)]
     Busy(Busy),
+    /// The zone runs another project, which would be stopped.
+    #[error(
+        "zone {zone:?} runs the project in {}; deployed from {} it would stop all of that. Give this zone another \
+         \"name\" in troupe.yaml, or take the other one down first: troupe zone delete --zone {zone}",
+        own.display(),
+        asked.display()
+    )]
+    Project {
+        /// The zone.
+        zone: String,
+        /// What it runs.
+        own: PathBuf,
+        /// That of the plan.
+        asked: PathBuf,
+    },
     /// It stops everything and ends.
     #[error("the supervisor is ending")]
     Ending,
@@ -102,7 +117,7 @@ impl Supervisor {
             around,
             state: Mutex::default(),
             ending: watch::Sender::new(false),
-            applied: watch::Sender::new(0),
+            wanted: watch::Sender::new(false),
             nodes: watch::Sender::default(),
         }))
     }
@@ -118,18 +133,18 @@ impl Supervisor {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The steps from what there is to a plan; nothing is done.
-    #[must_use]
-    pub fn compare(&self, plan: &Plan) -> Vec<Change> {
-        self.steps(plan).changes
+    /// The steps from what there is to a plan; nothing is done. Fails for another project's.
+    pub fn compare(&self, plan: &Plan) -> Result<Vec<Change>, Refused> {
+        self.check_project(&self.lock(), plan)?;
+        Ok(self.steps(plan).changes)
     }
 
     fn steps(&self, plan: &Plan) -> Steps {
         let kept = self.lock();
-        let present = kept.keepers.values().map(|keeper| Present {
-            container: keeper.container(),
-            given_up: keeper.status().state == State::GivenUp,
-        });
+        let present = kept
+            .keepers
+            .values()
+            .map(|keeper| Present { container: keeper.container(), state: keeper.status().state });
         steps(present, plan)
     }
 
@@ -145,8 +160,11 @@ impl Supervisor {
             if let Some(busy) = kept.busy {
                 return Err(Refused::Busy(busy));
             }
+            self.check_project(&kept, &plan)?;
             let Caller { pid } = plan.by;
             kept.busy = Some(Busy { pid, since: unix_ms() });
+            // Under the lock: from here on it does not end by itself.
+            self.0.wanted.send_replace(true);
             drop(kept);
             self.steps(&plan)
         };
@@ -158,11 +176,22 @@ impl Supervisor {
             let mut kept = own.lock();
             kept.busy = None;
             drop(kept);
-            own.0.applied.send_modify(|count| *count += 1);
             // Whoever asked may no longer wait.
             let _ = done.send(changes);
         });
         is_done.await.map_err(|_| Refused::Ending)
+    }
+
+    /// Two projects that give their zones one name do not take each other's over.
+    fn check_project(&self, kept: &Kept, plan: &Plan) -> Result<(), Refused> {
+        match &kept.project {
+            Some(own) if *own != plan.project && !kept.keepers.is_empty() => Err(Refused::Project {
+                zone: self.0.zone.clone(),
+                own: own.clone(),
+                asked: plan.project.clone(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     async fn carry_out(&self, steps: Steps, plan: &Plan) {
@@ -225,7 +254,7 @@ impl Supervisor {
             }
             self.tell(&kept);
         }
-        let _ = timeout(SETTLED, async {
+        let _ = timeout(self.0.around.policy.settled, async {
             for settled in settled {
                 settled.await;
             }
@@ -299,9 +328,21 @@ impl Supervisor {
         self.0.ending.subscribe()
     }
 
-    /// How many plans were applied, and the changes of that.
+    /// Whether somebody has given it a plan to apply, from the moment on at which that begins, and the change of that.
     #[must_use]
-    pub fn applied(&self) -> watch::Receiver<u64> {
-        self.0.applied.subscribe()
+    pub fn wanted(&self) -> watch::Receiver<bool> {
+        self.0.wanted.subscribe()
+    }
+
+    /// Starts nothing any more if nobody has ever given it a plan; whether that is so.
+    #[must_use]
+    pub fn end_if_unwanted(&self) -> bool {
+        // Of this and a plan one is the first.
+        let _kept = self.lock();
+        let is_unwanted = !*self.0.wanted.borrow();
+        if is_unwanted {
+            self.0.ending.send_replace(true);
+        }
+        is_unwanted
     }
 }

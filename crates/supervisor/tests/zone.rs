@@ -80,6 +80,12 @@ impl Zone {
         serde_json::from_slice(&answer).unwrap()
     }
 
+    /// What is told of a container, if it is there.
+    async fn container(&self, node: &str) -> Option<Value> {
+        let status = self.ask(SUPERVISE, json!({"status": {}})).await;
+        status["containers"].as_array().unwrap().iter().find(|one| one["node"] == node).cloned()
+    }
+
     /// A node, as a container's program would open it.
     async fn node(&self, name: &str) -> Node {
         Node::create(NodeOptions::in_zone(name, "demo", self.home.clone())).await.unwrap()
@@ -342,4 +348,67 @@ async fn it_takes_as_many_descriptors_as_the_system_grants() {
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let columns: Vec<_> = line.split_whitespace().collect();
     assert_eq!(columns[3], columns[4], "{line}");
+}
+
+#[tokio::test]
+async fn records_that_wait_for_the_history_when_their_node_goes_are_not_lost() {
+    const LINES: u64 = 200;
+    let zone = Zone::new().await;
+    // In the place of the history's file is a pipe, which takes 64 KiB until somebody reads it.
+    let folder = zone.home.join("supervisor/demo");
+    std::fs::create_dir_all(&folder).unwrap();
+    let pipe = folder.join("history-000001.jsonl");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let supervisor = zone.supervisor().await;
+    zone.apply("api", "read nothing");
+    zone.until("its container", async || zone.container("api").await.map(|_| ())).await;
+    let node = zone.node("api").await;
+    // One answer of four megabytes: more than there is room for on the way to the files.
+    node.serve(OBSERVE, |asked| async move {
+        let asked: Value = serde_json::from_slice(&asked.body).unwrap();
+        if asked["lines"]["after"] != 0 {
+            return std::future::pending().await;
+        }
+        let line = |seq: u64| {
+            json!({
+                "seq": seq, "time": 1000 + seq, "node": "api", "level": "info", "name": "node",
+                "message": format!("{seq:020000}"),
+            })
+        };
+        let lines: Vec<_> = (1..=LINES).map(line).collect();
+        let told = json!({"incarnation": "1", "next": LINES, "dropped": 0, "covers": [], "lines": lines});
+        Ok(told.to_string().into_bytes())
+    });
+    let taken = async || {
+        let (mut after, mut taken) = (json!(0), Vec::new());
+        loop {
+            let told = zone.ask(OBSERVE, json!({"lines": {"after": after, "limit": 2000}})).await;
+            let lines = told["lines"].as_array().unwrap();
+            if lines.is_empty() {
+                return taken;
+            }
+            let own = lines.iter().filter(|line| line["node"] == "api" && line["name"] == "node");
+            taken.extend(own.map(|line| line["message"].as_str().unwrap().parse::<u64>().unwrap()));
+            after = told["next"].clone();
+        }
+    };
+    zone.until("as many as there is room for", async || (taken().await.len() > 90).then_some(())).await;
+    node.stop(Duration::ZERO).await;
+    // Who sees that another one has come has seen that the first one has gone.
+    zone.apply("later", "read nothing");
+    zone.until("another container", async || zone.container("later").await.map(|_| ())).await;
+    let _later = zone.node("later").await;
+    zone.until("another node to be seen", async || {
+        let status = zone.container("later").await;
+        status.filter(|status| status["state"] == "up")
+    })
+    .await;
+    assert!((taken().await.len() as u64) < LINES, "nobody has read yet");
+    let reader = tokio::task::spawn_blocking(move || {
+        std::io::copy(&mut std::fs::File::open(pipe).unwrap(), &mut std::io::sink()).unwrap()
+    });
+    let all: Vec<_> = (1..=LINES).collect();
+    zone.until("every line", async || (taken().await == all).then_some(())).await;
+    drop(supervisor);
+    reader.await.unwrap();
 }

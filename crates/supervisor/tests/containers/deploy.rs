@@ -3,6 +3,9 @@
 
 use crate::support::{Zone, lives, short};
 use serde_json::json;
+use std::time::Duration;
+use troupe_supervisor::restart::Policy;
+use troupe_supervisor::service::supervise;
 
 /// Says that it is there, and ends well when it is asked to.
 const POLITE: &str = "trap 'echo bye; exit 0' TERM; echo hello; read nothing";
@@ -135,4 +138,84 @@ async fn two_hundred_containers_come_up_and_are_stopped_at_the_same_time() {
     let pids: Vec<_> = pids.collect();
     assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 200}));
     assert!(!pids.into_iter().any(lives));
+}
+
+#[tokio::test]
+async fn a_node_that_is_still_there_from_before_is_waited_for() {
+    let zone = Zone::new();
+    zone.were_there(&["api"]);
+    let plan = [zone.container("api", POLITE)];
+    let rest = async {
+        zone.until_line("api", |line| line.message.contains("is in the zone still")).await;
+        let status = zone.status("api").await;
+        assert_eq!((&status["state"], &status["pid"]), (&json!("starting"), &json!(null)));
+        zone.were_there(&[]);
+        zone.until_line("api", |line| line.message == "hello").await;
+        zone.join(&["api"]);
+    };
+    let (changes, ()) = tokio::join!(zone.apply(60_000, &plan), rest);
+    assert_eq!(changes, ["start api"]);
+    let status = zone.until_state("api", "up").await;
+    assert_eq!((&status["restarts"], &status["lastExit"]), (&json!(0), &json!(null)));
+    zone.ask(json!({"delete": {}})).await;
+}
+
+#[tokio::test]
+async fn one_that_waits_for_its_name_can_be_stopped() {
+    let zone = Zone::with(Policy { settled: Duration::ZERO, ..Policy::default() });
+    zone.were_there(&["api"]);
+    zone.apply(60_000, &[zone.container("api", "touch started")]).await;
+    zone.until_line("api", |line| line.message.contains("is in the zone still")).await;
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+    assert!(!zone.folder.join("started").exists());
+}
+
+#[tokio::test]
+async fn a_supervisor_is_wanted_from_the_moment_on_at_which_its_first_plan_begins() {
+    let zone = Zone::new();
+    zone.were_there(&["api"]);
+    let plan = [zone.container("api", POLITE)];
+    let rest = async {
+        // Nothing is done yet.
+        zone.until_state("api", "starting").await;
+        assert!(*zone.supervisor.wanted().borrow());
+        assert!(!zone.supervisor.end_if_unwanted(), "it does not end in the middle");
+        zone.join(&["api"]);
+    };
+    let (changes, ()) = tokio::join!(zone.apply(60_000, &plan), rest);
+    assert_eq!(changes, ["start api"]);
+    zone.ask(json!({"delete": {}})).await;
+}
+
+#[tokio::test]
+async fn a_supervisor_that_nobody_wants_takes_no_plan_any_more_once_it_ends() {
+    let zone = Zone::new();
+    assert!(zone.supervisor.end_if_unwanted());
+    let plan = [zone.container("api", POLITE)];
+    assert_eq!(zone.ask(json!({ "apply": Zone::plan(0, &plan) })).await, json!({"ending": {}}));
+}
+
+#[tokio::test]
+async fn a_plan_of_another_project_is_refused_while_there_are_containers() {
+    let zone = Zone::new();
+    zone.join(&["api"]);
+    zone.apply(60_000, &[zone.container("api", POLITE)]).await;
+    zone.until_line("api", |line| line.message == "hello").await;
+    let pid = zone.pid("api").await;
+    let mut other = Zone::plan(60_000, &[]);
+    other["project"] = json!("/other");
+    for request in [json!({"apply": other}), json!({"plan": other})] {
+        let refused = supervise(&zone.supervisor, request.to_string().as_bytes()).await.unwrap_err();
+        let refused = refused.to_string();
+        assert!(
+            refused
+                .starts_with("zone \"demo\" runs the project in /demo; deployed from /other it would stop"),
+            "{refused}"
+        );
+        assert!(refused.ends_with("troupe zone delete --zone demo"), "{refused}");
+    }
+    assert!(zone.pid("api").await == pid && lives(pid));
+    zone.apply(60_000, &[]).await;
+    let done = zone.ask(json!({"apply": other})).await;
+    assert_eq!(done, json!({"changes": []}), "a zone without containers is anybody's");
 }

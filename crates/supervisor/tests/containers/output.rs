@@ -76,7 +76,7 @@ async fn a_container_prints_no_faster_than_the_history_is_written() {
     let pipe = zone.folder.join("history/history-000001.jsonl");
     zone.join(&["api"]);
     // Three megabytes: less than a burst, more than lies on the way.
-    zone.apply(0, &[zone.container("api", "seq -f '%01023.0f' 3000; touch all")]).await;
+    zone.apply(0, &[zone.container("api", "seq -f '%01023.0f' 3000; touch all; read nothing")]).await;
     zone.until_line("api", |line| line.message.ends_with("0000100")).await;
     let all = zone.folder.join("all");
     assert!(!all.exists(), "nobody reads, and it has printed everything");
@@ -85,18 +85,20 @@ async fn a_container_prints_no_faster_than_the_history_is_written() {
         lines.filter(|line| line.contains("\"stdout\"")).take(3000).count()
     });
     assert_eq!(reader.await.unwrap(), 3000, "every line, once it is read");
-    zone.until_state("api", "ended").await;
-    assert!(all.exists());
+    zone.until("it to go on", async || all.exists().then_some(())).await;
 }
 
 #[tokio::test]
 async fn a_history_that_can_not_be_written_at_the_moment_keeps_nobody_from_being_stopped() {
     let zone = Zone::prepared(Policy::default(), pipe_for_history);
     zone.join(&["api", "quiet"]);
-    let quiet = zone.container("quiet", "trap 'exit 0' TERM; echo hello; read nothing");
-    zone.apply(60_000, &[zone.container("api", "seq -f '%01023.0f' 3000; read nothing"), quiet]).await;
-    zone.until_line("api", |line| line.message.ends_with("0000100")).await;
+    let quiet = zone.container("quiet", "trap 'exit 0' TERM; echo hello; sleep 1000 & wait");
+    // It speaks when the other one has spoken: it leaves no room for anybody.
+    let script = "while [ ! -e go ]; do sleep 0.01; done; seq -f '%01023.0f' 3000; read nothing";
+    zone.apply(60_000, &[zone.container("api", script), quiet]).await;
     zone.until_line("quiet", |line| line.message == "hello").await;
+    std::fs::write(zone.folder.join("go"), "").unwrap();
+    zone.until_line("api", |line| line.message.ends_with("0000100")).await;
     // Nobody ever reads.
     let stopped = zone.ask(serde_json::json!({"delete": {}}));
     assert_eq!(tokio::time::timeout(PATIENCE, stopped).await.unwrap(), serde_json::json!({"stopped": 2}));

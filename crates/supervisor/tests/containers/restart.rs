@@ -1,6 +1,7 @@
 //! What dies is started again, later each time, and not for ever; what is done is left alone.
 
 use crate::support::{Zone, lives};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::time::Duration;
 use troupe_supervisor::restart::Policy;
@@ -53,13 +54,54 @@ async fn a_program_that_is_not_there_is_given_up_with_its_name() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_done_is_not_started_again() {
+async fn a_program_that_is_done_is_not_started_again_until_it_is_deployed_again() {
     let zone = Zone::new();
-    zone.apply(0, &[zone.container("client", "echo done")]).await;
+    let plan = [zone.container("client", "echo done >> done")];
+    let done = || std::fs::read_to_string(zone.folder.join("done")).unwrap().lines().count();
+    zone.apply(0, &plan).await;
     let status = zone.until_state("client", "ended").await;
-    assert_eq!(status["restarts"], 0);
-    assert!(zone.lines("client").contains(&"stdout done".to_owned()));
-    assert_eq!(zone.apply(0, &[zone.container("client", "echo done")]).await, ["keep client"]);
+    assert_eq!((&status["restarts"], done()), (&json!(0), 1));
+    zone.until_line("client", |line| line.message.ends_with("it is done, and not started again")).await;
+    assert_eq!(zone.apply(0, &plan).await, ["replace client"]);
+    zone.until_state("client", "ended").await;
+    assert_eq!(done(), 2);
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_unasked_comes_back_whatever_its_status_says() {
+    let zone = Zone::new();
+    zone.join(&["runner"]);
+    // As a program that drains because somebody has signalled it.
+    let script = "echo x >> lives; trap 'exit 0' TERM; echo ready; read nothing";
+    zone.apply(60_000, &[zone.container("runner", script)]).await;
+    zone.until_line("runner", |line| line.message == "ready").await;
+    let first = zone.until_state("runner", "up").await["pid"].as_u64().unwrap();
+    let pid = Pid::from_raw(i32::try_from(first).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let back = zone
+        .until("its next life", async || {
+            let status = zone.status("runner").await;
+            (status["state"] == "up" && status["restarts"] == 1).then_some(status)
+        })
+        .await;
+    assert_ne!(back["pid"], first);
+    assert!(back["lastExit"].as_str().unwrap().starts_with("exited with status 0, "), "{back}");
+    let lives = || std::fs::read_to_string(zone.folder.join("lives")).unwrap().lines().count();
+    zone.until("its program to run again", async || (lives() == 2).then_some(())).await;
+    assert_eq!(zone.ask(json!({"delete": {}})).await, json!({"stopped": 1}));
+    assert_eq!(lives(), 2, "one that is asked to end does not come back");
+}
+
+#[tokio::test]
+async fn a_program_without_a_node_is_running_and_becomes_up_when_its_node_joins() {
+    let zone = Zone::with(Policy { settled: Duration::ZERO, ..Policy::default() });
+    zone.apply(0, &[zone.container("slow", "read nothing")]).await;
+    let running = zone.until_state("slow", "running").await;
+    assert!(running["pid"].is_u64(), "{running}");
+    zone.join(&["slow"]);
+    let up = zone.until_state("slow", "up").await;
+    assert_eq!(up["pid"], running["pid"]);
+    zone.ask(json!({"delete": {}})).await;
 }
 
 #[tokio::test]

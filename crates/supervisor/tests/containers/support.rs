@@ -62,6 +62,11 @@ impl Zone {
         self.present.send_replace(Arc::new(present));
     }
 
+    /// Lets nodes be in the zone that were there before anything was started, and no others.
+    pub(crate) fn were_there(&self, nodes: &[&str]) {
+        self.present.send_replace(Arc::new(nodes.iter().map(|node| ((*node).to_owned(), 1)).collect()));
+    }
+
     /// A container that runs a shell script, in a pod of its own.
     pub(crate) fn container(&self, node: &str, script: &str) -> Value {
         json!({

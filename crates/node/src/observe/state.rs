@@ -146,18 +146,30 @@ pub(super) async fn told(node: &Arc<Shared>, limit: usize) -> Value {
     let last = taken.borrow().clone();
     let is_fresh = is_good(&last);
     let census = last.as_ref().map(|last| &last.census);
-    let as_of = (!is_fresh).then(|| last.as_ref().map(|last| last.time));
+    let as_of = match &last {
+        _ if is_fresh => AsOf::Now,
+        Some(last) => AsOf::Then(last.time),
+        None => AsOf::Never,
+    };
     state(node, census.unwrap_or(&Census::default()), limit, as_of)
 }
 
 /// The state of a node as JSON, on the thread of its isolate.
 #[must_use]
 pub fn now(node: &Shared, port: &crate::port::Port, limit: usize) -> Value {
-    state(node, &port.census(node.number(), limit), limit, None)
+    state(node, &port.census(node.number(), limit), limit, AsOf::Now)
 }
 
-/// `as_of`: when the census was taken, if it is an old one; an empty one stands for none at all.
-fn state(node: &Shared, census: &Census, limit: usize, as_of: Option<Option<u64>>) -> Value {
+/// When a census was taken.
+enum AsOf {
+    Now,
+    /// Milliseconds since 1970.
+    Then(u64),
+    /// There is none yet; an empty one stands for it.
+    Never,
+}
+
+fn state(node: &Shared, census: &Census, limit: usize, as_of: AsOf) -> Value {
     let observed = node.observed();
     let (outstanding, delays) = node.inbox().delays();
     let word = if observed.is_draining.load(Ordering::Relaxed) {
@@ -182,9 +194,11 @@ fn state(node: &Shared, census: &Census, limit: usize, as_of: Option<Option<u64>
     put("since", observed.since.get().copied().into());
     put("time", unix_ms().into());
     put("state", word.into());
-    if let Some(as_of) = as_of {
-        put("asOf", as_of.into());
-    }
+    match as_of {
+        AsOf::Now => None,
+        AsOf::Then(time) => put("asOf", time.into()),
+        AsOf::Never => put("asOf", Value::Null),
+    };
     if let Some(http) = &*lock(&observed.http) {
         put("http", http.as_str().into());
     }

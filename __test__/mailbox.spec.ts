@@ -51,6 +51,26 @@ test('a request to a mailbox is answered by whoever receives it', async (t) => {
   t.deepEqual([(await other.receive()).message, (await other.receive()).message], ['one', 'two']);
 });
 
+test.serial(
+  'what expired while the event loop was blocked, or was given up a moment before, is never received',
+  async (t) => {
+    const node = await testNode(t);
+    const box = await node.createMailbox('box-of-late-ones');
+    const expired = outcome(node.sendAndReceive(box.name, 'expired', { timeout: 50 }));
+    const controller = new AbortController();
+    const givenUp = outcome(node.sendAndReceive(box.name, 'given up', { signal: controller.signal }));
+    await node.send(box.name, 'wanted');
+    await turns();
+    const end = performance.now() + 100;
+    while (performance.now() < end);
+    controller.abort();
+    t.is((await box.receive()).message, 'wanted');
+    t.deepEqual([await expired, await givenUp], ['TIMEOUT', '20']);
+    // Their places are free again: nothing is left of them.
+    await until(async () => (await node.listWorkers({ prefix: box.name }))[0]?.queued === 0);
+  },
+);
+
 test('a request that expired before it was received was queued, and is never received', async (t) => {
   const node = await testNode(t);
   const box = await node.createMailbox('box');

@@ -5,7 +5,7 @@ import { fromCode } from './failures.ts';
 import type { Node } from './node.ts';
 import { requestTimeout, type RequestOptions, type SendOptions } from './options.ts';
 import { NO_LIMIT } from './duration.ts';
-import type { Cell, Handling } from './port/cell.ts';
+import { isOver, type Cell, type Handling } from './port/cell.ts';
 import { send } from './port/send.ts';
 import { onAbort } from './port/signals.ts';
 
@@ -90,7 +90,7 @@ export class Mailbox implements AsyncIterable<Incoming> {
 
   #deliver(handling: Context, message: string): void {
     const incoming = new Received(handling, message);
-    for (const waiting of this.#waiting) {
+    for (const waiting of isOver(handling) ? [] : this.#waiting) {
       this.#waiting.delete(waiting);
       this.cell.acknowledge();
       waiting.take(incoming);
@@ -116,7 +116,8 @@ export class Mailbox implements AsyncIterable<Incoming> {
 
   #next(timeout: number, signal?: AbortSignal): Promise<Incoming> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    const ready = this.#lent.shift();
+    const at = this.#lent.findIndex(({ handling }) => !isOver(handling));
+    const [ready] = at === -1 ? [] : this.#lent.splice(at, 1);
     if (ready !== undefined) {
       this.cell.acknowledge();
       return Promise.resolve(ready.incoming);

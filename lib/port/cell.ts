@@ -82,6 +82,16 @@ function isGivenUp({ request, generation }: Handling): boolean {
   return (request & INBOUND) === 0 && !isOpen(request, generation);
 }
 
+/** Whether its deadline has passed: the clocks of port and isolate may differ by a millisecond, and the port says how it ends. */
+function isExpired({ until }: Handling): boolean {
+  return until !== Infinity && performance.now() > until + 1;
+}
+
+/** Whether nobody waits any more for what a mailbox was lent: the port takes it back in a moment. */
+export function isOver(handling: Handling): boolean {
+  return isExpired(handling) || isGivenUp(handling);
+}
+
 export class Cell {
   readonly slot: number;
   readonly generation: number;
@@ -210,8 +220,7 @@ export class Cell {
   drain(): void {
     while (this.#lent !== undefined && this.current === undefined && !this.#isPaused) {
       const handling = this.#lent[this.#head] as Handling;
-      // The clocks of port and isolate may differ by a millisecond; the port says how an expired message ends.
-      if (spend() || (handling.until !== Infinity && performance.now() > handling.until + 1)) {
+      if (spend() || isExpired(handling)) {
         this.#park();
         return;
       }

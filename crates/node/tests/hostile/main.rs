@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is unwrapped in a test is its claim")]
 
+mod asking;
 mod channel;
 mod isolate;
 mod member;

@@ -3,25 +3,22 @@
 use tokio::time::timeout;
 use troupe_node::{
     code,
-    port::{
-        BatchText, Handle as Worker, MAX_OPEN_OF_PEER, WorkerOptions, now_ms,
-        record::{NIL, incoming, outgoing},
-    },
+    port::{BatchText, Handle as Worker, MAX_OPEN_OF_PEER, WorkerOptions, now_ms, record::incoming},
 };
 use troupe_proto::{
-    codec::{Body, CloseReason, Correlation, CreditKind, Extensions, Flow, Frame, Handle, Message, Target},
+    codec::{Body, CloseReason, Correlation, CreditKind, Extensions, Frame, Handle, Message, Target},
     noise::Capabilities,
     text::Text,
 };
 
-use troupe_testkit::{listen_to_warnings, recorder::PATIENCE, warnings_with};
+use troupe_testkit::recorder::PATIENCE;
 
 use super::isolate::{Node, Taken};
 use super::raw::{RawPeer, bytes_of};
 
 const CORRELATION: Correlation = Correlation { slot: 1, generation: 1 };
 
-fn control(request: Option<Correlation>, body: &[u8]) -> Frame<'_> {
+pub(crate) fn control(request: Option<Correlation>, body: &[u8]) -> Frame<'_> {
     Frame::Message(Message {
         request,
         control: true,
@@ -37,7 +34,7 @@ pub(crate) fn message(to: Worker, sender: Option<Handle>) -> Frame<'static> {
     Frame::Message(message_to(to, sender))
 }
 
-fn message_to(to: Worker, sender: Option<Handle>) -> Message<'static> {
+pub(crate) fn message_to(to: Worker, sender: Option<Handle>) -> Message<'static> {
     Message {
         request: Some(CORRELATION),
         control: false,
@@ -92,26 +89,6 @@ async fn a_control_request_beyond_the_credential_is_answered_with_no_and_never_r
         peer.say(&bytes_of(&[control(Some(CORRELATION), kind)])).await;
         node.until(incoming::CONTROL).await;
     }
-}
-
-#[tokio::test]
-async fn a_member_that_asks_for_ever_for_what_it_may_not_fills_no_log() {
-    listen_to_warnings();
-    let mut node = Node::new().await;
-    let mut peer = node.member_named("pest", Capabilities::NONE).await;
-    let count = 2000;
-    let words = "node pest asked for what its credential does not allow";
-    // What is not listed is counted in the next line, which comes when a second has passed.
-    loop {
-        let many: Vec<_> = (0..count).map(|slot| control(Some(numbered(slot)), b"X")).collect();
-        let (failed, _) = node.refused(&mut peer, &many).await;
-        assert_eq!(failed.len(), count as usize);
-        if warnings_with(words).iter().any(|line| line.contains("more before it that are not listed")) {
-            break;
-        }
-    }
-    let lines = warnings_with(words);
-    assert!(lines[0].contains("(worker:stop)") && (8..200).contains(&lines.len()), "{lines:?}");
 }
 
 #[tokio::test]
@@ -210,7 +187,7 @@ async fn a_message_from_a_sender_whose_name_was_never_told_ends_the_link() {
     assert_eq!(answer, Err(CloseReason::Violation));
 }
 
-fn numbered(slot: u32) -> Correlation {
+pub(crate) fn numbered(slot: u32) -> Correlation {
     Correlation { slot, generation: 1 }
 }
 
@@ -226,7 +203,11 @@ impl Node {
     }
 
     /// The codes with which requests fail when a peer says this, and how many control requests the isolate got.
-    async fn refused(&mut self, peer: &mut RawPeer, frames: &[Frame<'_>]) -> (Vec<(u32, u8)>, usize) {
+    pub(crate) async fn refused(
+        &mut self,
+        peer: &mut RawPeer,
+        frames: &[Frame<'_>],
+    ) -> (Vec<(u32, u8)>, usize) {
         peer.say_all(frames.iter().copied().chain([self.ask()])).await;
         let mut failed = Vec::new();
         let all = peer.hear(|frame| {
@@ -352,44 +333,6 @@ async fn a_member_that_asks_for_ever_and_never_reads_loses_its_link_and_others_k
         assert!(said > 1 << 20, "{said}: a peer that is slow to read keeps its link");
     }
     assert_eq!(node.refused(&mut other, &[listing(1)]).await, (vec![], 1));
-}
-
-#[tokio::test]
-async fn replies_that_a_member_does_not_take_in_are_kept_up_to_256_mib_and_whoever_asked_hears_of_the_rest() {
-    let mut node = Node::new().await;
-    let mut peer = node.member(Capabilities::NONE).await;
-    let worker = node.worker;
-    let ready = [outgoing::READY, worker.slot, worker.generation, 0, NIL, 0, 0, 0];
-    node.port.flush(&ready, BatchText::Ascii(&[]), &mut Taken::default(), 0, true);
-    peer.say_all([node.ask()]).await;
-    let granted = peer.hear(|frame| matches!(frame, Frame::Credit { .. }).then_some(()));
-    node.while_serving(granted).await.0.expect("places");
-
-    let long = vec![b'r'; 16 << 20];
-    let count = 20;
-    for slot in 0..count {
-        let asked = Message { request: Some(numbered(slot)), ..message_to(worker, None) };
-        peer.say_all([Frame::Message(asked)]).await;
-        let [_, _, request, generation, ..] = node.until(incoming::MESSAGE).await;
-        let reply = [outgoing::REPLY, request, generation, worker.slot, long.len() as u32, 0, 0, 0];
-        let done = [outgoing::ACK, worker.slot, worker.generation, 1, NIL, 0, 0, 0];
-        let records = [reply, done].concat();
-        node.port.flush(&records, BatchText::Ascii(&long), &mut Taken::default(), 0, true);
-    }
-    // It has opened its window for replies no further than at first, and opens it now.
-    peer.say_all([Frame::Window { flow: Flow::Replies, offset: 1 << 40 }]).await;
-    let mut failed = Vec::new();
-    let all = peer.hear(|frame| {
-        if let Frame::Fail(fail) = frame {
-            let Body::Text(text) = fail.body else { return None };
-            assert_eq!((fail.code, fail.maybe_executed), (code::NODE_UNREACHABLE, true));
-            assert!(text.to_string_lossy().contains("waits for this node to take it in"));
-            failed.push(fail.correlation.slot);
-        }
-        (failed.len() == 5).then_some(())
-    });
-    node.while_serving(all).await.0.expect("an open link");
-    assert_eq!(failed, (15..count).collect::<Vec<_>>());
 }
 
 #[tokio::test]

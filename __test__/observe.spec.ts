@@ -1,8 +1,8 @@
 // What a member that observes sees of a node in another process: its log, also while its JavaScript stands still.
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { Node } from 'troupe';
-import { ask, OBSERVE, openObserver } from './support/observer.ts';
+import type { Node } from 'troupe';
+import { ask, OBSERVE, observerSettings, openAs, openObserver } from './support/observer.ts';
 import { nodeBinaries, Program, zoneHome } from './support/program.ts';
 
 const runner = fileURLToPath(new URL('fixtures/observe/runner.ts', import.meta.url));
@@ -35,6 +35,9 @@ async function observed(t: ExecutionContext, env: Record<string, string> = {}) {
   t.teardown(() => observer.stop({ timeout: 0 }));
   return { program, observer, tell: (message: string) => observer.sendAndReceive('runner', message) };
 }
+
+/** A member in the place of the zone's supervisor. */
+const openSupervisor = () => openAs({ ...observerSettings(undefined), name: 'troupe-supervisor', role: 2 });
 
 const pull = async (observer: Node, after: number, wait = 0) =>
   (await ask(observer, 'runner', OBSERVE, { lines: { after, wait } })) as Lines;
@@ -127,7 +130,7 @@ test.serial(
   'a supervised node prints nothing of its log but what its supervisor has not pulled in the end',
   async (t) => {
     const { program, observer, tell } = await observed(t, { TROUPE_SUPERVISED: '1', TROUPE_LOG_FORMAT: 'json' });
-    const supervisor = await Node.create({ name: 'troupe-supervisor' });
+    const supervisor = await openSupervisor();
     t.teardown(() => supervisor.stop({ timeout: 0 }));
     await tell('say one');
     await linesUntil(supervisor, ({ message }) => message === 'one');
@@ -157,6 +160,70 @@ test.serial(
     );
   },
 );
+
+test.serial(
+  'what a supervised process logs while its node is not open is printed, and what it left is then',
+  async (t) => {
+    process.env['TROUPE_HOME'] = zoneHome(t);
+    const program = new Program(
+      t,
+      [
+        ...['--input-type=module', '--eval'],
+        `import { info, Node } from 'troupe';
+       info('before');
+       const other = await Node.create({ name: 'other' });
+       info('beside');
+       const node = await Node.create();
+       info('within');
+       const told = new Promise((resolve) => process.once('SIGTERM', resolve));
+       console.log('open');
+       await told;
+       await node.stop();
+       info('after');
+       console.log('closed');
+       setInterval(() => {}, 1000);`,
+      ],
+      {
+        ...{
+          TROUPE_HOME: process.env['TROUPE_HOME'],
+          TROUPE_NODE: 'one',
+          TROUPE_SUPERVISED: '1',
+          TROUPE_LOG_FORMAT: 'json',
+        },
+      },
+      process.execPath,
+    );
+    const printed = () => {
+      const lines = program.stderr.split('\n').slice(0, -1);
+      return lines.map((line) => JSON.parse(line) as Line).filter(({ name }) => name === 'node');
+    };
+    const messages = () => printed().map(({ message }) => message);
+    await program.until(({ stdout }) => stdout.includes('open'));
+    await program.until(() => messages().includes('beside'));
+    t.deepEqual(messages(), ['before', 'beside']);
+    program.signal('SIGTERM');
+    await program.until(({ stdout }) => stdout.includes('closed'));
+    await program.until(() => messages().includes('after'));
+    t.deepEqual(messages(), ['before', 'beside', 'within', 'after'], 'each once, and while it still runs');
+  },
+);
+
+test.serial('who is started by a supervised process prints its log, also with a node of its own', async (t) => {
+  const { program, observer, tell } = await observed(t, { TROUPE_SUPERVISED: '1', TROUPE_LOG_FORMAT: 'json' });
+  await tell('fork helper');
+  await program.until(({ stderr }) => stderr.includes('of the helper'));
+  t.is(program.stderr.match(/of the helper/g)?.length, 1);
+  const { lines } = await pull(observer, 0);
+  t.false(
+    lines.some(({ message }) => message === 'of the helper'),
+    'it is no line of the node',
+  );
+  const own = (await ask(observer, 'helper', OBSERVE, { lines: { after: 0, wait: 0 } })) as Lines;
+  t.true(
+    own.lines.some(({ message }) => message === 'of the helper'),
+    'it is nobody’s container',
+  );
+});
 
 test.serial('with a logger of its own the log of a supervised node goes there and nowhere else', async (t) => {
   const { program, observer, tell } = await observed(t, { TROUPE_SUPERVISED: '1' });

@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { invalidType } from './errors.ts';
 import { jsonText } from './log-text.ts';
+import { isSupervised, setTakesLog, takesLog } from './supervision.ts';
 
 /** How serious a record is. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -143,23 +144,31 @@ export type Keep = (record: LogRecord, rank: number, worker: string | undefined)
  */
 export function connectCore(tell: (settings: CoreSettings) => void, keep: Keep): void {
   keepInCore = keep;
-  isSupervised = process.env['TROUPE_SUPERVISED'] === '1';
-  tellCore = () => {
+  tellCore = (takes = takesLog()) => {
     tell({
       level: leastLevel(),
       levels: levelsText(),
-      keeps: !isSupervised || logger === undefined,
-      handsOver: !isSupervised || logger !== undefined,
+      keeps: !isSupervised || (takes && logger === undefined),
+      handsOver: !takes || logger !== undefined,
       isSupervised,
     });
   };
   tellCore();
 }
 
-/** For the end of a supervised process: writes records that its supervisor does not have. */
-export function writeOut(records: readonly LogRecord[]): void {
-  isSupervised = false;
-  for (const record of records) write(record);
+/** From now on the supervisor of this process takes its log. `handOver`: prints what the core has had for it before. */
+export function handToSupervisor(handOver: () => void): void {
+  tellCore(true);
+  handOver();
+  setTakesLog(true);
+}
+
+/** From now on it takes it no longer: what is logged is printed, first the records that it does not have. */
+export function takeFromSupervisor(handOver: () => void, unpulled: () => readonly LogRecord[]): void {
+  handOver();
+  setTakesLog(false);
+  tellCore();
+  for (const record of unpulled()) write(record);
 }
 
 /** Which worker's handler runs just now, until it first waits for something. */
@@ -167,6 +176,8 @@ export const here: { worker: string | undefined } = { worker: undefined };
 
 function keepRecord(record: LogRecord): void {
   if (keepInCore === undefined || !passes(record.level, record.name)) return;
+  // It is printed, which its supervisor has.
+  if (isSupervised && !takesLog()) return;
   const { fields } = record as { fields?: { worker?: unknown } };
   // What the runtime says of a worker names it.
   const about = record.name === 'worker' && typeof fields?.worker === 'string' ? fields.worker : here.worker;
@@ -206,10 +217,8 @@ let pretty: boolean | undefined;
 let logger: Logger | undefined;
 let loggerFailed = false;
 let inLogger = false;
-let tellCore: () => void = () => {};
+let tellCore: (takes?: boolean) => void = () => {};
 let keepInCore: Keep | undefined;
-/** Records go to observers only: what is printed, the supervisor has besides. */
-let isSupervised = false;
 
 function log(level: LogLevel, message: string, fields: object | undefined): void {
   if (!wanted(level, 'node')) return;
@@ -311,7 +320,8 @@ let lost = 0;
 let torn = false;
 
 function write(record: LogRecord): void {
-  if (isSupervised) return;
+  // It is kept for observers, of whom the supervisor is one: what is printed it would have twice.
+  if (takesLog()) return;
   const missing = lost > 0 ? `${line(own('warn', `${lost} records were lost: standard error was full`))}\n` : '';
   let bytes = Buffer.from(`${torn ? '\n' : ''}${missing}${line(record)}\n`);
   // Full once, one try a record is enough until it takes something again.

@@ -33,7 +33,7 @@ import {
 } from './options.ts';
 import { type Behind, cells } from './port/cell.ts';
 import { initialize, openCell, openMailboxCell } from './port/life.ts';
-import { writeOutLogs } from './port/logs.ts';
+import { handOverLogs, nodeClosed, nodeOpened } from './port/logs.ts';
 import { order } from './port/requests.ts';
 import { AddressBook, request, send } from './port/send.ts';
 import { onNodeEvents, routeNow } from './port/turn.ts';
@@ -75,8 +75,12 @@ onNodeEvents({
 
 /** Channels and the zone's record are closed also when the process ends without `stop`. */
 process.on('exit', () => {
-  for (const node of nodes) if (node !== undefined) native.closeNodeNow(node.number);
-  writeOutLogs();
+  for (const node of nodes) {
+    if (node === undefined) continue;
+    native.closeNodeNow(node.number);
+    nodeClosed(node);
+  }
+  handOverLogs();
 });
 
 /** One runtime with one identity: workers of this process, and the way to those of the zone. */
@@ -153,6 +157,7 @@ export class Node implements NodeHandle {
         opening.set(number, []);
       });
       node = new Node(settings, number, alive);
+      nodeOpened(node);
       for (const [request, generation] of opening.get(number) ?? []) void answer(node, request, generation);
     } catch (error) {
       if (number >= 0) await order(name, NO_LIMIT, (id, generation) => native.closeNode(number, id, generation));
@@ -360,6 +365,7 @@ export class Node implements NodeHandle {
     // Last of all: until then a probe is answered, and whoever asks hears that the node has stopped.
     await closeServer(this);
     nodes[this.number] = undefined;
+    nodeClosed(this);
     clearInterval(this.#alive);
   }
 

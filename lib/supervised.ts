@@ -4,6 +4,8 @@
  */
 import { isMainThread } from 'node:worker_threads';
 import { native } from './native.ts';
+// Takes the mark of a supervised process away, before anything is started that would inherit it.
+import './supervision.ts';
 
 /** How long the process may take to end by itself when its supervisor is gone, in milliseconds; set by the supervisor. */
 const DRAIN = 'TROUPE_DRAIN_MS';

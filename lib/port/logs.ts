@@ -1,7 +1,16 @@
 /** The log of this process and the Rust core: its records on their way here, and what observers may want on its way there. */
-import { connectCore, emitOfCore, setLevels, writeOut, type LogLevel, type LogRecord } from '../log.ts';
+import {
+  connectCore,
+  emitOfCore,
+  handToSupervisor,
+  setLevels,
+  takeFromSupervisor,
+  type LogLevel,
+  type LogRecord,
+} from '../log.ts';
 import { jsonText } from '../log-text.ts';
 import { native } from '../native.ts';
+import { isLookedAfter } from '../supervision.ts';
 
 // The core makes no record that nobody wants.
 connectCore(
@@ -42,8 +51,12 @@ export function handOverLogs(): void {
   for (const entry of native.takeLogs()) emitOfCore(recordOf(entry));
 }
 
-/** For the end of the process: what its supervisor does not have of the log goes to standard error. */
-export function writeOutLogs(): void {
-  handOverLogs();
-  if (process.env['TROUPE_SUPERVISED'] === '1') writeOut(native.takeUnpulledLogs().map(recordOf));
+/** A node is open: if the supervisor of this process looks after it, it takes the log from there. */
+export function nodeOpened(node: { name: string; zone: string | false }): void {
+  if (isLookedAfter(node)) handToSupervisor(handOverLogs);
+}
+
+/** A node is closed: what its supervisor has not taken of the log goes to standard error, and what comes from here on. */
+export function nodeClosed(node: { name: string; zone: string | false }): void {
+  if (isLookedAfter(node)) takeFromSupervisor(handOverLogs, () => native.takeUnpulledLogs().map(recordOf));
 }

@@ -161,6 +161,7 @@ pub fn now(node: &Shared, port: &crate::port::Port, limit: usize) -> Value {
 }
 
 /// When a census was taken.
+#[derive(Clone, Copy)]
 enum AsOf {
     Now,
     /// Milliseconds since 1970.

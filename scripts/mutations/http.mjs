@@ -63,11 +63,7 @@ export const http = [
   ...from('crates/http/src/calls.rs', server('workers'), [
     ['a message that does not say its length has no bound', 'read(body, MAX_MESSAGE,', 'read(body, 4 * MAX_MESSAGE,'],
     ['messages are taken where they are not enabled', 'if !app.options.workers {', 'if false {'],
-    [
-      'messages under way have no bound in bytes',
-      'try_acquire_many_owned(kib(length))',
-      'try_acquire_many_owned(0)',
-    ],
+    ['messages under way have no bound in bytes', 'try_acquire_many_owned(kib(length))', 'try_acquire_many_owned(0)'],
     [
       'replies that nobody reads have no bound in bytes',
       'try_acquire_many_owned(kib(text.len()))',

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(levels) => observe::set_levels(levels),
         // As in the programs that it starts: a level that makes no sense keeps nothing from being looked after.
         Err(error) => {
-            log::warn!(target: "supervisor", "TROUPE_LOG={levels}: {error}; left out, as if it were not set")
+            log::warn!(target: "supervisor", "TROUPE_LOG={levels}: {error}; left out, as if it were not set");
         }
     }
     allow_many_files();

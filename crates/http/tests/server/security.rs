@@ -36,7 +36,7 @@ async fn a_foreign_host_or_origin_is_refused() {
 async fn what_a_page_of_another_site_loads_is_refused_and_a_link_from_there_is_followed() {
     let served = served(ServeOptions { workers: true, ..ServeOptions::local() }).await;
     let ask = async |method: &str, site: &str, mode: &str| {
-        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", "document")];
         let path = if method == "POST" { "/workers/main/send" } else { "/metrics" };
         ask(served.address, method, path, &headers, "").await
     };

@@ -1,5 +1,7 @@
 /** The lines of a zone without a supervisor: read from its nodes, in order, as they come, and with what was missed. */
 import test, { type ExecutionContext } from 'ava';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Sorter } from '../cli/zone/lines.ts';
 import type { Line } from '../cli/zone/reports.ts';
@@ -81,5 +83,26 @@ test('who follows sees what there is, what comes, and nodes that come later, eac
     program.signal('SIGINT');
     t.is((await program.ended).code, 130);
   }
+  for (const name of ['one', 'two']) t.is(following.stdout.split(`${name} is up`).length, 2, following.stdout);
+});
+
+test('who follows is told when nobody can say who is in the zone, and goes on when somebody can again', async (t) => {
+  const shell = new Shell(t);
+  const one = runner(t, shell, 'one');
+  await until(async () => (await shell.run('zone', 'logs', '--node', 'one')).stdout.includes('one is up'));
+  const following = shell.start(['zone', 'logs', '-f', '--level', 'info']);
+  await following.until(({ stdout }) => stdout.includes('one is up'));
+  const nodes = join(shell.home, 'zones', 'default', 'nodes');
+  renameSync(nodes, `${nodes}-aside`);
+  writeFileSync(nodes, 'no folder');
+  // Whoever asked it for lines now looks whether it is there.
+  one.signal('SIGKILL');
+  await following.until(({ stderr }) => stderr.includes('the lines of "the zone" can\'t be read'));
+  rmSync(nodes);
+  renameSync(`${nodes}-aside`, nodes);
+  runner(t, shell, 'two');
+  await following.until(({ stdout }) => stdout.includes('two is up'));
+  following.signal('SIGINT');
+  t.is((await following.ended).code, 130);
   for (const name of ['one', 'two']) t.is(following.stdout.split(`${name} is up`).length, 2, following.stdout);
 });

@@ -243,6 +243,8 @@ test('an address that other machines reach needs a token, and a token file that 
   await refused({ tokenFile }, /too short/);
   writeFileSync(`${tokenFile}-open`, 'x'.repeat(32), { mode: 0o644 });
   await refused({ tokenFile: `${tokenFile}-open` }, /can be read by others/);
+  writeFileSync(tokenFile, 'a secret of\ntwo lines, to which no request can come\n');
+  await refused({ tokenFile }, /its character 12 is a line break.*\(token file .*token\)$/);
   writeFileSync(tokenFile, 'a secret of some length\n');
   const node = await create({ listen: '0.0.0.0:0', tokenFile });
   t.teardown(() => node.stop({ timeout: 0 }));

@@ -102,7 +102,7 @@ const state = (node: string, fields: Partial<NodeState> = {}): NodeState => ({
   id: node,
   incarnation: '1',
   zone: 'z',
-  role: 0,
+  role: 'node',
   pid: 1,
   version: '0',
   since: 0,
@@ -271,7 +271,7 @@ test('whatever arrives becomes whole: what is missing or of another kind is empt
     5,
     'x',
     [],
-    { peers: {}, isolates: 'x', classes: [7], deadLetters: [], time: '9' },
+    { peers: {}, isolates: 'x', classes: [7], deadLetters: [], time: '9', role: 2 },
   ]) {
     const node = readNode(value);
     t.deepEqual([node.presence, node.role, node.time, node.peers, node.isolates], ['up', 'node', 0, [], []]);

@@ -36,7 +36,8 @@ export async function serve(node: Node, settings: HttpSettings, view = false, pa
     role,
   });
   if (served.address !== undefined) return served.address;
-  const text = `node "${node.name}" can't be served over HTTP: ${served.failure}`;
+  const from = tokenFile === undefined ? '' : ` (token file ${tokenFile})`;
+  const text = `node "${node.name}" can't be served over HTTP: ${served.failure}${from}`;
   if (served.systemCode === 0) throw invalidArgument(text);
   throw Object.assign(new Error(text), { code: getSystemErrorName(-served.systemCode) });
 }

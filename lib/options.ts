@@ -72,8 +72,8 @@ export interface HttpOptions {
   /** `"host:port"`. Default `"127.0.0.1:0"`, a free port: `node.http` tells which. What other machines reach needs a `tokenFile`. */
   listen?: string;
   /**
-   * File with the token, of 16 characters at least, that callers must show: as a bearer token, or as the password of basic
-   * authentication. Only its owner may be able to read it. Probes need none. Default: no token.
+   * File with the token, one line of 16 characters at least, printable ASCII, that callers must show: as a bearer token, or as the
+   * password of basic authentication. Only its owner may be able to read it. Probes need none. Default: no token.
    */
   tokenFile?: string;
   /** Whether `POST /workers/{name}` and the like reach the workers of the zone. Default false. */

@@ -227,6 +227,18 @@ export async function follow(
     newest = Math.max(newest, line.time);
     reader.line(line);
   };
+  /** The members now; where nobody can tell, as soon as somebody can, or none when `signal` aborts. */
+  const present = async (): Promise<ReturnType<typeof members>> => {
+    for (let isTold = false; !signal.aborted; isTold = true) {
+      try {
+        return members(observer);
+      } catch (error) {
+        if (!isTold) reader.failed('the zone', error as Error);
+        await sleep(AGAIN, undefined, { signal }).catch(() => {});
+      }
+    }
+    return [];
+  };
   const carried = () => new Set([...read.values()].flatMap(({ covers }) => covers));
 
   /** Reads on until the member is gone, or a supervisor carries its lines. */
@@ -240,7 +252,7 @@ export async function follow(
         for (const line of lines) if (line.time > since) show(line);
         isTold = false;
       } catch (error) {
-        if (signal.aborted || !members(observer).some(({ name }) => name === source.member)) return;
+        if (!(await present()).some(({ name }) => name === source.member)) return;
         if (!isTold) reader.failed(source.member, error as Error);
         isTold = true;
         await sleep(AGAIN, undefined, { signal }).catch(() => {});
@@ -252,7 +264,7 @@ export async function follow(
     void listen(source, since).finally(() => read.delete(source.member));
   };
   const look = async (): Promise<void> => {
-    const all = members(observer).filter(({ role, name }) => role !== 'observer' && !read.has(name));
+    const all = (await present()).filter(({ role, name }) => role !== 'observer' && !read.has(name));
     for (const { name } of all.filter(({ role }) => role === 'supervisor')) start(new Source(name, filter), newest);
     const nodes = all.filter(({ role }) => role === 'node');
     // What a supervisor carries is known anew first: it may have started this very node.

@@ -248,7 +248,7 @@ export class MockZone {
       id: `id-of-${name}`,
       incarnation: `1-${name}`,
       zone: this.name,
-      role: 0,
+      role: 'node',
       pid: 4000 + name.charCodeAt(name.length - 1),
       version: '0.1.0',
       since: node.since,

@@ -91,10 +91,10 @@ const bare = (state: NodeState): SeenNode => ({
 export const hasSpoken = ({ time }: NodeState): boolean => time > 0;
 
 /** Whether a member is a node of the zone, rather than one that only watches or supervises. */
-export const isNode = ({ role }: NodeState): boolean => role === 0 || role === 'node';
+export const isNode = ({ role }: NodeState): boolean => role === 'node';
 
 /** Whether a member is the zone's supervisor. */
-export const isSupervisor = ({ role }: NodeState): boolean => role === 2 || role === 'supervisor';
+export const isSupervisor = ({ role }: NodeState): boolean => role === 'supervisor';
 
 /** Dead letters of all nodes by reason, most first. */
 export function deadLettersOf(nodes: Iterable<SeenNode>): { reason: string; total: number; by: Map<string, number> }[] {

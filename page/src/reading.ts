@@ -10,6 +10,7 @@ import {
   type NodeState,
   type Peer,
   type Presence,
+  type Role,
   type Sample,
   type WorkerClass,
   type WorkerDetail,
@@ -31,6 +32,7 @@ const oneOf = <T extends string>(value: unknown, known: readonly T[], other: T):
 
 const levels: readonly Level[] = ['debug', 'info', 'warn', 'error'];
 const presences: readonly Presence[] = ['up', 'stalled', 'draining', 'gone'];
+const roles: readonly Role[] = ['node', 'observer', 'supervisor'];
 
 /** A line. */
 export function readLine(value: unknown): Line {
@@ -111,7 +113,7 @@ export function readNode(value: unknown): NodeState {
     id: text(node.id),
     incarnation: text(node.incarnation),
     zone: text(node.zone),
-    role: typeof node.role === 'number' ? node.role : text(node.role, 'node'),
+    role: oneOf(node.role, roles, 'node'),
     pid: number(node.pid),
     version: text(node.version),
     since: number(node.since),

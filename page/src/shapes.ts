@@ -27,6 +27,9 @@ export interface Histogram {
 /** How a node is: `gone` only by what others say of it. */
 export type Presence = 'up' | 'stalled' | 'draining' | 'gone';
 
+/** What a member is in its zone. */
+export type Role = 'node' | 'observer' | 'supervisor';
+
 /** One isolate of a node: its event loop. */
 export interface Isolate {
   readonly name: string;
@@ -74,7 +77,7 @@ export interface NodeState {
   readonly id: string;
   readonly incarnation: string;
   readonly zone: string;
-  readonly role: number | string;
+  readonly role: Role;
   readonly pid: number;
   readonly version: string;
   readonly since: number;

@@ -33,6 +33,7 @@ export const http = [
   ]),
   ...from('crates/http/src/options.rs', server('security'), [
     ['any token does', 'if token.chars().count() < MIN_TOKEN', 'if false'],
+    ['a token that nobody can show is taken', 'letter.is_ascii_graphic() ||', 'true ||'],
     ['others reach a server without a token', 'None if !self.listen.ip().is_loopback()', 'None if false'],
   ]),
   ...from('crates/http/src/connections.rs', server('security'), [

@@ -54,6 +54,7 @@ impl ServeOptions {
     pub(crate) fn check(&self) -> Result<(), ServeError> {
         match &self.token {
             Some(token) if token.chars().count() < MIN_TOKEN => Err(ServeError::ShortToken),
+            Some(token) => unshowable(token).map_or(Ok(()), |at| Err(ServeError::UnshowableToken { at })),
             None if !self.listen.ip().is_loopback() => Err(ServeError::Open { address: self.listen }),
             _ => Ok(()),
         }
@@ -83,6 +84,14 @@ impl Default for Limits {
             unread: Duration::from_secs(60),
         }
     }
+}
+
+/// Number of the first character that no request can show; the first one has 1. A header is one line of ASCII, and spaces around what
+/// it says are no part of it.
+fn unshowable(token: &str) -> Option<usize> {
+    let inside = |at: usize| at > 0 && at + 1 < token.len();
+    let can_show = |at: usize, letter: char| letter.is_ascii_graphic() || (letter == ' ' && inside(at));
+    token.char_indices().position(|(at, letter)| !can_show(at, letter)).map(|before| before + 1)
 }
 
 /// The token is a secret.
@@ -135,6 +144,15 @@ pub enum ServeError {
     /// The token can be guessed.
     #[error("the token is too short: at least {MIN_TOKEN} characters, of random origin")]
     ShortToken,
+    /// No caller could show it.
+    #[error(
+        "the token can't be shown in a request: its character {at} is a line break or another one that is no printable ASCII; \
+         a token is one line"
+    )]
+    UnshowableToken {
+        /// Number of the character; the first one has 1.
+        at: usize,
+    },
     /// The system gives no thread, or nothing to wait on.
     #[error("the system gives no thread for the server: {0}")]
     System(#[source] io::Error),
@@ -148,7 +166,7 @@ impl ServeError {
             Self::Taken { source, .. } | Self::Listen { source, .. } | Self::System(source) => {
                 source.raw_os_error()
             }
-            Self::Open { .. } | Self::ShortToken => None,
+            Self::Open { .. } | Self::ShortToken | Self::UnshowableToken { .. } => None,
         }
     }
 }

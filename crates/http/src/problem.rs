@@ -113,3 +113,84 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use troupe_node::{Cause, Full};
+
+    /// What is said of each failure: its status, and its code.
+    type Told = BTreeSet<(u16, String)>;
+
+    /// Of the table in docs/http.md: the first column has the status, the second one the codes.
+    fn documented() -> Told {
+        let mut told = Told::new();
+        for row in include_str!("../../../docs/http.md").lines() {
+            let mut cells = row.split('|').skip(1);
+            let Some(Ok(status)) = cells.next().map(|cell| cell.trim().parse()) else { continue };
+            let codes = cells.next().unwrap().split('`').skip(1).step_by(2);
+            told.extend(codes.map(|code| (status, code.to_owned())));
+        }
+        told
+    }
+
+    /// `Problem::new(StatusCode::STATUS, "CODE"`, wherever the code of this crate says it.
+    fn written(folder: &Path, told: &mut Told) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                written(&path, told);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            for behind in text.split("StatusCode::").skip(1) {
+                let Some((status, rest)) = behind.split_once(',') else { continue };
+                let Some(rest) = rest.trim_start().strip_prefix('"') else { continue };
+                let (code, _) = rest.split_once('"').unwrap();
+                told.insert((numbered(status), code.to_owned()));
+            }
+        }
+    }
+
+    /// The number of `NOT_FOUND`.
+    fn numbered(constant: &str) -> u16 {
+        let is_it = |status: &StatusCode| {
+            let name = status.canonical_reason().unwrap_or("");
+            name.to_uppercase().replace([' ', '-'], "_") == constant
+        };
+        let mut all = (100..600).filter_map(|number| StatusCode::from_u16(number).ok());
+        all.find(is_it).unwrap_or_else(|| panic!("{constant} is no status")).as_u16()
+    }
+
+    /// What may become of a message.
+    fn outcomes() -> Vec<Error> {
+        let worker = || "w".to_owned();
+        vec![
+            Error::InvalidArgument { text: worker(), what: "name", reason: worker() },
+            Error::MailboxFull { worker: worker(), full: Full::Mailbox },
+            Error::MessageTooLarge { worker: worker() },
+            Error::NoSuchWorker { worker: worker() },
+            Error::NodeStopped,
+            Error::NodeUnreachable { worker: worker(), maybe_executed: true },
+            Error::NotPermitted { reason: worker() },
+            Error::Timeout { worker: worker(), stage: Stage::Running },
+            Error::WorkerFailed { worker: worker(), cause: Cause::new("no") },
+            Error::WorkerStopped { worker: worker(), maybe_executed: false },
+        ]
+    }
+
+    #[test]
+    fn every_status_and_code_stands_in_the_table_for_people_and_no_other_does() {
+        let mut told = Told::from([(503, "TOO_MANY_CONNECTIONS".to_owned())]);
+        written(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut told);
+        assert!(told.len() > 10, "{told:?}");
+        told.extend(outcomes().iter().map(Problem::of).map(|it| (it.status.as_u16(), it.code.to_owned())));
+        let documented = documented();
+        let missing: Vec<_> = told.difference(&documented).collect();
+        let invented: Vec<_> = documented.difference(&told).collect();
+        assert!(missing.is_empty() && invented.is_empty(), "missing: {missing:?}, invented: {invented:?}");
+    }
+}

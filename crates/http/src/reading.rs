@@ -5,7 +5,7 @@ use crate::page::page;
 use crate::params::{Named, Params};
 use crate::problem::Problem;
 use crate::view::source::Topic;
-use crate::view::{Answered, Cursor, Filter, Level, View};
+use crate::view::{Answered, Cursor, Filter, Level, View, WORKERS};
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::middleware::Next;
@@ -18,9 +18,6 @@ use troupe_node::discovery::Role;
 /// Lines of one answer, unless the caller says otherwise, and at most.
 const LINES: usize = 500;
 const MOST_LINES: usize = 10_000;
-
-/// Workers of one answer.
-const WORKERS: usize = 1_000;
 
 /// A browser that asks for a page gets the page, under the address of what it shows; everybody else gets JSON.
 pub(crate) async fn page_or_json(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

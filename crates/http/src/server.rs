@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
-use troupe_node::node::Shared;
+use troupe_node::node::{Shared, when_ended};
 
 /// A server that runs, on a thread of its own. Dropped, it ends.
 pub struct Server {
@@ -86,12 +86,7 @@ impl Server {
         self.node.set_http(None);
         // The thread may have ended by itself, after a panic.
         let _ = close.send(());
-        let wait = std::thread::Builder::new().name("troupe-close".into()).spawn(move || {
-            // A panic there was reported when it happened.
-            let _ = thread.join();
-            ended();
-        });
-        if let Err(error) = wait {
+        if let Err(error) = when_ended(thread, ended) {
             log::error!(target: "http", "the end of the server can't be waited for: {error}");
         }
     }

@@ -17,11 +17,12 @@ mod told;
 pub use history::HistoryLimits;
 pub(crate) use history::{Cursor, Filter};
 pub(crate) use line::Level;
+pub(crate) use nodes::WORKERS;
 pub(crate) use reader::Reader;
 
 use history::{Found, History};
 use line::Line;
-use nodes::{Nodes, WORKERS};
+use nodes::Nodes;
 use serde_json::Value;
 use source::{Member, Source};
 use stage::Stage;

@@ -13,7 +13,7 @@ const GONE: usize = 256;
 /// A member that left so many questions for its state unanswered counts as stalled: its channel is there, and nothing comes.
 const SILENT: u32 = 3;
 
-/// Workers that an event holds, of all nodes, by how much they have waiting.
+/// Workers that a member tells of, and that an event or an answer holds, those with most waiting first.
 pub(crate) const WORKERS: usize = 1_000;
 
 /// Whether a node is there.

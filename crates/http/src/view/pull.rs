@@ -2,7 +2,7 @@
 
 use super::line::{Level, Line, Telling};
 use super::source::{Member, Topic};
-use super::{Supervisor, View, now};
+use super::{Supervisor, View, WORKERS, now};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,9 +25,6 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Lines of one answer.
 const LINES: usize = 2_000;
-
-/// Workers of one state.
-const WORKERS: usize = 1_000;
 
 /// Bytes of a state that are read; one of so many workers has some hundred thousand.
 const STATE: usize = 4 << 20;

@@ -150,7 +150,7 @@ async fn requests_that_do_not_wait_for_answers_are_answered_in_order() {
 async fn what_a_page_of_another_site_loads_is_refused_and_a_link_from_there_is_followed() {
     let served = served(ServeOptions { workers: true, ..ServeOptions::local() }).await;
     let ask = async |method: &str, site: &str, mode: &str| {
-        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", "document")];
         let path = if method == "POST" { "/workers/main/send" } else { "/metrics" };
         ask(served.address, method, path, &headers, "").await
     };
@@ -192,6 +192,15 @@ async fn a_token_is_asked_for_where_there_is_one_but_not_of_probes() {
 }
 
 #[tokio::test]
+async fn every_token_that_is_taken_can_be_shown() {
+    let token = (' '..='~').skip(1).chain("with spaces".chars()).collect::<String>();
+    let served = served(ServeOptions { token: Some(token.clone()), ..ServeOptions::local() }).await;
+    let bearer = format!("Bearer {token}");
+    let reply = ask(served.address, "GET", "/openapi.json", &[("authorization", &bearer)], "").await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
 async fn an_address_that_others_reach_needs_a_token_and_a_port_that_is_taken_is_named() {
     let node = Node::create(NodeOptions::alone("here")).await.unwrap();
     let serve = |options: ServeOptions| serve(node.shared().clone(), Arc::new(Zone(Script::new())), options);
@@ -201,6 +210,19 @@ async fn an_address_that_others_reach_needs_a_token_and_a_port_that_is_taken_is_
         assert!(matches!(error, ServeError::Open { .. }), "{error}");
         let error = serve(ServeOptions { token: Some("short".into()), ..open }).unwrap_err();
         assert!(matches!(error, ServeError::ShortToken), "{error}");
+    }
+    // Whatever a caller sent, it would not be this.
+    for (character, place) in
+        [("\n", 9), ("\r\n", 9), ("\0", 9), ("\t", 9), ("\u{7f}", 9), ("é", 9), ("\u{2028}", 9)]
+    {
+        let token = Some(format!("01234567{character}01234567"));
+        let error = serve(ServeOptions { token, ..ServeOptions::local() }).unwrap_err();
+        assert!(matches!(error, ServeError::UnshowableToken { at } if at == place), "{character:?}: {error}");
+        assert!(!error.to_string().contains("01234567"), "{error}");
+    }
+    for (token, place) in [(" 0123456789abcdef", 1), ("0123456789abcdef ", 17)] {
+        let error = serve(ServeOptions { token: Some(token.into()), ..ServeOptions::local() }).unwrap_err();
+        assert!(matches!(error, ServeError::UnshowableToken { at } if at == place), "{token:?}: {error}");
     }
     let first = serve(ServeOptions::local()).unwrap();
     let error = serve(ServeOptions { listen: first.address(), ..ServeOptions::local() }).unwrap_err();

@@ -207,12 +207,7 @@ impl Opened {
         let Some((stop, thread)) = self.thread.take() else { return done() };
         // The thread may have ended by itself.
         let _ = stop.send(());
-        let wait = std::thread::Builder::new().name("troupe-close".into()).spawn(move || {
-            // A panic there was reported when it happened.
-            let _ = thread.join();
-            done();
-        });
-        if let Err(error) = wait {
+        if let Err(error) = super::when_ended(thread, done) {
             log::error!(target: "node", "the end of the I/O thread can't be waited for: {error}");
         }
     }

@@ -3,6 +3,7 @@
 //! [`Shared`] is what the isolate's thread and the I/O thread both see; it holds no message. [`Opened`] runs the I/O thread.
 
 mod call;
+mod ended;
 mod events;
 mod handle;
 mod io;
@@ -10,6 +11,7 @@ mod search;
 mod services;
 
 pub use call::Call;
+pub use ended::when_ended;
 pub(crate) use handle::DEFAULT_TIMEOUT;
 pub use handle::Node;
 pub use io::{NodeOptions, OpenError, Opened, Prepare, verify_code};

@@ -110,7 +110,7 @@ export const http = [
     ['a reader of lines is not told that there are more', 'let more = next < history.next();', 'let more = false;'],
   ]),
   ...from('crates/http/src/view/pull.rs', server('view'), [
-    ['a member may speak for another node', 'line.node == member.name && ', ''],
+    ['a member may speak for another node', 'lines.retain(|line| line.node == member.name);', ''],
     ['a node is heard before its supervisor is asked for whom it speaks', '        view.ask_covers().await;\n', ''],
     [
       'a node that a supervisor speaks for is heard twice',

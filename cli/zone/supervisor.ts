@@ -105,7 +105,15 @@ async function start(observer: Node, zone: string, env: NodeJS.ProcessEnv): Prom
       forget = onMembers(observer, look);
       look();
       ended(child).then((how) => {
-        // Status 0: another deploy was faster, and its supervisor is this zone's, a moment from now at the latest.
+        // Status 0: another deploy was faster, and its supervisor is this zone's, a moment from now at the latest. Else a
+        // node has the name, which versions before this one let it have.
+        const namesake = members(observer).find(({ name }) => name === SUPERVISOR);
+        if (how === undefined && namesake !== undefined && namesake.role !== 'supervisor')
+          reject(
+            new CommandFailure(
+              `zone "${zone}" can have no supervisor: one of its nodes is called "${SUPERVISOR}". ${saying()}\nStop that node, or give it another name.`,
+            ),
+          );
         if (how !== undefined)
           reject(
             new CommandFailure(`the supervisor (${program}) ${how} before it had joined zone "${zone}". ${saying()}`),

@@ -90,7 +90,7 @@ export interface ContainerStatus {
   readonly container: string;
   readonly image: string;
   readonly pid?: number;
-  readonly state: 'starting' | 'up' | 'backing-off' | 'given-up' | 'draining' | 'ended';
+  readonly state: 'starting' | 'running' | 'up' | 'backing-off' | 'given-up' | 'draining' | 'ended';
   readonly since: number;
   readonly restarts: number;
   readonly lastExit?: string;

@@ -46,6 +46,19 @@ test('a node asked to have an unusual name gets the nearest that is one', (t) =>
   t.throws(() => nodeName(7, 'name'), { instanceOf: TypeError });
 });
 
+test('no node has the name of a member that is none', (t) => {
+  for (const name of ['troupe-supervisor', 'troupe supervisor', 'observer-', 'observer-7-ab12']) {
+    const error = t.throws(() => nodeName(name, 'name'), {
+      instanceOf: RangeError,
+      message: /^"name" must be another name/,
+    });
+    t.is((error as { code?: unknown }).code, 'INVALID_ARGUMENT');
+  }
+  for (const name of ['observer', 'troupe-supervisor-2', 'my-observer-1']) t.is(nodeName(name, 'name'), name);
+  t.regex(defaultNodeName('/app/observer-7.ts'), /^node-observer-7-[0-9a-f]{4}$/);
+  t.regex(defaultNodeName('/app/observer.ts'), /^node-observer-[0-9a-f]{4}$/);
+});
+
 test('a node without a name is called after its program', (t) => {
   const cases: [string | undefined, RegExp][] = [
     ['/app/08-monitor.ts', /^08-monitor-[0-9a-f]{4}$/],

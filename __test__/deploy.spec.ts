@@ -13,36 +13,11 @@ import { planOf } from '../cli/plan/plan.ts';
 import type * as observers from '../lib/observer.ts';
 import { Shell } from './support/cli.ts';
 import { until } from './support/node.ts';
+import { answering, pids, POD, project, write } from './support/project.ts';
 
 const { openObserver, ask, SUPERVISE } = (await import(
   new URL('../dist/observer.js', import.meta.url).href
 )) as typeof observers;
-
-/** A project of these pods, whose images are programs of one file. */
-function project(shell: Shell, pods: string, images: Record<string, string>): void {
-  shell.install('');
-  write(shell, pods, images);
-}
-
-function write(shell: Shell, pods: string, images: Record<string, string>): void {
-  writeFileSync(join(shell.folder, 'package.json'), '{ "type": "module" }\n');
-  writeFileSync(join(shell.folder, 'troupe.yaml'), `name: shop\npods:\n${pods}`);
-  for (const [name, text] of Object.entries(images)) {
-    mkdirSync(join(shell.folder, 'images', name), { recursive: true });
-    writeFileSync(join(shell.folder, 'images', name, 'main.js'), text);
-  }
-}
-
-const POD = (name: string, image = name): string => `  - { name: ${name}, containers: [{ image: ${image} }] }\n`;
-
-/** A node with a worker that answers with its process's number and a word. */
-const answering = (word: string): string =>
-  `import { Node } from 'troupe';
-   class Answer { async handleMessage(context, message) { await context.reply(\`\${process.pid} ${word} \${message}\`); } }
-   await Node.start((node) => node.startWorker('answer', Answer));`;
-
-const pids = async (shell: Shell): Promise<Record<string, number>> =>
-  Object.fromEntries((await shell.list<ContainerStatus>('zone', 'show')).map(({ node, pid }) => [node, pid ?? 0]));
 
 test.serial('a project from nothing is deployed, watched, asked and deleted, and nothing of it is left', async (t) => {
   const shell = new Shell(t);

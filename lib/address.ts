@@ -37,12 +37,25 @@ export function splitAddress(address: Address): { node: string | undefined; work
   return { node: address.slice(0, slash), worker: address.slice(slash + 1) };
 }
 
-/** The node's name from what was asked for: characters that no name has become `-`. Throws INVALID_ARGUMENT when empty or too long. */
+/** Names of members that are no nodes: who looks after a zone, and who looks on. */
+export const RESERVED = /^(?:troupe-supervisor$|observer-)/;
+
+/**
+ * The node's name from what was asked for: characters that no name has become `-`. Throws INVALID_ARGUMENT when empty, too long, or that of
+ * a member which is no node.
+ */
 export function nodeName(wanted: unknown, argument: string): string {
   if (typeof wanted !== 'string') throw invalidType(argument, `a string of 1 to ${MAX_NAME} characters`, wanted);
   if (wanted === '' || wanted.length > MAX_NAME)
     throw invalidRange(argument, `1 to ${MAX_NAME} characters long`, wanted);
-  return clean(wanted);
+  const name = clean(wanted);
+  if (RESERVED.test(name))
+    throw invalidRange(
+      argument,
+      'another name: "troupe-supervisor" and "observer-…" are those of troupe itself',
+      wanted,
+    );
+  return name;
 }
 
 /**
@@ -53,7 +66,8 @@ export function defaultNodeName(mainFile: string | undefined): string {
   const suffix = `-${randomBytes(2).toString('hex')}`;
   let stem = mainFile === undefined ? '' : parsePath(mainFile).name;
   if (mainFile !== undefined && (stem === 'main' || stem === 'index')) stem = basename(dirname(mainFile)) || stem;
-  return `${clean(stem).slice(0, MAX_NAME - suffix.length) || 'node'}${suffix}`;
+  const name = clean(RESERVED.test(`${stem}-`) ? `node-${stem}` : stem);
+  return `${name.slice(0, MAX_NAME - suffix.length) || 'node'}${suffix}`;
 }
 
 function clean(name: string): string {

@@ -243,7 +243,13 @@ export function httpSettings(http: string | HttpOptions): HttpSettings {
 export function observerSettings(zone: string | undefined): NodeSettings {
   const name = `observer-${process.pid}-${randomBytes(2).toString('hex')}`;
   return {
-    ...nodeSettings({ name, listen: '127.0.0.1:0', acceptCode: false, ...(zone === undefined ? {} : { zone }) }),
+    ...nodeSettings({
+      name: 'looks-on',
+      listen: '127.0.0.1:0',
+      acceptCode: false,
+      ...(zone === undefined ? {} : { zone }),
+    }),
+    name,
     role: OBSERVER,
   };
 }

@@ -24,7 +24,7 @@ const impure = /\b(tokio|std::(net|fs|thread|process|env)|(Instant|SystemTime)::
 const floors = [
   {
     name: 'plain data, failures, checks and the log',
-    match: /^(address|behaviour|duration|errors|failures|log|log-text|nearest|options|worker)\.ts$/,
+    match: /^(address|behaviour|duration|errors|failures|log|log-text|nearest|options|supervision|worker)\.ts$/,
   },
   { name: 'the add-on and the supervisor', match: /^(native|supervisor-program)\.ts$/ },
   { name: 'the port and shipping', match: /^(port|ship)\// },

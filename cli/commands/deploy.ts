@@ -5,7 +5,7 @@ import type { Node } from '#lib/node';
 import { FILE, readConfig } from '../config/read.ts';
 import { CommandFailure, EXIT } from '../failure.ts';
 import { checkInstalled, isServed, planOf, type Plan } from '../plan/plan.ts';
-import { list, timeText } from '../table.ts';
+import { list } from '../table.ts';
 import { note, paint, withProgress, type Style } from '../terminal.ts';
 import { version } from '../version.ts';
 import { httpOf, withObserver } from '../zone/observer.ts';
@@ -20,8 +20,10 @@ interface Options extends ZoneOption {
 
 /** Beyond the drain time: the end of a process that was killed, the start of the next. Milliseconds a container. */
 const REPLACEMENT = 15_000;
-/** What a program may take until its node is in the zone; after that it is said to be starting still. Milliseconds. */
+/** What a program may take until its node is in the zone; after that nobody waits for it any longer. Milliseconds. */
 const COMING_UP = 30_000;
+/** After so long without a node its supervisor calls it running. Milliseconds. */
+const RUNNING = 10_000;
 /** What a program may take from there until its node is served; that follows at once. Milliseconds. */
 const SERVED = 5_000;
 /** How often the supervisor is asked how its containers are. Milliseconds. */
@@ -119,10 +121,13 @@ function show(changes: readonly Change[], options: Options, zone: string): void 
   if (options.dryRun === true) note('Nothing was changed: --dry-run.');
 }
 
-/** Waits until no container is starting any more; fails, with the reasons, when some did not come up. */
+/** Waits until every container is up, has died, or has had its time; fails, with the reasons, when some did not come up. */
 async function comeUp(observer: Node, which: WhichZone, plan: Plan): Promise<void> {
   let containers: readonly ContainerStatus[] = [];
-  const starting = () => containers.filter(({ state }) => state === 'starting');
+  // One that a deploy before has waited for is not waited for again.
+  const isComing = ({ state, since }: ContainerStatus) =>
+    state === 'starting' || (state === 'running' && Date.now() - since < COMING_UP - RUNNING);
+  const starting = () => containers.filter(isComing);
   const look = async () => {
     containers = (await supervise<ZoneStatus>(observer, which, { status: {} })).containers;
   };
@@ -143,13 +148,12 @@ async function comeUp(observer: Node, which: WhichZone, plan: Plan): Promise<voi
     },
   );
   const addresses = await servedAt(observer, plan, look, () => containers);
-  // One that has ended with status 0 has done what it was for.
+  const up = containers.filter(({ state }) => state === 'up');
+  // One that has ended with status 0, and was no node, has done what it was for.
+  const done = containers.filter(({ state }) => state === 'ended');
   const failed = containers.filter(({ state }) => state !== 'up' && state !== 'ended');
   if (failed.length > 0) {
-    const lines = failed.map(
-      ({ node, state, lastExit, since }) =>
-        `  ${node}: ${state === 'starting' ? `not in the zone yet, ${timeText(Date.now() - since)} after its start` : (lastExit ?? state)}`,
-    );
+    const lines = failed.map((container) => `  ${container.node}: ${howItIs(container)}`);
     throw new CommandFailure(
       `${failed.length} of ${containers.length} containers of zone "${which.zone}" are not up:\n${lines.join('\n')}\n` +
         `\`troupe zone logs --node ${failed[0]?.node}\` shows what it said. The supervisor goes on trying; \`troupe zone show\` tells how it fares.`,
@@ -162,9 +166,19 @@ async function comeUp(observer: Node, which: WhichZone, plan: Plan): Promise<voi
         ? `${paint('yellow', 'note:', process.stderr)} "${node}" is public, but its program serves nothing: Node.start does, unless it is told http: false`
         : `${node} is served at http://${address}`,
     );
+  for (const { node, lastExit } of done) note(`${node} is done: ${lastExit ?? 'it has ended'}`);
   note(
-    `${paint('green', '✓', process.stderr)} zone "${which.zone}" is up: ${containers.length} containers. \`troupe zone inlet --to logs\` shows their lines in a browser.`,
+    `${paint('green', '✓', process.stderr)} zone "${which.zone}" is up: ${up.length} containers. \`troupe zone inlet --to logs\` shows their lines in a browser.`,
   );
+}
+
+/** Why a container is not up. */
+function howItIs({ state, lastExit, pid }: ContainerStatus): string {
+  if (state === 'starting' || state === 'running')
+    return pid === undefined
+      ? 'it has not been started yet: a node of its name is in the zone still'
+      : `its process, ${pid}, runs, and its node is not in the zone`;
+  return lastExit ?? state;
 }
 
 /** Where the nodes that are to be served are, which is a moment after they are in the zone; undefined for one that serves nothing. */

@@ -80,6 +80,7 @@ async function describe(observer: Node, zone: string): Promise<ZoneRow> {
 
 const STATES: Readonly<Record<ContainerStatus['state'], Style>> = {
   starting: 'cyan',
+  running: 'yellow',
   up: 'green',
   'backing-off': 'yellow',
   'given-up': 'red',

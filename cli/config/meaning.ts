@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { RESERVED } from '#lib/address';
 import { nearest } from '#lib/nearest';
 import { listenAddress } from '#lib/options';
 import { foldersIn, imageFolder, MAIN_FILES, mainFile } from '../plan/image.ts';
@@ -9,8 +10,6 @@ import { nodeNames } from '../plan/names.ts';
 import type { Mistake } from './check.ts';
 import type { ContainerConfig, PodConfig, ZoneConfig } from './read.ts';
 
-/** Names that members of the zone have which are no containers. */
-const RESERVED = /^(?:troupe-supervisor$|observer-)/;
 const MAX_NAME = 128;
 /** Containers that one supervisor looks after, as `crates/supervisor/src/plan.rs` has it. */
 const MOST_CONTAINERS = 1_000;

@@ -24,7 +24,7 @@ export interface WorkerState {
 export interface NodeState {
   readonly node: string;
   readonly id: string;
-  readonly role: string;
+  readonly role: 'node' | 'observer' | 'supervisor';
   readonly pid: number;
   readonly version: string;
   /** When it was opened; milliseconds since 1970. */
@@ -90,7 +90,7 @@ export interface ContainerStatus {
   readonly container: string;
   readonly image: string;
   readonly pid?: number;
-  readonly state: 'starting' | 'up' | 'backing-off' | 'given-up' | 'draining' | 'ended';
+  readonly state: 'starting' | 'running' | 'up' | 'backing-off' | 'given-up' | 'draining' | 'ended';
   readonly since: number;
   readonly restarts: number;
   readonly lastExit?: string;

@@ -149,7 +149,16 @@ async function begin(
       forget = onMembers(observer, look);
       look();
       ended(child).then((how) => {
-        if (how === undefined) resolve(isSupervised(observer));
+        // Status 0: another deploy was faster, and its supervisor is this zone's, a moment from now at the latest. Else a
+        // node has the name, which one written in Rust may take.
+        const namesake = members(observer).find(({ name }) => name === SUPERVISOR);
+        if (how === undefined && namesake !== undefined && namesake.role !== 'supervisor')
+          reject(
+            new CommandFailure(
+              `zone "${zone}" can have no supervisor: one of its nodes is called "${SUPERVISOR}". ${saying()}\nStop that node, or give it another name.`,
+            ),
+          );
+        else if (how === undefined) resolve(isSupervised(observer));
         else
           reject(
             new CommandFailure(`the supervisor (${program}) ${how} before it had joined zone "${zone}". ${saying()}`),

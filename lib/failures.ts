@@ -2,6 +2,7 @@
  * Turns what the Rust core reports (a number and what it is about) into the error a caller gets: what happened, to which worker on
  * which node, and what to do. Also how a handler's failure travels to another node.
  */
+import { getSystemErrorName } from 'node:util';
 import {
   ERROR_CODES,
   MailboxFullError,
@@ -13,7 +14,7 @@ import {
   NotPermittedError,
   NotPortableError,
   TimeoutError,
-  type TroupeError,
+  TroupeError,
   WorkerFailedError,
   WorkerStoppedError,
   type Stage,
@@ -281,4 +282,14 @@ function read(value: unknown, key: string): unknown {
 
 function shorten(text: string): string {
   return text.length > MAX_CAUSE_CHARACTERS ? `${text.slice(0, MAX_CAUSE_CHARACTERS)}…` : text;
+}
+
+/** Why a node could not be opened: in the words of the core, which knows the file, the address or the node that is in the way. */
+export function openFailure(error: unknown, node: string): unknown {
+  if (!(error instanceof TroupeError && error.cause instanceof Error)) return error;
+  const [, number, message] = /^(\d+)\n(.*)$/s.exec(error.cause.message) ?? [];
+  if (error.code === 'NAME_TAKEN') return new NameTakenError(message, { node });
+  if (error.code === 'NOT_PERMITTED') return new NotPermittedError(message, { node });
+  const code = Number(number) === 0 ? {} : { code: getSystemErrorName(-Number(number)) };
+  return Object.assign(new Error(`node "${node}" can't be opened: ${message}`), code);
 }

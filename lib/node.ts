@@ -1,13 +1,12 @@
 /** A node of this process. */
-import { getSystemErrorName } from 'node:util';
 import type { Address } from './address.ts';
 import { checkName } from './address.ts';
 import { checkBehaviour, checkWorker, started } from './behaviour.ts';
 import { makeContext, makeTracedContext } from './context.ts';
 import { answer } from './control.ts';
 import { NO_LIMIT } from './duration.ts';
-import { invalidArgument, invalidType, NameTakenError, NotPermittedError, TroupeError } from './errors.ts';
-import { fromCode, thrownText } from './failures.ts';
+import { invalidArgument, invalidType, TroupeError } from './errors.ts';
+import { fromCode, openFailure, thrownText } from './failures.ts';
 import { closeServer, serve, socketAddress } from './http.ts';
 import * as log from './log.ts';
 import { Mailbox } from './mailbox.ts';
@@ -387,16 +386,6 @@ export class Node implements NodeHandle {
 /** Whether it is a mailbox that nobody receives from. */
 function isLeftAlone({ slot }: { slot: number }): boolean {
   return (cells[slot]?.receiver as Mailbox | undefined)?.isReceived === false;
-}
-
-/** Why a node could not be opened: in the words of the core, which knows the file, the address or the node that is in the way. */
-function openFailure(error: unknown, node: string): unknown {
-  if (!(error instanceof TroupeError && error.cause instanceof Error)) return error;
-  const [, number, message] = /^(\d+)\n(.*)$/s.exec(error.cause.message) ?? [];
-  if (error.code === 'NAME_TAKEN') return new NameTakenError(message, { node });
-  if (error.code === 'NOT_PERMITTED') return new NotPermittedError(message, { node });
-  const code = Number(number) === 0 ? {} : { code: getSystemErrorName(-Number(number)) };
-  return Object.assign(new Error(`node "${node}" can't be opened: ${message}`), code);
 }
 
 /** What a failure of the worker asks for. */

@@ -20,5 +20,6 @@ pub mod pull;
 pub mod records;
 pub mod restart;
 pub mod service;
+pub mod status;
 pub mod steps;
 pub mod supervisor;

@@ -1,7 +1,7 @@
 //! What has to be done to get from the containers that are there to those of a plan.
 
-use crate::keeper::State;
 use crate::plan::{Container, Plan, Pod};
+use crate::status::State;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! All containers of a zone: brought to what a plan says, one plan at a time, and stopped in the end.
 
-use crate::keeper::{Keeper, Status, Surroundings};
+use crate::keeper::{Keeper, Surroundings};
 use crate::line::unix_ms;
 use crate::plan::{Caller, Container, Plan};
+use crate::status::Status;
 use crate::steps::{Change, Present, Steps, steps};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -10,3 +10,4 @@ mod member;
 mod names;
 mod raw;
 mod stranger;
+mod trace;

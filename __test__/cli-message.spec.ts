@@ -15,6 +15,8 @@ async function setUp(t: ExecutionContext) {
   await node.startWorker('echo', new Handler((context, message) => context.reply(`<${message}>`)));
   await node.startWorker('sink', new Handler((_, message) => void sent.push(message)));
   await node.startWorker('ill', new Handler(() => Promise.reject(new Error('out of order'))));
+  const rude = '\u001b]0;mine\u0007 is \u001b[31mred';
+  await node.startWorker('rude', new Handler(() => Promise.reject(new Error(rude))));
   await node.startWorker('stuck', new Handler(() => new Promise(() => {})));
   const troupe = async (...args: string[]) => {
     const program = new Program(t, [MAIN, ...args], { TROUPE_HOME: home });
@@ -88,7 +90,8 @@ test.serial('each failure has its status, and says what to do next', async (t) =
       3,
       /node "nowhere" can't be reached.*\nLooked for in zone "default" \(the default, as there/,
     ],
-    [['send', 'nobody', 'x', '--zone', 'other'], 3, /Looked for in zone "other" \(named by --zone\)/],
+    [['send', 'nobody', 'x', '--zone', 'other'], 3, /zone "other" \(named by --zone\) is not up\./],
+    [['ask', 'rude', 'x'], 1, /error: worker "rude" on node "runner" failed: ␛\]0;mine␇ is ␛\[31mred\n/],
     [['ask', 'stuck', 'x', '--timeout', '50ms'], 4, /A longer --timeout/],
     [['ask', 'sink', 'x', '--timeout', '5s'], 4, /its handler must call context\.reply\n$/],
     [['ask', 'ill', 'x'], 1, /worker "ill" on node "runner" failed: out of order\n.*--level warn -n 20/],

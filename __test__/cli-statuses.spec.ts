@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Shell, type Ended } from './support/cli.ts';
 import { until } from './support/node.ts';
@@ -37,8 +37,8 @@ test('where nothing is up each command ends with its status, and each listing is
   const expected: [number, ...string[]][] = [
     [0, 'zone', 'list'],
     [3, 'zone', 'show'],
-    [0, 'zone', 'nodes'],
-    [0, 'zone', 'workers'],
+    [3, 'zone', 'nodes'],
+    [3, 'zone', 'workers'],
     [3, 'zone', 'logs'],
     [3, 'zone', 'logs', '-n', '3'],
     [2, 'zone', 'deploy'],
@@ -55,6 +55,7 @@ test('where nothing is up each command ends with its status, and each listing is
     const isListing = args[0] === 'zone' && args[1] !== 'delete';
     if (isListing) check(t, [...args, '--json'], await shell.run(...args, '--json'), status);
   }
+  t.false(existsSync(join(shell.home, 'zones')), 'who only looks makes no zone');
 });
 
 test('wrong arguments are status 2, and nothing is done', async (t) => {

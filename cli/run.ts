@@ -1,7 +1,7 @@
 /** Runs what the arguments of `troupe` ask for, and ends the process as that ends. */
 import { EXIT, exitOf, wordsOf } from './failure.ts';
 import { program } from './program.ts';
-import { endArray, note, paint } from './terminal.ts';
+import { endArray, FAILED, note } from './terminal.ts';
 
 // Who reads (`head`, a pager) may have seen enough: that is no failure of ours.
 for (const output of [process.stdout, process.stderr]) {
@@ -28,7 +28,7 @@ try {
     // It has printed its own words: help and version are no failures, all others are wrong usage.
     process.exitCode = exitCode === 0 ? EXIT.done : EXIT.usage;
   } else {
-    note(`${paint('red', 'error:', process.stderr)} ${wordsOf(error)}`);
+    note(wordsOf(error), FAILED);
     process.exitCode = exitOf(error);
   }
 }

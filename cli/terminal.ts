@@ -40,10 +40,23 @@ export function harmless(text: string): string {
   });
 }
 
-/** One line for the person, on standard error, so that standard output holds only what was asked for. */
-export function note(text: string): void {
+/** The same of several lines, which stay lines. */
+export function harmlessLines(text: string): string {
+  return text.split('\n').map(harmless).join('\n');
+}
+
+/** What stands before a line, in colour where there is any. */
+export type Mark = readonly [style: Style, text: string];
+
+export const FAILED: Mark = ['red', 'error:'];
+export const BEWARE: Mark = ['yellow', 'note:'];
+export const DONE: Mark = ['green', '✓'];
+
+/** Lines for the person, on standard error, so that standard output holds only what was asked for. They may be the words of others. */
+export function note(text: string, mark?: Mark): void {
   clearProgress();
-  process.stderr.write(`${text}\n`);
+  const before = mark === undefined ? '' : `${paint(mark[0], mark[1], process.stderr)} `;
+  process.stderr.write(`${before}${harmlessLines(text)}\n`);
 }
 
 let hasArray = false;

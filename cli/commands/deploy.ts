@@ -6,9 +6,9 @@ import { FILE, readConfig } from '../config/read.ts';
 import { CommandFailure, EXIT } from '../failure.ts';
 import { checkInstalled, isServed, planOf, type Plan } from '../plan/plan.ts';
 import { list } from '../table.ts';
-import { note, paint, withProgress, type Style } from '../terminal.ts';
+import { BEWARE, DONE, note, withProgress, type Style } from '../terminal.ts';
 import { version } from '../version.ts';
-import { httpOf, withObserver } from '../zone/observer.ts';
+import { httpOf, isKnown, withObserver } from '../zone/observer.ts';
 import type { Change, ContainerStatus, ZoneStatus } from '../zone/reports.ts';
 import { ensureSupervisor, isSupervised, supervise, whenFree } from '../zone/supervisor.ts';
 import type { WhichZone, ZoneOption } from '../zone/which.ts';
@@ -44,6 +44,7 @@ export async function deploy(options: Options): Promise<void> {
   const plan = planOf({ ...config, name: zone }, setting);
   const which = { zone, from: options.zone === undefined ? `named by ${FILE}` : 'named by --zone' };
 
+  if (options.dryRun === true && !isKnown(zone)) return show(allNew(plan), options, zone);
   await withObserver(zone, async (observer) => {
     await checkProject(observer, which, plan);
     if (options.dryRun === true) return show(await dryRun(observer, which, plan), options, zone);
@@ -61,9 +62,13 @@ export async function deploy(options: Options): Promise<void> {
   });
 }
 
+function allNew(plan: Plan): readonly Change[] {
+  return plan.containers.map(({ node }) => ({ node, what: 'start', why: 'the zone is not up' }));
+}
+
 async function dryRun(observer: Node, which: WhichZone, plan: Plan): Promise<readonly Change[]> {
   if (isSupervised(observer)) return (await supervise<{ changes: Change[] }>(observer, which, { plan })).changes;
-  return plan.containers.map(({ node }) => ({ node, what: 'start', why: 'the zone is not up' }));
+  return allNew(plan);
 }
 
 /** Fails where the zone runs another project: a deploy would stop all of that. */
@@ -161,14 +166,16 @@ async function comeUp(observer: Node, which: WhichZone, plan: Plan): Promise<voi
     );
   }
   for (const [node, address] of addresses)
-    note(
-      address === undefined
-        ? `${paint('yellow', 'note:', process.stderr)} "${node}" is public, but its program serves nothing: Node.start does, unless it is told http: false`
-        : `${node} is served at http://${address}`,
-    );
+    if (address !== undefined) note(`${node} is served at http://${address}`);
+    else
+      note(
+        `"${node}" is public, but its program serves nothing: Node.start does, unless it is told http: false`,
+        BEWARE,
+      );
   for (const { node, lastExit } of done) note(`${node} is done: ${lastExit ?? 'it has ended'}`);
   note(
-    `${paint('green', '✓', process.stderr)} zone "${which.zone}" is up: ${up.length} containers. \`troupe zone inlet --to logs\` shows their lines in a browser.`,
+    `zone "${which.zone}" is up: ${up.length} containers. \`troupe zone inlet --to logs\` shows their lines in a browser.`,
+    DONE,
   );
 }
 

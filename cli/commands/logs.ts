@@ -1,9 +1,9 @@
 /** `troupe zone logs`: the lines of all nodes of a zone, as one. */
 import type { Node } from '#lib/node';
-import { CommandFailure, EXIT } from '../failure.ts';
-import { harmless, note, paint, writeArray, type Style } from '../terminal.ts';
+import { EXIT } from '../failure.ts';
+import { BEWARE, harmless, note, paint, writeArray, type Style } from '../terminal.ts';
 import { follow, history, type Reader } from '../zone/lines.ts';
-import { withObserver } from '../zone/observer.ts';
+import { lookAt, notUp, withObserver } from '../zone/observer.ts';
 import type { Level, Line } from '../zone/reports.ts';
 import { SUPERVISOR } from '../zone/supervisor.ts';
 import { whichZone, type ZoneOption } from '../zone/which.ts';
@@ -32,9 +32,9 @@ export async function logs(options: Options): Promise<void> {
       found += 1;
       output.line(line);
     },
-    dropped: (member, missed) => note(missing(older(member, missed))),
+    dropped: (member, missed) => note(older(member, missed), BEWARE),
     failed: (member, { message }) => {
-      note(missing(`the lines of "${member}" can't be read: ${message}`));
+      note(`the lines of "${member}" can't be read: ${message}`, BEWARE);
       process.exitCode = EXIT.failed;
     },
   };
@@ -43,14 +43,12 @@ export async function logs(options: Options): Promise<void> {
     if (options.follow === true) {
       await follow(observer, sources, filter, reader, new AbortController().signal);
     } else if (sources.length === 0) {
-      throw new CommandFailure(
-        `zone "${which.zone}" (${which.from}) has nobody who could tell. \`troupe zone deploy\` brings a zone up.`,
-        EXIT.absent,
-      );
+      throw notUp(which);
     } else if (found === 0) note('There are no such lines.');
   };
   try {
-    await withObserver(which.zone, read);
+    // Who follows may wait for the zone to come up.
+    await (options.follow === true ? withObserver(which.zone, read) : lookAt(which, read));
   } finally {
     output.end();
   }
@@ -61,8 +59,6 @@ const older = (member: string, count: number): string =>
   member === SUPERVISOR
     ? `${count} older lines are not shown: the supervisor has them on disk, and \`--lines COUNT\` goes as far back as you like`
     : `${count} older lines of "${member}" are gone: it keeps only the newest`;
-
-const missing = (words: string): string => `${paint('yellow', 'note:', process.stderr)} ${words}`;
 
 /** An array; while lines may still come, one object a line, as an array would have no end. */
 function jsonOutput(endless: boolean): { line: (line: Line) => void; end: () => void } {
@@ -86,8 +82,8 @@ function printLine({ time, level, node, name, worker, message, fields }: Line): 
   const parts = [
     paint('gray', shown),
     paint(COLOURS[level], level.toUpperCase().padEnd(5)),
-    paint(colourOf(node), node),
-    ...(speaker === '' ? [] : [paint('gray', `${speaker}:`)]),
+    paint(colourOf(node), harmless(node)),
+    ...(speaker === '' ? [] : [paint('gray', `${harmless(speaker)}:`)]),
     text,
   ];
   process.stdout.write(`${parts.join(' ')}${details}\n`);

@@ -2,8 +2,8 @@
 import type { Node } from '#lib/node';
 import type { Duration } from '#lib/duration';
 import { CommandFailure, EXIT, exitOf, wordsOf } from '../failure.ts';
-import { note, withProgress } from '../terminal.ts';
-import { withObserver } from '../zone/observer.ts';
+import { harmlessLines, note, withProgress } from '../terminal.ts';
+import { lookAt } from '../zone/observer.ts';
 import { whichZone, type WhichZone, type ZoneOption } from '../zone/which.ts';
 
 interface Options extends ZoneOption {
@@ -19,7 +19,8 @@ export async function ask(address: string, message: string, options: Options): P
       () => node.sendAndReceive(address, text, { timeout }),
     ),
   );
-  process.stdout.write(`${reply}\n`);
+  // As it is for a program; a terminal would obey what is in it.
+  process.stdout.write(`${process.stdout.isTTY === true ? harmlessLines(reply) : reply}\n`);
 }
 
 /** Sends, and says that the message was handed over. */
@@ -43,7 +44,7 @@ async function toWorker<T>(
   // What nobody else should see in a list of processes comes this way, and what is too long for a command line.
   const text = message === '-' ? await standardInput() : message;
   try {
-    return await withObserver(which.zone, (observer) => deliver(observer, text));
+    return await lookAt(which, (observer) => deliver(observer, text));
   } catch (error) {
     throw new CommandFailure(`${wordsOf(error)}${hint(error, which)}`, exitOf(error), { cause: error });
   }

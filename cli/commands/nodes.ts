@@ -3,9 +3,10 @@ import type { Node } from '#lib/node';
 import type { Member } from '#lib/observer';
 import { EXIT } from '../failure.ts';
 import { bytesText, list, timeText } from '../table.ts';
-import { note, paint, withProgress } from '../terminal.ts';
-import { nodesNamed, stateOf, withObserver } from '../zone/observer.ts';
+import { BEWARE, note, withProgress } from '../terminal.ts';
+import { lookAt, nodesNamed, notUp, stateOf } from '../zone/observer.ts';
 import type { NodeState, WorkerState } from '../zone/reports.ts';
+import { isSupervised } from '../zone/supervisor.ts';
 import { whichZone, type WhichZone, type ZoneOption } from '../zone/which.ts';
 
 interface Options extends ZoneOption {
@@ -110,8 +111,9 @@ function eachNode<T>(
   name: string | undefined,
   each: (observer: Node, member: Member) => Promise<T>,
 ): Promise<T[]> {
-  return withObserver(which.zone, (observer) => {
+  return lookAt(which, (observer) => {
     const nodes = nodesNamed(observer, which, name);
+    if (nodes.length === 0 && !isSupervised(observer)) throw notUp(which);
     return withProgress(
       () => `asking ${nodes.length === 1 ? nodes[0]?.name : `${nodes.length} nodes`}`,
       () => Promise.all(nodes.map((member) => each(observer, member))),
@@ -121,6 +123,6 @@ function eachNode<T>(
 
 /** A node that does not answer is no reason to show nothing of the others; the status says that something is missing. */
 function unheard(node: string, { message }: Error): void {
-  note(`${paint('yellow', 'note:', process.stderr)} node "${node}" did not say how it is: ${message}`);
+  note(`node "${node}" did not say how it is: ${message}`, BEWARE);
   process.exitCode = EXIT.failed;
 }

@@ -7,8 +7,8 @@ import type { Node } from '#lib/node';
 import { members } from '#lib/observer';
 import { CommandFailure, EXIT, wordsOf } from '../failure.ts';
 import { list as print, timeText } from '../table.ts';
-import { note, paint, withProgress, type Style } from '../terminal.ts';
-import { httpOf, withObserver } from '../zone/observer.ts';
+import { BEWARE, DONE, note, withProgress, type Style } from '../terminal.ts';
+import { httpOf, lookAt, withObserver } from '../zone/observer.ts';
 import type { ContainerStatus, ZoneStatus } from '../zone/reports.ts';
 import { gone, isSupervised, supervise, unsupervised, whenFree } from '../zone/supervisor.ts';
 import { whichZone, type ZoneOption } from '../zone/which.ts';
@@ -36,7 +36,7 @@ export async function list(options: { json?: boolean }): Promise<void> {
       if (row.nodes > 0 || row.supervisor !== undefined) rows.push(row);
     } catch (error) {
       // One that can't be looked at hides none of the others.
-      note(`${paint('yellow', 'note:', process.stderr)} zone "${zone}": ${wordsOf(error)}`);
+      note(`zone "${zone}": ${wordsOf(error)}`, BEWARE);
       process.exitCode = EXIT.failed;
     }
   };
@@ -91,7 +91,7 @@ const STATES: Readonly<Record<ContainerStatus['state'], Style>> = {
 /** Prints the containers of a deployed zone, as its supervisor sees them. */
 export async function show(options: Options): Promise<void> {
   const which = await whichZone(options);
-  const status = await withObserver(which.zone, async (observer) => {
+  const status = await lookAt(which, async (observer) => {
     const asked = await supervise<ZoneStatus>(observer, which, { status: {} });
     const up = new Set(asked.containers.flatMap(({ node, state }) => (state === 'up' ? [node] : [])));
     const addresses = await httpOf(observer, up);
@@ -128,7 +128,7 @@ const GONE = 10_000;
 export async function remove(options: ZoneOption & { yes?: boolean }): Promise<void> {
   const which = await whichZone(options);
   const { zone } = which;
-  await withObserver(zone, async (observer) => {
+  await lookAt(which, async (observer) => {
     if (!isSupervised(observer)) throw unsupervised(which);
     const status = await supervise<ZoneStatus>(observer, which, { status: {} });
     const { containers } = status;
@@ -139,7 +139,8 @@ export async function remove(options: ZoneOption & { yes?: boolean }): Promise<v
     );
     await gone(zone, status.pid, GONE);
     note(
-      `${paint('green', '✓', process.stderr)} zone "${zone}" is down: ${done?.stopped ?? containers.length} containers and the supervisor have ended`,
+      `zone "${zone}" is down: ${done?.stopped ?? containers.length} containers and the supervisor have ended`,
+      DONE,
     );
   });
 }

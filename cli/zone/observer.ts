@@ -1,9 +1,11 @@
 /** A member of the zone for the time of a command: it looks on, and is in nobody's list of nodes. */
+import { existsSync } from 'node:fs';
+import { native } from '#lib/native';
 import type { Node } from '#lib/node';
 import { ask, members, OBSERVE, openObserver, type Member } from '#lib/observer';
 import { setLogger } from '#lib/log';
 import { CommandFailure, EXIT } from '../failure.ts';
-import { note, paint } from '../terminal.ts';
+import { BEWARE, note } from '../terminal.ts';
 import type { NodeState } from './reports.ts';
 import type { WhichZone } from './which.ts';
 
@@ -14,7 +16,7 @@ const PATIENCE = 5_000;
 export async function withObserver<T>(zone: string, body: (observer: Node) => Promise<T>): Promise<T> {
   // The library's own words would mix with what the command prints; what matters to the person is in its errors.
   setLogger(({ level, message }) => {
-    if (level === 'error') note(`${paint('yellow', 'note:', process.stderr)} ${message}`);
+    if (level === 'error') note(message, BEWARE);
   });
   const leave = () => process.exit(EXIT.interrupted);
   process.once('SIGINT', leave).once('SIGTERM', leave);
@@ -25,6 +27,25 @@ export async function withObserver<T>(zone: string, body: (observer: Node) => Pr
     await observer.stop({ timeout: 0 });
     process.off('SIGINT', leave).off('SIGTERM', leave);
   }
+}
+
+/** Whether a process of this user has ever been in the zone. */
+export function isKnown(zone: string): boolean {
+  return existsSync(native.zoneFolder(zone));
+}
+
+/** The same for a command that only looks: a zone that is not there is not made by that. */
+export async function lookAt<T>(which: WhichZone, body: (observer: Node) => Promise<T>): Promise<T> {
+  if (!isKnown(which.zone)) throw notUp(which);
+  return withObserver(which.zone, body);
+}
+
+/** What is said where nobody is in the zone. */
+export function notUp({ zone, from }: WhichZone): CommandFailure {
+  return new CommandFailure(
+    `zone "${zone}" (${from}) is not up. \`troupe zone deploy\` brings one up; \`troupe zone list\` shows which there are.`,
+    EXIT.absent,
+  );
 }
 
 /** The nodes of the zone, sorted by name: members that run workers. */

@@ -153,14 +153,15 @@ test('where the files of zones can not be, every command says which folder, and 
     ['zone', 'logs'],
     ['zone', 'delete', '--yes'],
     ['ask', 'a', 'b'],
+    ['zone', 'inlet', '--to', 'logs', '--port', '0'],
   ];
   // Below a file there is no folder; /proc takes none, whoever asks.
   for (const home of [join(shell.folder, 'file', 'home'), '/proc/troupe']) {
     for (const args of commands) {
       const program = shell.start(args, { TROUPE_HOME: home });
       const { code } = await program.ended;
-      if (home === '/proc/troupe' && args[1] === 'list') {
-        t.is(code, 0, 'a folder that is not there has no zones');
+      if (home === '/proc/troupe' && args[1] !== 'inlet') {
+        t.is(code, args[1] === 'list' ? 0 : 3, 'a folder that is not there has no zones');
         continue;
       }
       t.is(code, 1, `${args.join(' ')}: ${program.stderr}`);

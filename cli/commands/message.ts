@@ -1,4 +1,5 @@
 /** `troupe ask` and `troupe send`: one message to a worker of the zone, from a person. */
+import { checkAddress } from '#lib/address';
 import type { Node } from '#lib/node';
 import type { Duration } from '#lib/duration';
 import { CommandFailure, EXIT, exitOf, wordsOf } from '../failure.ts';
@@ -13,7 +14,7 @@ interface Options extends ZoneOption {
 /** Sends, waits for the reply, and prints it as it is. */
 export async function ask(address: string, message: string, options: Options): Promise<void> {
   const { timeout } = options;
-  const reply = await toWorker(message, options, (node, text) =>
+  const reply = await toWorker(address, message, options, (node, text) =>
     withProgress(
       () => `waiting for the reply of ${address}`,
       () => node.sendAndReceive(address, text, { timeout }),
@@ -26,7 +27,7 @@ export async function ask(address: string, message: string, options: Options): P
 /** Sends, and says that the message was handed over. */
 export async function send(address: string, message: string, options: Options): Promise<void> {
   const { timeout } = options;
-  await toWorker(message, options, (node, text) =>
+  await toWorker(address, message, options, (node, text) =>
     withProgress(
       () => `looking for ${address}`,
       () => node.send(address, text, { timeout }),
@@ -36,11 +37,13 @@ export async function send(address: string, message: string, options: Options): 
 }
 
 async function toWorker<T>(
+  address: string,
   message: string,
   options: Options,
   deliver: (node: Node, text: string) => Promise<T>,
 ): Promise<T> {
   const which = await whichZone(options);
+  checkAddress(address, 'the address');
   // What nobody else should see in a list of processes comes this way, and what is too long for a command line.
   const text = message === '-' ? await standardInput() : message;
   try {

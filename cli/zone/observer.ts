@@ -1,5 +1,5 @@
 /** A member of the zone for the time of a command: it looks on, and is in nobody's list of nodes. */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { native } from '#lib/native';
 import type { Node } from '#lib/node';
 import { ask, members, OBSERVE, openObserver, type Member } from '#lib/observer';
@@ -29,9 +29,13 @@ export async function withObserver<T>(zone: string, body: (observer: Node) => Pr
   }
 }
 
-/** Whether a process of this user has ever been in the zone. */
+/** Whether a process of this user has ever been in the zone. Where that can't be told, who opens its folder says why. */
 export function isKnown(zone: string): boolean {
-  return existsSync(native.zoneFolder(zone));
+  try {
+    return statSync(native.zoneFolder(zone), { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** The same for a command that only looks: a zone that is not there is not made by that. */

@@ -4,7 +4,7 @@
  * A body for a worker of this isolate never leaves JavaScript: it waits in a slab, and only its index travels.
  */
 import { HEADER, NIL, OUT, REF, STRIDE } from './record.ts';
-import { Traced } from './trace.ts';
+import { type Body, Traced } from './trace.ts';
 
 /** Records of one batch; a full one is routed at once. */
 const BATCH = 4096;
@@ -82,8 +82,7 @@ export function putKept(
   const at = count * STRIDE;
   const index = freed.length > 0 ? (freed.pop() as number) : slab.length;
   slab[index] = body;
-  if (typeof body === 'string') kept += body.length;
-  else if (body instanceof Traced) kept += body.text.length;
+  if (typeof body === 'string' || body instanceof Traced) kept += body.length;
   outgoing[at] = word | REF;
   outgoing[at + 1] = one;
   outgoing[at + 2] = two;
@@ -145,8 +144,8 @@ export function putTrace(traceparent: string): void {
 }
 
 /** Bits 16 to 31 of a message's first word: its UTF-16 units, exactly below 32 768, else in steps of 1024. */
-export function sizeBits(message: string): number {
-  const units = message.length;
+export function sizeBits(body: Body): number {
+  const units = body.length;
   return units < 0x8000 ? units << 16 : ((0x8000 | ((units + 1023) >> 10)) << 16) >>> 0;
 }
 

@@ -22,13 +22,13 @@ export const OUT = {
   PARENT: 2,
   REPLY: 3,
   FAILED: 4,
-  ACK: 5,
-  CANCEL: 6,
-  STAGE: 7,
-  READY: 8,
-  ENDED: 9,
-  REFUSED: 10,
-  TRACE: 11,
+  TRACE: 5,
+  ACK: 6,
+  CANCEL: 7,
+  STAGE: 8,
+  READY: 9,
+  ENDED: 10,
+  REFUSED: 11,
 } as const;
 
 /** What a port hands to its isolate. */

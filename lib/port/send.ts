@@ -10,7 +10,7 @@ import { refusal } from './message.ts';
 import { incoming, nextNumber, put as record, putKept, putParent, putText, putTrace, sizeBits } from './outgoing.ts';
 import { NIL, NO_WAIT, OUT, TO_TARGET } from './record.ts';
 import { abortWith, generationOf, type Heading, open, type Parent } from './requests.ts';
-import { carried, isTraced, Traced, withSpan } from './trace.ts';
+import { type Body, carried, isTraced, Traced, withSpan } from './trace.ts';
 import { lookForWatchers, sends, tellOfSend } from './watch.ts';
 
 /** Where an address leads, as far as it is known here. */
@@ -134,18 +134,15 @@ export function send(from: Cell, book: AddressBook, to: string, message: string,
     return refused(error, REFUSED.invalid, from);
   }
   const refusedBy = refusal(message, to);
-  if (refusedBy !== undefined) {
-    const isTooLarge = refusedBy instanceof MessageTooLargeError;
-    return refused(refusedBy, isTooLarge ? REFUSED.tooLarge : REFUSED.invalid, from, to);
-  }
+  if (refusedBy !== undefined) return refused(refusedBy, reasonOf(refusedBy), from, to);
   const stoppedBy = stopped(from, book);
   if (stoppedBy !== undefined) return refused(stoppedBy, REFUSED.stopped, from, to);
   const signal = options?.signal;
   if (signal?.aborted === true) return refused(signal.reason, REFUSED.givenUp, from, to);
-  if (carried !== undefined) announce(carried, book, to, destination);
+  const body = carried === undefined ? message : tracedBody(carried, book, to, destination, message);
   const delivery = new Delivery(destination, timeout, signal);
   expect(nextNumber(), delivery);
-  put(from, book, to, destination, message, timeout, NIL, 0);
+  put(from, book, to, destination, body, timeout, NIL, 0);
   return delivery;
 }
 
@@ -163,6 +160,10 @@ function sendTraced(
 /** Reasons of dead letters that the port does not see; `crates/node/src/port/dead_letter.rs` has them all. */
 const REFUSED = { givenUp: 3, stopped: 5, tooLarge: 6, invalid: 8 } as const;
 
+function reasonOf(refusedBy: Error): number {
+  return refusedBy instanceof MessageTooLargeError ? REFUSED.tooLarge : REFUSED.invalid;
+}
+
 /** A rejection that nobody has to catch; so it is counted and logged. `to`: the address, where it is one. */
 export function refused(reason: unknown, why: number = REFUSED.invalid, from?: Cell, to?: string): Promise<void> {
   lookForWatchers();
@@ -173,8 +174,11 @@ export function refused(reason: unknown, why: number = REFUSED.invalid, from?: C
 }
 
 function stopped(from: Cell, book: AddressBook): Error | undefined {
+  return book.isClosed || from.isGone ? stoppedError(from, book) : undefined;
+}
+
+function stoppedError(from: Cell, book: AddressBook): Error {
   if (book.isClosed) return fromCode('NODE_STOPPED', { node: book.name });
-  if (!from.isGone) return undefined;
   const detail = 'it can send nothing more';
   return fromCode('WORKER_STOPPED', { worker: from.name, node: book.name, detail, maybeExecuted: false });
 }
@@ -202,11 +206,11 @@ export function request(
   const signal = options?.signal;
   if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
   try {
-    if (carried !== undefined) announce(carried, book, to, destination);
+    const body = carried === undefined ? message : tracedBody(carried, book, to, destination, message);
     const promise = new Promise<string>(keepResolve);
     const id = open(resolvePromise, destination, timeout, parent);
     if (parent !== undefined) putParent(parent.request, parent.generation);
-    put(from, book, to, destination, message, timeout, id, generationOf(id));
+    put(from, book, to, destination, body, timeout, id, generationOf(id));
     if (signal !== undefined) abortWith(id, signal);
     return promise;
   } catch (error) {
@@ -232,39 +236,51 @@ function keepResolve(resolve: (outcome: never) => void): void {
   resolvePromise = resolve as (outcome: unknown) => void;
 }
 
-/** Names the trace of a message that leaves this isolate, in front of it. */
-function announce(traceparent: string, book: AddressBook, to: string, destination: Destination): void {
-  if (destination.cell !== undefined) return;
+/** What stands for a message of a trace: a body that has it, or the text behind a record of it where the message leaves this isolate. */
+function tracedBody(
+  traceparent: string,
+  book: AddressBook,
+  to: string,
+  destination: Destination,
+  message: string,
+): Body {
+  if (destination.cell !== undefined) return new Traced(message, traceparent);
   // What may fail of the message has to before: the next one is another's.
   book.target(to, destination);
   putTrace(traceparent);
+  return message;
 }
 
+/** Small, and all that is rare apart: V8 makes one piece of code of it and its caller, up to a size that the two are near. */
 function put(
   from: Cell,
   book: AddressBook,
   to: string,
   destination: Destination,
-  message: string,
+  body: Body,
   timeout: number,
   id: number,
   generation: number,
 ): void {
   const { cell } = destination;
-  if (cell !== undefined && carried !== undefined) putTraced(from, cell, message, timeout, id, generation);
-  else if (cell !== undefined) {
-    putKept(OUT.MESSAGE | sizeBits(message), cell.slot, cell.generation, from.slot, message, timeout, id, generation);
-  } else {
-    const { target, generation: targetGeneration } = book.target(to, destination);
-    putText(OUT.MESSAGE | TO_TARGET, target, targetGeneration, from.slot, message, timeout, id, generation);
-  }
-  if (sends.hasSubscribers) tellOfSend(book.name, from.name, to, id === NIL ? 'send' : 'request');
+  if (cell === undefined) putAway(from, book, to, destination, body, timeout, id, generation);
+  else putKept(OUT.MESSAGE | sizeBits(body), cell.slot, cell.generation, from.slot, body, timeout, id, generation);
+  if (sends.hasSubscribers) tellOfSend(from, book, to, id);
 }
 
-/** A message with its trace, to a worker of this isolate. Apart: within `put` it costs every message 45 instructions. */
-function putTraced(from: Cell, to: Cell, message: string, timeout: number, id: number, generation: number): void {
-  const body = new Traced(message, carried as string);
-  putKept(OUT.MESSAGE | sizeBits(message), to.slot, to.generation, from.slot, body, timeout, id, generation);
+/** A message that leaves this isolate. */
+function putAway(
+  from: Cell,
+  book: AddressBook,
+  to: string,
+  destination: Destination,
+  body: Body,
+  timeout: number,
+  id: number,
+  generation: number,
+): void {
+  const { target, generation: targetGeneration } = book.target(to, destination);
+  putText(OUT.MESSAGE | TO_TARGET, target, targetGeneration, from.slot, body as string, timeout, id, generation);
 }
 
 /** Answers a message that came without a request: a message to whoever sent it, if that has room. */
@@ -276,8 +292,7 @@ export function replyTo(from: Cell, sender: Cell | number, senderGeneration: num
     if (carried !== undefined) putTrace(carried);
     putText(OUT.MESSAGE | TO_TARGET | NO_WAIT, sender, senderGeneration, from.slot, message, 0, NIL, 0);
   } else {
-    const word = OUT.MESSAGE | NO_WAIT | sizeBits(message);
     const body = carried === undefined ? message : new Traced(message, carried);
-    putKept(word, sender.slot, sender.generation, from.slot, body, 0, NIL, 0);
+    putKept(OUT.MESSAGE | NO_WAIT | sizeBits(body), sender.slot, sender.generation, from.slot, body, 0, NIL, 0);
   }
 }

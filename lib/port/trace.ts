@@ -13,7 +13,15 @@ export class Traced {
     this.text = text;
     this.traceparent = traceparent;
   }
+
+  /** UTF-16 units of the text. */
+  get length(): number {
+    return this.text.length;
+  }
 }
+
+/** The body of a message: its text, with its trace if it belongs to one. */
+export type Body = string | Traced;
 
 /** The trace of messages that are handed over now. */
 export let carried: string | undefined = undefined;

@@ -199,6 +199,26 @@ function senderOf(word: number, index: number, generation: number): Cell | numbe
   return cell?.generation === generation ? cell : NIL;
 }
 
+/** Puts a trace beside the text of the message in the next record, as in the slab. Both by their numbers among the texts. */
+function readTrace(trace: number, text: number): void {
+  texts[text] = new Traced(texts[text] as string, texts[trace] as string);
+}
+
+function deliverTraced(
+  cell: Cell,
+  request: number,
+  generation: number,
+  sender: Cell | number,
+  senderGeneration: number,
+  until: number,
+  { text, traceparent }: Traced,
+  isLate: boolean,
+): void {
+  const of = [cell, request, generation, sender, senderGeneration, until] as const;
+  cell.deliver(cell.behind.makeTraced(...of, traceparent), text, isLate);
+}
+
+/** What is rare is apart: V8 makes one piece of code of this and of the handling of a message, up to a size that the two are near. */
 function dispatch(): void {
   while (cursor < count) {
     const at = HEADER + cursor++ * STRIDE;
@@ -208,12 +228,6 @@ function dispatch(): void {
     const three = incoming[at + 3] as number;
     const four = incoming[at + 4] as number;
     switch (word & KIND) {
-      case IN.TRACE: {
-        // Beside the text of the next record, as in the slab.
-        const text = incoming[at + STRIDE + 4] as number;
-        texts[text] = new Traced(texts[text] as string, texts[four] as string);
-        break;
-      }
       case IN.MESSAGE: {
         const body = (word & REF) !== 0 ? takeKept(four) : texts[four];
         const cell = cells[one];
@@ -224,10 +238,9 @@ function dispatch(): void {
         const isLate = left !== NIL && until - (time ||= now()) < NEAR && now() > until + 1;
         const seven = incoming[at + 7] as number;
         const sender = senderOf(word, incoming[at + 6] as number, seven);
-        if (typeof body === 'object') {
-          const { text, traceparent } = body as Traced;
-          cell.deliver(cell.behind.makeTraced(cell, two, three, sender, seven, until, traceparent), text, isLate);
-        } else cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body as string, isLate);
+        if (typeof body === 'string') {
+          cell.deliver(cell.behind.make(cell, two, three, sender, seven, until), body, isLate);
+        } else deliverTraced(cell, two, three, sender, seven, until, body as Traced, isLate);
         if (spend()) return;
         break;
       }
@@ -274,6 +287,9 @@ function dispatch(): void {
         break;
       case IN.DEAD_LETTER:
         tellOfDeadLetters(one, cells[two]?.generation === three ? cells[two] : undefined, incoming[at + 5] as number);
+        break;
+      case IN.TRACE:
+        readTrace(four, incoming[at + STRIDE + 4] as number);
         break;
       case IN.MEMBERS:
         events?.members(one);

@@ -45,9 +45,13 @@ function isHeard(): boolean {
   );
 }
 
-/** A message was handed over. */
-export function tellOfSend(node: string, from: string, to: string, kind: Kind): void {
-  sends.publish({ node, from, to, kind, traceparent: carried });
+/** A message was handed over. `request`: the number of the request that it asks for. */
+export function tellOfSend(from: Cell, { name: node }: { readonly name: string }, to: string, request: number): void {
+  sends.publish({ node, from: from.name, to, kind: kindOf(request), traceparent: carried });
+}
+
+function kindOf(request: number): Kind {
+  return request === NIL ? 'send' : 'request';
 }
 
 /** What is told of a handling. */
@@ -63,7 +67,7 @@ class HandleEvent {
     this.#handling = handling;
     this.node = nodeOf(cell);
     this.worker = cell.name;
-    this.kind = handling.request === NIL ? 'send' : 'request';
+    this.kind = kindOf(handling.request);
     this.traceparent = handling.trace;
   }
 

@@ -44,10 +44,11 @@ pub fn size_bits(units: usize) -> u32 {
     }
 }
 
-/// Whether word 4 of an outgoing record speaks of a body.
+/// Whether word 4 of an outgoing record speaks of a body, where it is not [`NIL`]: asked of each one, so kinds that do have neighbouring
+/// numbers.
 #[must_use]
 pub fn has_body(word: u32) -> bool {
-    matches!(word & KIND, outgoing::MESSAGE | outgoing::REPLY | outgoing::FAILED | outgoing::TRACE)
+    matches!(word & KIND, outgoing::MESSAGE..=outgoing::TRACE)
 }
 
 /// What an isolate hands to its port.
@@ -61,20 +62,20 @@ pub mod outgoing {
     pub const REPLY: u32 = 3;
     /// A handler failed: 1 slot, 2 slot generation, 3 request or NIL, 4 body (the cause), 5 request generation.
     pub const FAILED: u32 = 4;
-    /// Messages done with: 1 slot, 2 slot generation, 3 how many.
-    pub const ACK: u32 = 5;
-    /// The asker gave up: 1 request, 2 generation.
-    pub const CANCEL: u32 = 6;
-    /// How far a request had come when [`super::incoming::CANCEL`] arrived: 1 request, 2 generation, 3 stage.
-    pub const STAGE: u32 = 7;
-    /// `initialize` ended: 1 slot, 2 slot generation.
-    pub const READY: u32 = 8;
-    /// `shutdown` ended: 1 slot, 2 slot generation.
-    pub const ENDED: u32 = 9;
-    /// A lent message was not begun because its worker stops: 1 slot, 2 slot generation, 3 request or NIL, 5 request generation.
-    pub const REFUSED: u32 = 10;
     /// The next message belongs to this trace: 4 body, a `traceparent`.
-    pub const TRACE: u32 = 11;
+    pub const TRACE: u32 = 5;
+    /// Messages done with: 1 slot, 2 slot generation, 3 how many.
+    pub const ACK: u32 = 6;
+    /// The asker gave up: 1 request, 2 generation.
+    pub const CANCEL: u32 = 7;
+    /// How far a request had come when [`super::incoming::CANCEL`] arrived: 1 request, 2 generation, 3 stage.
+    pub const STAGE: u32 = 8;
+    /// `initialize` ended: 1 slot, 2 slot generation.
+    pub const READY: u32 = 9;
+    /// `shutdown` ended: 1 slot, 2 slot generation.
+    pub const ENDED: u32 = 10;
+    /// A lent message was not begun because its worker stops: 1 slot, 2 slot generation, 3 request or NIL, 5 request generation.
+    pub const REFUSED: u32 = 11;
 }
 
 /// What a port hands to its isolate.

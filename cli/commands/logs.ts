@@ -57,7 +57,7 @@ export async function logs(options: Options): Promise<void> {
 /** What is said of lines that were gone from memory before they were asked for. */
 const older = (member: string, count: number): string =>
   member === SUPERVISOR
-    ? `${count} older lines are not shown: the supervisor has them on disk, and \`--lines COUNT\` goes as far back as you like`
+    ? `${count} older lines are not shown: the supervisor has them on disk, and \`--lines COUNT\` goes as far back as its 64 MiB do`
     : `${count} older lines of "${member}" are gone: it keeps only the newest`;
 
 /** An array; while lines may still come, one object a line, as an array would have no end. */

@@ -135,6 +135,7 @@ function loaderOf({ project, node }: Setting): string {
     throw new CommandFailure(
       `Node ${node.version} does not run TypeScript by itself, and the project in ${project} has no tsx that could.\n` +
         'Install it there (npm install --save-dev tsx), or use Node 22.18 or later.',
+      EXIT.usage,
     );
   }
 }

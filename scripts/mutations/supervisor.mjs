@@ -78,6 +78,7 @@ export const supervisor = [
     ['a container does not notice the end of its supervisor', '.stdin(Stdio::piped())', '.stdin(Stdio::null())'],
   ]),
   ...from('supervisor.rs', containers, [
+    ['what does not come up replaces every clone', 'if !stop.iter().any(works) {', 'if true {'],
     ['one project takes over the zone of another', 'if *own != plan.project && !kept', 'if false && !kept'],
     ['a supervisor ends in the middle of its first plan', 'self.0.wanted.send_replace(true);', ''],
     ['a supervisor that nobody wants takes a plan at its end', 'if is_unwanted {', 'if false {'],

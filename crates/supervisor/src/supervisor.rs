@@ -3,8 +3,8 @@
 use crate::keeper::{Keeper, Surroundings};
 use crate::line::unix_ms;
 use crate::plan::{Caller, Container, Plan};
-use crate::status::Status;
-use crate::steps::{Change, Present, Steps, steps};
+use crate::status::{State, Status};
+use crate::steps::{Change, Present, Replacement, Steps, What, steps};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -172,8 +172,7 @@ impl Supervisor {
         let (done, is_done) = oneshot::channel();
         let own = self.clone();
         tokio::spawn(async move {
-            let changes = steps.changes.clone();
-            own.carry_out(steps, &plan).await;
+            let changes = own.carry_out(steps, &plan).await;
             let mut kept = own.lock();
             kept.busy = None;
             drop(kept);
@@ -195,7 +194,9 @@ impl Supervisor {
         }
     }
 
-    async fn carry_out(&self, steps: Steps, plan: &Plan) {
+    /// Returns what was done.
+    async fn carry_out(&self, steps: Steps, plan: &Plan) -> Vec<Change> {
+        let mut changes = steps.changes;
         // What runs was started under the plan before.
         let drain = {
             let mut kept = self.lock();
@@ -207,6 +208,15 @@ impl Supervisor {
         };
         self.stop(&steps.stops, drain).await;
         for replacement in steps.replaced {
+            if let Some(failing) = self.failing(&replacement) {
+                for change in &mut changes {
+                    if replacement.start.iter().any(|container| container.node == change.node) {
+                        change.what = What::Keep;
+                        change.why = format!("{failing} does not come up with it");
+                    }
+                }
+                continue;
+            }
             // A name may have moved here from a pod that is not its turn yet.
             let mut stops = replacement.stop;
             stops.extend(replacement.start.iter().map(|container| container.node.clone()));
@@ -217,6 +227,27 @@ impl Supervisor {
         self.stop(&moved, drain).await;
         self.start(steps.started, plan.drain()).await;
         self.lock().drain = plan.drain();
+        changes
+    }
+
+    /// Another node that runs what is to be started here, and does not come up with it, while what would be stopped for it
+    /// still works.
+    fn failing(&self, Replacement { stop, start }: &Replacement) -> Option<String> {
+        let kept = self.lock();
+        let works = |node: &String| {
+            let state = kept.keepers.get(node).map(|keeper| keeper.status().state);
+            matches!(state, Some(State::Up | State::Running))
+        };
+        if !stop.iter().any(works) {
+            return None;
+        }
+        let mut others = kept.keepers.iter().filter(|(node, keeper)| {
+            let known = keeper.container();
+            matches!(keeper.status().state, State::BackingOff | State::GivenUp)
+                && !stop.contains(node)
+                && start.iter().any(|wanted| (&wanted.image, &wanted.hash) == (&known.image, &known.hash))
+        });
+        others.next().map(|(node, _)| node.clone())
     }
 
     /// Drains some containers at the same time, and forgets them when they have ended. Those that are not there have.

@@ -46,6 +46,27 @@ async fn a_changed_pod_has_ended_before_it_is_started_anew() {
 }
 
 #[tokio::test]
+async fn what_does_not_come_up_takes_the_place_of_one_clone_and_not_of_those_that_still_work() {
+    let zone = Zone::new();
+    zone.join(&["web-0", "web-1"]);
+    let names = ["web-0", "web-1"];
+    zone.apply(60_000, &names.map(|name| zone.container(name, POLITE))).await;
+    zone.until_line("web-1", |line| line.message == "hello").await;
+    let pid = zone.pid("web-1").await;
+    // The new one of the first never joins.
+    zone.join(&["web-1"]);
+    let broken = names.map(|name| zone.container(name, "exit 3"));
+    assert_eq!(zone.apply(60_000, &broken).await, ["replace web-0", "keep web-1"]);
+    zone.until_state("web-0", "backing-off").await;
+    assert_eq!(zone.apply(60_000, &broken).await, ["keep web-0", "keep web-1"], "nor the next time");
+    assert!(zone.pid("web-1").await == pid && lives(pid));
+    zone.join(&names);
+    let mended = names.map(|name| zone.container(name, &format!("{POLITE}; true")));
+    assert_eq!(zone.apply(60_000, &mended).await, ["replace web-0", "replace web-1"]);
+    zone.ask(json!({"delete": {}})).await;
+}
+
+#[tokio::test]
 async fn while_a_plan_is_applied_a_second_caller_is_told_for_whom_it_waits() {
     let zone = Zone::new();
     zone.join(&["api"]);

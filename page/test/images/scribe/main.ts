@@ -47,8 +47,9 @@ const { [html]: Html } = {
   },
 };
 
-write(BEGINNING);
 await Node.start(async (node) => {
+  // What the log says before a node is open is printed, and comes as what a program prints.
+  write(BEGINNING);
   await node.startWorker('scribe', Scribe);
   if (Html) await node.startWorker('html', Html);
 });

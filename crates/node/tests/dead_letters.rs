@@ -119,12 +119,14 @@ fn a_reply_that_nobody_waits_for_is_counted() {
 /// What is logged of the losses of this run. Each reason has a line in this hour, which no other test has.
 fn logged(hour: u64, run: impl FnOnce(&mut Driver)) -> Vec<String> {
     listen_to_warnings();
-    let before = warnings_with("reached nobody").len();
+    let mut lines = Vec::new();
     lost(|driver| {
+        // While no other test runs.
+        let before = warnings_with("reached nobody").len();
         driver.after(hour * 3_600_000);
         run(driver);
+        lines = warnings_with("reached nobody").split_off(before);
     });
-    let lines = warnings_with("reached nobody").split_off(before);
     lines.into_iter().map(|line| line.split(" reached").next().unwrap_or_default().to_owned()).collect()
 }
 
